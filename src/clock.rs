@@ -1,0 +1,139 @@
+//! The only reader of wall time in the crate.
+//!
+//! Everything that needs to know what time it is gets a [`Clock`]. There are three: the real one; a
+//! scaled one, on which a day passes in a minute (`tidetable demo`); and a virtual one that moves only
+//! when a test moves it. A test of the import rules fails when any other module of the crate reads time.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::watch;
+
+/// The longest uninterrupted sleep of a real clock: wall time may be stepped while we sleep, so the
+/// remaining wait is computed anew at least this often.
+const LONGEST_NAP: Duration = Duration::from_secs(1);
+
+/// A source of time. Cheap to clone; clones show the same time.
+#[derive(Clone, Debug)]
+pub struct Clock(Kind);
+
+#[derive(Clone, Debug)]
+enum Kind {
+    Real,
+    Scaled { origin: Timestamp, started: Instant, factor: f64 },
+    Virtual(Arc<watch::Sender<Timestamp>>),
+}
+
+impl Clock {
+    /// The machine's own wall clock.
+    #[must_use]
+    pub fn real() -> Self {
+        Self(Kind::Real)
+    }
+
+    /// A clock that shows `origin` now and runs `factor` times as fast as the wall clock (1 is real
+    /// speed; values that are not finite and positive count as 1).
+    #[must_use]
+    pub fn scaled(origin: Timestamp, factor: f64) -> Self {
+        let factor = if factor.is_finite() && factor > 0.0 { factor } else { 1.0 };
+        Self(Kind::Scaled { origin, started: Instant::now(), factor })
+    }
+
+    /// A clock that stands at `origin` until [`Clock::advance_to`] moves it.
+    #[must_use]
+    pub fn stopped_at(origin: Timestamp) -> Self {
+        Self(Kind::Virtual(Arc::new(watch::Sender::new(origin))))
+    }
+
+    /// The present instant.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        match &self.0 {
+            Kind::Real => Timestamp::now(),
+            Kind::Scaled { origin, started, factor } => {
+                let elapsed = started.elapsed().mul_f64(*factor);
+                let elapsed = SignedDuration::try_from(elapsed).unwrap_or(SignedDuration::MAX);
+                origin.saturating_add(elapsed).unwrap_or(Timestamp::MAX)
+            }
+            Kind::Virtual(now) => *now.borrow(),
+        }
+    }
+
+    /// How many seconds of this clock pass in one second of real time; `None` for a virtual clock.
+    #[must_use]
+    pub fn speed(&self) -> Option<f64> {
+        match &self.0 {
+            Kind::Real => Some(1.0),
+            Kind::Scaled { factor, .. } => Some(*factor),
+            Kind::Virtual(_) => None,
+        }
+    }
+
+    /// Moves a virtual clock forward to `at` and wakes everyone who slept until then. A virtual clock
+    /// never goes back; other clocks can't be moved. Returns whether the clock moved.
+    pub fn advance_to(&self, at: Timestamp) -> bool {
+        match &self.0 {
+            Kind::Real | Kind::Scaled { .. } => false,
+            Kind::Virtual(now) => now.send_if_modified(|now| {
+                let later = at > *now;
+                if later {
+                    *now = at;
+                }
+                later
+            }),
+        }
+    }
+
+    /// Sleeps until this clock shows `at` or later. Returns at once when it already does.
+    pub async fn sleep_until(&self, at: Timestamp) {
+        match &self.0 {
+            Kind::Virtual(now) => {
+                // The sender lives as long as `self`, so waiting can't fail.
+                let _ = now.subscribe().wait_for(|now| *now >= at).await;
+            }
+            Kind::Real | Kind::Scaled { .. } => loop {
+                let ahead = at.duration_since(self.now());
+                if ahead <= SignedDuration::ZERO {
+                    return;
+                }
+                let factor = self.speed().unwrap_or(1.0);
+                let nap = ahead.unsigned_abs().div_f64(factor).min(LONGEST_NAP);
+                tokio::time::sleep(nap).await;
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().expect("a timestamp")
+    }
+
+    #[tokio::test]
+    async fn virtual_time_moves_only_when_told_and_wakes_sleepers() {
+        let clock = Clock::stopped_at(at("2026-11-22T07:00:00Z"));
+        let sleeper = tokio::spawn({
+            let clock = clock.clone();
+            async move {
+                clock.sleep_until(at("2026-11-22T07:00:15Z")).await;
+                clock.now()
+            }
+        });
+        assert!(clock.advance_to(at("2026-11-22T07:00:10Z")));
+        assert!(!clock.advance_to(at("2026-11-22T07:00:05Z")), "it never goes back");
+        assert_eq!(clock.now(), at("2026-11-22T07:00:10Z"));
+        clock.advance_to(at("2026-11-22T07:00:20Z"));
+        assert_eq!(sleeper.await.expect("sleeper"), at("2026-11-22T07:00:20Z"));
+    }
+
+    #[test]
+    fn a_scaled_clock_starts_at_its_origin_and_a_bad_factor_is_real_speed() {
+        let origin = at("2026-11-22T00:00:00Z");
+        assert!(Clock::scaled(origin, 1440.0).now() >= origin);
+        assert_eq!(Clock::scaled(origin, f64::NAN).speed(), Some(1.0));
+    }
+}

@@ -1,0 +1,2 @@
+//! tidetable: a Kubernetes autoscaler that knows the time of day.
+pub mod clock;
