@@ -1,2 +1,4 @@
 //! tidetable: a Kubernetes autoscaler that knows the time of day.
+pub mod api;
 pub mod clock;
+pub mod decision;

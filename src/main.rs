@@ -1,2 +1,5 @@
 //! x
-fn main() {}
+use kube::CustomResourceExt;
+fn main() {
+    println!("{}", serde_saphyr::to_string(&tidetable::api::ScalePolicy::crd()).unwrap());
+}

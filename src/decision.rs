@@ -1,0 +1,179 @@
+//! What a workload's replicas should be, as a pure function.
+//!
+//! [`decide`] takes a validated [`Policy`], what was decided before ([`History`]) and what is seen now
+//! ([`Observation`]) and gives a [`Decision`], which carries every intermediate value and a reason.
+//! There is no I/O in here, no clock, no error and no panic: time is an argument, and missing data is a
+//! value. The operator and the simulator call the same function; neither knows of the other.
+//!
+//! ```text
+//! desired = max(floor, min(ceiling, load level))        floor, ceiling: the schedule at this instant
+//! ```
+//!
+//! The load level is the damper's own output and is kept in the history: the schedule never passes
+//! through the damper, and the damper never hears of the schedule.
+//!
+//! ```
+//! use tidetable::decision::{decide, History, Observation, Replicas};
+//! use tidetable::policy;
+//!
+//! let spec = serde_saphyr::from_str("
+//! scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: web}
+//! maxReplicas: 20
+//! schedule:
+//!   timeZone: Europe/Berlin
+//!   entries:
+//!   - {name: day,   cron: '0 7 * * *',  replicas: 12}
+//!   - {name: night, cron: '0 20 * * *', replicas: 3}
+//! ").unwrap();
+//! let policy = policy::validate(&spec).unwrap();
+//! let at = "2026-11-23T06:00:00Z".parse().unwrap(); // 07:00 in Berlin
+//! let decision = decide(&policy, &History::default(), &Observation::new(at, Replicas::new(3)));
+//! assert_eq!(decision.desired, Replicas::new(12));
+//! assert_eq!(decision.baseline.next.unwrap().at, "2026-11-23T19:00:00Z".parse().unwrap());
+//! ```
+
+mod damping;
+mod explain;
+mod history;
+mod load;
+mod policy;
+mod reason;
+mod schedule;
+mod units;
+
+use jiff::Timestamp;
+use smallvec::SmallVec;
+
+pub use self::damping::{Direction, RateEvent, RateEvents, RateLimited, RatePolicy, RateUnit, Rules, Select};
+pub use self::history::{History, Memory};
+pub use self::load::{LoadDecision, LoadState, MetricDecision, recommend};
+pub use self::policy::{DampingPolicy, FallbackRule, Metric, Mode, Policy, QueryRef, Target};
+pub use self::reason::{Cause, DesiredReason, LoadLimit, MissingCause};
+pub use self::schedule::{Baseline, Cron, CronFields, Entry, EntryId, Extent, Schedule, Transition, Trigger};
+pub use self::units::{Milli, NotALoad, Replicas};
+
+/// What is seen of the workload and of its load at one instant.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Observation {
+    /// The instant of the evaluation.
+    pub at: Timestamp,
+    /// `spec.replicas` of the workload: the only *present* there is. Never `status.replicas`, which a
+    /// rollout's surge inflates.
+    pub replicas: Replicas,
+    /// Ready replicas, at most `replicas`.
+    pub ready: Replicas,
+    /// What the metrics said.
+    pub samples: Samples,
+}
+
+/// One reading for each metric of the policy, in its order.
+pub type Readings = SmallVec<[Reading; 2]>;
+
+/// Whether the metrics were read at this evaluation.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Samples {
+    /// They were not due: the evaluation is for an edge of the schedule, and the load's level stays.
+    NotDue,
+    /// They were, with these results. A reading that is absent at the end counts as missing.
+    Read(Readings),
+}
+
+/// What came of one query.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reading {
+    /// A finite number that is not negative.
+    Value(Milli),
+    /// No usable number. An outage is never zero.
+    Missing(MissingCause),
+}
+
+impl Observation {
+    /// Sees a workload of `replicas`, all of them ready, without metrics.
+    #[must_use]
+    pub fn new(at: Timestamp, replicas: Replicas) -> Self {
+        Self { at, replicas, ready: replicas, samples: Samples::NotDue }
+    }
+
+    /// Says how many replicas are ready; more than `replicas` count as `replicas`.
+    #[must_use]
+    pub fn with_ready(self, ready: Replicas) -> Self {
+        Self { ready: ready.min(self.replicas), ..self }
+    }
+
+    /// Adds what the metrics said, one reading per metric of the policy and in its order.
+    #[must_use]
+    pub fn with_readings(self, readings: impl IntoIterator<Item = Reading>) -> Self {
+        Self { samples: Samples::Read(readings.into_iter().collect()), ..self }
+    }
+}
+
+/// What should be, and everything that led to it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decision {
+    /// The instant it was made for.
+    pub at: Timestamp,
+    /// The replicas that were observed.
+    pub observed: Replicas,
+    /// The replicas that should be.
+    pub desired: Replicas,
+    /// What determined `desired`.
+    pub reason: DesiredReason,
+    /// The schedule at this instant.
+    pub baseline: Baseline,
+    /// The load's part; `None` in a policy without metrics.
+    pub load: Option<LoadDecision>,
+}
+
+impl Decision {
+    /// Whether the workload has to change.
+    #[must_use]
+    pub fn is_change(&self) -> bool {
+        self.desired != self.observed
+    }
+
+    /// The load's level after this decision.
+    #[must_use]
+    pub fn level(&self) -> Option<Replicas> {
+        self.load.as_ref().map(|load| load.level)
+    }
+}
+
+/// Decides. Pure and total: the same arguments give the same decision, and there is one for every input.
+///
+/// What was decided is remembered only when the caller says so with [`History::record`].
+#[must_use]
+pub fn decide(policy: &Policy, history: &History, observation: &Observation) -> Decision {
+    let baseline = history.baseline(policy, observation.at);
+    let load = load::decide(policy, history, observation);
+    let (desired, reason) = combine(&baseline, load.as_ref().map(|load| load.level));
+    Decision { at: observation.at, observed: observation.replicas, desired, reason, baseline, load }
+}
+
+/// `max(floor, min(ceiling, level))`, and which of the three it was.
+fn combine(baseline: &Baseline, level: Option<Replicas>) -> (Replicas, DesiredReason) {
+    if baseline.pinned {
+        return (baseline.floor, DesiredReason::Pinned);
+    }
+    let at_floor = match baseline.floor_cause {
+        Cause::Entry(_) => DesiredReason::Baseline,
+        Cause::Policy => DesiredReason::MinReplicas,
+    };
+    let at_ceiling = match baseline.ceiling_cause {
+        Cause::Entry(_) => DesiredReason::Ceiling,
+        Cause::Policy => DesiredReason::MaxReplicas,
+    };
+    match level {
+        Some(level) if level > baseline.floor && level >= baseline.ceiling => {
+            // The floor wins over a lower ceiling: availability over cost.
+            if baseline.ceiling < baseline.floor {
+                (baseline.floor, at_floor)
+            } else if level == baseline.ceiling {
+                (level, DesiredReason::Load)
+            } else {
+                (baseline.ceiling, at_ceiling)
+            }
+        }
+        Some(level) if level > baseline.floor => (level, DesiredReason::Load),
+        Some(_) | None => (baseline.floor, at_floor),
+    }
+}

@@ -1,0 +1,81 @@
+//! A decision as a person would say it: one sentence, the same in events, logs, status and reports.
+
+use std::fmt;
+
+use super::{Cause, Decision, DesiredReason, LoadDecision, LoadLimit, LoadState, Policy, Reading, Replicas};
+
+/// A decision in words; made by [`Decision::explain`].
+#[derive(Clone, Copy, Debug)]
+pub struct Explanation<'a> {
+    policy: &'a Policy,
+    decision: &'a Decision,
+}
+
+impl Decision {
+    /// This decision, which was made under `policy`, as a sentence without a full stop.
+    #[must_use]
+    pub fn explain<'a>(&'a self, policy: &'a Policy) -> Explanation<'a> {
+        Explanation { policy, decision: self }
+    }
+}
+
+impl Explanation<'_> {
+    fn entry(&self, cause: Cause) -> Option<&str> {
+        match cause {
+            Cause::Policy => None,
+            Cause::Entry(id) => self.policy.schedule.entry(id).map(|entry| &*entry.name),
+        }
+    }
+}
+
+impl fmt::Display for Explanation<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Decision { desired, reason, baseline, load, .. } = self.decision;
+        let floor = self.entry(baseline.floor_cause).unwrap_or("minReplicas");
+        let ceiling = self.entry(baseline.ceiling_cause).unwrap_or("maxReplicas");
+        match reason {
+            DesiredReason::Load => write!(f, "the load asks for {desired}")?,
+            DesiredReason::Baseline => write!(f, "schedule entry {floor} asks for {desired}")?,
+            DesiredReason::MinReplicas => write!(f, "minReplicas is {desired}")?,
+            DesiredReason::Ceiling => write!(f, "schedule entry {ceiling} allows no more than {desired}")?,
+            DesiredReason::MaxReplicas => write!(f, "maxReplicas is {desired}")?,
+            DesiredReason::Pinned => write!(f, "schedule entry {floor} pins it to {desired}")?,
+        }
+        if baseline.floor > baseline.ceiling {
+            write!(f, ", over the ceiling {} of {ceiling}", baseline.ceiling)?;
+        }
+        match load {
+            Some(load) => self.load(f, load, *desired),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Explanation<'_> {
+    fn load(&self, f: &mut fmt::Formatter<'_>, load: &LoadDecision, desired: Replicas) -> fmt::Result {
+        if load.level != desired {
+            write!(f, "; the load asks for {}", load.level)?;
+        }
+        for (metric, read) in self.policy.metrics.iter().zip(&load.metrics) {
+            match read.reading {
+                Reading::Value(value) => write!(f, "; {} is {value}", metric.name)?,
+                Reading::Missing(cause) => write!(f, "; {} is missing ({})", metric.name, cause.as_str())?,
+            }
+        }
+        match load.state {
+            LoadState::Missing => f.write_str("; held until a metric can be read")?,
+            LoadState::Recovering => f.write_str("; held until metrics were read twice in a row")?,
+            LoadState::Partial => f.write_str("; nothing is lowered while a metric is missing")?,
+            LoadState::NotDue | LoadState::Followed | LoadState::OutOfBounds => {}
+        }
+        let wish = load.recommendation.map_or(load.level, |wish| wish);
+        match load.limit {
+            Some(LoadLimit::StabilizationUp) => write!(f, "; stabilization keeps it below {wish}"),
+            Some(LoadLimit::StabilizationDown) => write!(f, "; stabilization keeps it above {wish}"),
+            Some(LoadLimit::ScaleUpRate | LoadLimit::ScaleDownRate) => {
+                write!(f, "; rate policies allow {} on the way to {wish}", load.level)
+            }
+            Some(LoadLimit::MinReplicas | LoadLimit::MaxReplicas) | None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! From readings to the load's level: recommendation, tolerance, stabilization, rate policies.
+//!
+//! ```text
+//! averageValue:  replicas = ⌈load / averageValue⌉, the present while |load / (averageValue × present) − 1| ≤ tolerance
+//! value:         replicas = ⌈ready × load / value⌉, the present while |load / value − 1| ≤ tolerance
+//! ```
+//! Units: loads and targets in thousandths ([`Milli`]). Source: the external-metric formulas of
+//! Kubernetes 1.36 `pkg/controller/podautoscaler/replica_calculator.go`.
+
+use jiff::SignedDuration;
+use smallvec::SmallVec;
+
+use super::damping::{limit_rate, stabilize};
+use super::{
+    DampingPolicy, History, LoadLimit, Milli, MissingCause, Mode, Observation, Policy, Reading, Replicas,
+    Samples, Target,
+};
+
+/// What the load asks for, step by step.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LoadDecision {
+    /// How this evaluation came by its level.
+    pub state: LoadState,
+    /// Each metric, in the policy's order.
+    pub metrics: SmallVec<[MetricDecision; 2]>,
+    /// The level before.
+    pub before: Replicas,
+    /// The highest of what the metrics ask for, before damping.
+    pub recommendation: Option<Replicas>,
+    /// After stabilization.
+    pub stabilized: Replicas,
+    /// The level from now on: after rate policies, within `minReplicas` and `maxReplicas`.
+    pub level: Replicas,
+    /// What kept `level` from `recommendation`; the last limit that did.
+    pub limit: Option<LoadLimit>,
+    /// What the stabilization windows remember of this evaluation.
+    pub(super) remembered: Option<Replicas>,
+}
+
+/// How an evaluation came by the load's level.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum LoadState {
+    /// Metrics were not due: the level stays.
+    NotDue,
+    /// All metrics were read and followed.
+    Followed,
+    /// Some metrics are missing: the others may raise the level but nothing may lower it.
+    Partial,
+    /// No metric could be read: the level stays.
+    Missing,
+    /// Metrics are back after an outage, but not twice in a row yet: the level stays.
+    Recovering,
+    /// The level was outside `minReplicas` and `maxReplicas` and was put back, unread.
+    OutOfBounds,
+}
+
+/// One metric of a decision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MetricDecision {
+    /// What was read.
+    pub reading: Reading,
+    /// What it asks for.
+    pub recommendation: Option<Replicas>,
+}
+
+/// Replicas that a load asks for, before damping.
+///
+/// `present` is the load's level for `averageValue` and `spec.replicas` for `value`; `ready` is the
+/// number of ready replicas. `None` when a ratio says nothing because no replica is ready.
+#[must_use]
+pub fn recommend(
+    target: Target,
+    load: Milli,
+    present: Replicas,
+    ready: Replicas,
+    damping: &DampingPolicy,
+) -> Option<Replicas> {
+    let tolerated = |ratio: f64| 1.0 - damping.down.tolerance <= ratio && ratio <= 1.0 + damping.up.tolerance;
+    match target {
+        Target::AverageValue(average) => {
+            let ratio = load.as_f64() / (average.as_f64() * f64::from(present.get()));
+            if present > Replicas::ZERO && tolerated(ratio) {
+                return Some(present);
+            }
+            Some(divide(load, average))
+        }
+        Target::Value(_) if present > Replicas::ZERO && ready == Replicas::ZERO => None,
+        Target::Value(value) => {
+            let ratio = load.as_f64() / value.as_f64();
+            if present == Replicas::ZERO {
+                Some(divide(load, value))
+            } else if tolerated(ratio) {
+                Some(present)
+            } else {
+                let wanted = (ratio * f64::from(ready.get())).ceil();
+                #[expect(clippy::cast_possible_truncation, reason = "a float-to-int cast saturates")]
+                Some(Replicas::saturating_from(wanted as i128))
+            }
+        }
+    }
+}
+
+/// ⌈load / target⌉, saturating. A target is never zero.
+fn divide(load: Milli, target: Milli) -> Replicas {
+    let (load, target) = (i128::from(load.get()), i128::from(target.get().max(1)));
+    Replicas::saturating_from((load + target - 1) / target)
+}
+
+/// The load's part of a decision; `None` in a policy without metrics.
+pub(super) fn decide(policy: &Policy, history: &History, observation: &Observation) -> Option<LoadDecision> {
+    if policy.metrics.is_empty() {
+        return None;
+    }
+    let before = present(policy, history, observation);
+    let metrics = read(policy, observation, before);
+    let held = |state, metrics| LoadDecision {
+        state,
+        metrics,
+        before,
+        recommendation: None,
+        stabilized: before,
+        level: before,
+        limit: None,
+        remembered: None,
+    };
+    if before < policy.min || before > policy.max {
+        let level = before.max(policy.min).min(policy.max);
+        let limit = if before < policy.min { LoadLimit::MinReplicas } else { LoadLimit::MaxReplicas };
+        return Some(LoadDecision { level, limit: Some(limit), ..held(LoadState::OutOfBounds, metrics) });
+    }
+    if observation.samples == Samples::NotDue {
+        return Some(held(LoadState::NotDue, metrics));
+    }
+    let raw = metrics.iter().filter_map(|metric| metric.recommendation).max();
+    let partial = metrics.iter().any(|metric| metric.recommendation.is_none());
+    let long_outage = history.outage.filter(|outage| {
+        let after = SignedDuration::try_from(policy.fallback.after).unwrap_or(SignedDuration::MAX);
+        observation.at.duration_since(outage.since) >= after
+    });
+    Some(match (raw, long_outage) {
+        (None, None) => held(LoadState::Missing, metrics),
+        // From here on the outage is no gap: the held level is what the windows remember.
+        (None, Some(_)) => LoadDecision { remembered: Some(before), ..held(LoadState::Missing, metrics) },
+        (Some(_), Some(outage)) if outage.good == 0 => {
+            LoadDecision { remembered: Some(before), ..held(LoadState::Recovering, metrics) }
+        }
+        (Some(raw), _) if partial && raw < before => held(LoadState::Partial, metrics),
+        (Some(raw), _) => {
+            let state = if partial { LoadState::Partial } else { LoadState::Followed };
+            damp(policy, history, observation, raw, held(state, metrics))
+        }
+    })
+}
+
+/// Where the level starts from: its last value, or the workload's replicas when there is none yet. A
+/// person who scales up by hand raises it; one who scales down does not lower it.
+fn present(policy: &Policy, history: &History, observation: &Observation) -> Replicas {
+    match history.level {
+        None => observation.replicas,
+        Some(level) if policy.mode == Mode::Active && history.is_foreign(observation.replicas) => {
+            level.max(observation.replicas).min(policy.max.max(level))
+        }
+        Some(level) => level,
+    }
+}
+
+fn read(policy: &Policy, observation: &Observation, level: Replicas) -> SmallVec<[MetricDecision; 2]> {
+    if observation.samples == Samples::NotDue {
+        return SmallVec::new();
+    }
+    let readings = policy.metrics.iter().enumerate().map(|(index, metric)| {
+        match observation.samples.get(index).unwrap_or(Reading::Missing(MissingCause::NoSample)) {
+            Reading::Value(load) => {
+                let present = match metric.target {
+                    Target::AverageValue(_) => level,
+                    Target::Value(_) => observation.replicas,
+                };
+                let ready = observation.ready.min(observation.replicas);
+                match recommend(metric.target, load, present, ready, &policy.damping) {
+                    Some(replicas) => {
+                        MetricDecision { reading: Reading::Value(load), recommendation: Some(replicas) }
+                    }
+                    None => MetricDecision {
+                        reading: Reading::Missing(MissingCause::NoReadyReplicas),
+                        recommendation: None,
+                    },
+                }
+            }
+            missing @ Reading::Missing(_) => MetricDecision { reading: missing, recommendation: None },
+        }
+    });
+    readings.collect()
+}
+
+/// Stabilization, then rate policies and bounds.
+fn damp(
+    policy: &Policy,
+    history: &History,
+    observation: &Observation,
+    raw: Replicas,
+    held: LoadDecision,
+) -> LoadDecision {
+    let DampingPolicy { up, down } = &policy.damping;
+    let now = observation.at;
+    let first = history.level.is_none();
+    let seed = |window: std::time::Duration| (first && !window.is_zero()).then_some(held.before);
+    let lowest = history.lowest.extreme(now, up.stabilization).or(seed(up.stabilization));
+    let highest = history.highest.extreme(now, down.stabilization).or(seed(down.stabilization));
+    let (stabilized, stabilized_by) = stabilize(held.before, raw, lowest, highest);
+    let bounds = (policy.min, policy.max);
+    let limited = limit_rate((up, down), now, held.before, stabilized, bounds, &history.events);
+    LoadDecision {
+        recommendation: Some(raw),
+        stabilized,
+        level: limited.level,
+        limit: limited.limit.or(stabilized_by),
+        remembered: Some(raw),
+        ..held
+    }
+}

@@ -1,0 +1,248 @@
+//! Firings of a five-field cron expression in a time zone, with Debian's meaning of clock changes.
+//!
+//! An expression whose minute or hour field begins with `*` follows elapsed time: it fires in both passes
+//! of a repeated hour and not in a missing one. Any other is a fixed time of day and fires exactly once:
+//! at the first pass of a repeated hour, and at the first instant after a missing one. Matching is done on
+//! wall-clock minutes with bit sets; only whole days are stepped through.
+
+use jiff::civil::{Date, DateTime, Time};
+use jiff::tz::{AmbiguousOffset, TimeZone};
+use jiff::{Timestamp, ToSpan};
+
+/// The farthest that a matching day is looked for. The calendar repeats after 400 years, but every
+/// day that exists (29 February on a given weekday at the latest) comes within 40.
+const SEARCH_YEARS: i16 = 41;
+
+/// A cron expression as sets of allowed values, one bit a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct CronFields {
+    /// Minutes 0 to 59.
+    pub minutes: u64,
+    /// Hours 0 to 23.
+    pub hours: u32,
+    /// Days of the month 1 to 31.
+    pub days: u32,
+    /// Months 1 to 12.
+    pub months: u16,
+    /// Days of the week, 0 (Sunday) to 6.
+    pub weekdays: u8,
+    /// The day-of-month field does not begin with `*`.
+    pub days_restricted: bool,
+    /// The day-of-week field does not begin with `*`.
+    pub weekdays_restricted: bool,
+    /// The minute or the hour field begins with `*`.
+    pub follows_elapsed_time: bool,
+}
+
+/// A cron expression that fires some day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Cron(CronFields);
+
+impl Cron {
+    /// The expression with these allowed values; `None` when no day has them, as in `0 0 30 2 *`.
+    #[must_use]
+    pub fn new(fields: CronFields) -> Option<Self> {
+        let cron = Self(fields);
+        let start = DateTime::constant(2000, 1, 1, 0, 0, 0, 0);
+        let some_time = fields.minutes != 0 && fields.hours != 0;
+        (some_time && cron.wall_at_or_after(start).is_some()).then_some(cron)
+    }
+
+    /// The allowed values.
+    #[must_use]
+    pub fn fields(&self) -> &CronFields {
+        &self.0
+    }
+
+    /// The first firing after `at`.
+    #[must_use]
+    pub fn next(&self, zone: &TimeZone, at: Timestamp) -> Option<Timestamp> {
+        if self.0.follows_elapsed_time { self.next_elapsed(zone, at) } else { self.next_fixed(zone, at) }
+    }
+
+    /// The last firing at or before `at`.
+    #[must_use]
+    pub fn latest(&self, zone: &TimeZone, at: Timestamp) -> Option<Timestamp> {
+        if self.0.follows_elapsed_time { self.latest_elapsed(zone, at) } else { self.latest_fixed(zone, at) }
+    }
+
+    fn next_fixed(&self, zone: &TimeZone, at: Timestamp) -> Option<Timestamp> {
+        let mut wall = self.wall_at_or_after(minute_of(zone.to_datetime(at)))?;
+        loop {
+            // In the second pass of a repeated hour the matches ahead on the wall clock have been.
+            let fires = first_instant(zone, wall)?;
+            if fires > at {
+                return Some(fires);
+            }
+            wall = self.wall_at_or_after(wall.checked_add(1.minute()).ok()?)?;
+        }
+    }
+
+    fn latest_fixed(&self, zone: &TimeZone, at: Timestamp) -> Option<Timestamp> {
+        let now = zone.to_datetime(at);
+        // In the second pass of a repeated hour, matches of the first pass lie ahead on the wall clock.
+        let repeated = match zone.to_ambiguous_timestamp(now).offset() {
+            AmbiguousOffset::Fold { before, after } => {
+                i64::from(before.seconds()) - i64::from(after.seconds())
+            }
+            AmbiguousOffset::Gap { .. } | AmbiguousOffset::Unambiguous { .. } => 0,
+        };
+        let start = now.checked_add(repeated.seconds()).ok()?;
+        let mut wall = self.wall_at_or_before(minute_of(start))?;
+        loop {
+            let fired = first_instant(zone, wall)?;
+            if fired <= at {
+                return Some(fired);
+            }
+            wall = self.wall_at_or_before(wall.checked_sub(1.minute()).ok()?)?;
+        }
+    }
+
+    fn next_elapsed(&self, zone: &TimeZone, at: Timestamp) -> Option<Timestamp> {
+        // Between two clock changes, wall time is the instant plus a constant.
+        let mut from = at.checked_add(1.nanosecond()).ok()?;
+        loop {
+            let end = zone
+                .following(from.checked_sub(1.nanosecond()).ok()?)
+                .find(|change| change.timestamp() > from);
+            let offset = zone.to_offset(from);
+            let wall = self.wall_at_or_after(up_to_minute(offset.to_datetime(from))?)?;
+            let fires = offset.to_timestamp(wall).ok()?;
+            match end {
+                Some(change) if fires >= change.timestamp() => from = change.timestamp(),
+                Some(_) | None => return Some(fires),
+            }
+        }
+    }
+
+    fn latest_elapsed(&self, zone: &TimeZone, at: Timestamp) -> Option<Timestamp> {
+        let mut from = at;
+        loop {
+            let begin = zone.preceding(from.checked_add(1.nanosecond()).ok()?).next();
+            let offset = zone.to_offset(from);
+            let wall = self.wall_at_or_before(minute_of(offset.to_datetime(from)))?;
+            let fired = offset.to_timestamp(wall).ok()?;
+            match begin {
+                Some(change) if fired < change.timestamp() => {
+                    from = change.timestamp().checked_sub(1.nanosecond()).ok()?;
+                }
+                Some(_) | None => return Some(fired),
+            }
+        }
+    }
+
+    /// The first matching minute of the wall clock at or after `from`, which is a whole minute.
+    fn wall_at_or_after(&self, from: DateTime) -> Option<DateTime> {
+        let last_year = from.year().saturating_add(SEARCH_YEARS);
+        let mut date = from.date();
+        let mut earliest = from.time();
+        while date.year() <= last_year {
+            if self.0.months & bit16(date.month()) == 0 {
+                date = date.last_of_month().tomorrow().ok()?;
+                earliest = Time::midnight();
+                continue;
+            }
+            if self.matches_day(date)
+                && let Some(time) = self.time_at_or_after(earliest)
+            {
+                return Some(date.to_datetime(time));
+            }
+            date = date.tomorrow().ok()?;
+            earliest = Time::midnight();
+        }
+        None
+    }
+
+    /// The last matching minute of the wall clock at or before `from`, which is a whole minute.
+    fn wall_at_or_before(&self, from: DateTime) -> Option<DateTime> {
+        let first_year = from.year().saturating_sub(SEARCH_YEARS);
+        let last_minute = Time::constant(23, 59, 0, 0);
+        let mut date = from.date();
+        let mut latest = from.time();
+        while date.year() >= first_year {
+            if self.0.months & bit16(date.month()) == 0 {
+                date = date.first_of_month().yesterday().ok()?;
+                latest = last_minute;
+                continue;
+            }
+            if self.matches_day(date)
+                && let Some(time) = self.time_at_or_before(latest)
+            {
+                return Some(date.to_datetime(time));
+            }
+            date = date.yesterday().ok()?;
+            latest = last_minute;
+        }
+        None
+    }
+
+    /// Day of month OR day of week when both are restricted, AND otherwise (Vixie cron).
+    fn matches_day(&self, date: Date) -> bool {
+        let fields = &self.0;
+        let weekday = date.weekday().to_sunday_zero_offset();
+        let by_day = fields.days & bit32(date.day()) != 0;
+        let by_weekday = u32::from(fields.weekdays) & bit32(weekday) != 0;
+        if fields.days_restricted && fields.weekdays_restricted {
+            by_day || by_weekday
+        } else {
+            by_day && by_weekday
+        }
+    }
+
+    fn time_at_or_after(&self, from: Time) -> Option<Time> {
+        let same_hour = self.0.hours & bit32(from.hour()) != 0;
+        let minutes = self.0.minutes & (u64::MAX << from.minute());
+        if same_hour && minutes != 0 {
+            return time(u32::from(from.hour().unsigned_abs()), minutes.trailing_zeros());
+        }
+        let hours = self.0.hours & u32::MAX.checked_shl(u32::from(from.hour().unsigned_abs()) + 1)?;
+        (hours != 0).then(|| time(hours.trailing_zeros(), self.0.minutes.trailing_zeros()))?
+    }
+
+    fn time_at_or_before(&self, from: Time) -> Option<Time> {
+        let same_hour = self.0.hours & bit32(from.hour()) != 0;
+        let minutes = self.0.minutes & (u64::MAX >> (63 - from.minute().unsigned_abs()));
+        if same_hour && minutes != 0 {
+            return time(u32::from(from.hour().unsigned_abs()), minutes.ilog2());
+        }
+        let hours = self.0.hours & (bit32(from.hour()) - 1);
+        (hours != 0).then(|| time(hours.ilog2(), self.0.minutes.ilog2()))?
+    }
+}
+
+/// The instant at which a fixed wall time comes: its first pass, or the end of the gap it falls into.
+pub(super) fn first_instant(zone: &TimeZone, wall: DateTime) -> Option<Timestamp> {
+    let ambiguous = zone.to_ambiguous_timestamp(wall);
+    match ambiguous.offset() {
+        AmbiguousOffset::Unambiguous { offset } => offset.to_timestamp(wall).ok(),
+        AmbiguousOffset::Fold { before, .. } => before.to_timestamp(wall).ok(),
+        AmbiguousOffset::Gap { after, .. } => {
+            // Read with the offset that holds after the gap, the wall time lies before the gap's end.
+            let before_end = after.to_timestamp(wall).ok()?;
+            Some(zone.following(before_end).next()?.timestamp())
+        }
+    }
+}
+
+fn minute_of(wall: DateTime) -> DateTime {
+    let time = wall.time();
+    wall.date().at(time.hour(), time.minute(), 0, 0)
+}
+
+/// The first whole minute at or after `wall`.
+fn up_to_minute(wall: DateTime) -> Option<DateTime> {
+    let minute = minute_of(wall);
+    if minute == wall { Some(wall) } else { minute.checked_add(1.minute()).ok() }
+}
+
+fn time(hour: u32, minute: u32) -> Option<Time> {
+    Time::new(i8::try_from(hour).ok()?, i8::try_from(minute).ok()?, 0, 0).ok()
+}
+
+fn bit32(value: i8) -> u32 {
+    1_u32.checked_shl(u32::from(value.unsigned_abs())).unwrap_or(0)
+}
+
+fn bit16(value: i8) -> u16 {
+    1_u16.checked_shl(u32::from(value.unsigned_abs())).unwrap_or(0)
+}
