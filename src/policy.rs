@@ -1,0 +1,250 @@
+//! From a spec as a person wrote it to a [`Policy`] that can decide: once, with every mistake reported at
+//! its place. After this no string is parsed again and no default is filled in again.
+//!
+//! The rules that the API server enforces (ranges, exclusions) are checked here too: a policy may come
+//! from a file, and an operator must not trust that the schema of the cluster is its own.
+
+mod cron;
+mod damping;
+mod duration;
+mod quantity;
+mod schedule;
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::api::{FallbackPolicy, MetricSpec, MetricTarget, PrometheusQuery, ScalePolicySpec};
+use crate::decision::{FallbackRule, Metric, Mode, Policy, QueryRef, Replicas, Schedule, Target};
+
+pub use self::cron::{CronError, parse_cron};
+pub use self::damping::rules as hpa_rules;
+pub use self::duration::{DurationError, parse_duration};
+pub use self::quantity::{QuantityError, parse_quantity};
+
+/// The most replicas that a policy may name, as in the CRD.
+const MOST_REPLICAS: i32 = 100_000;
+
+/// How long an outage of all metrics is a mere gap, unless the policy says otherwise.
+const FALLBACK_AFTER: &str = "3m";
+
+/// A mistake in one field of a policy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldError {
+    /// The field, such as `spec.schedule.entries[2].cron`.
+    pub path: String,
+    /// What is wrong with it and what would be right.
+    pub problem: String,
+}
+
+impl fmt::Display for FieldError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.path, self.problem)
+    }
+}
+
+/// All the mistakes in a policy, in the order of its fields. Never empty.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub struct InvalidPolicy {
+    /// The mistakes.
+    pub errors: Vec<FieldError>,
+}
+
+impl fmt::Display for InvalidPolicy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, error) in self.errors.iter().enumerate() {
+            if index > 0 {
+                f.write_str("\n")?;
+            }
+            error.fmt(f)?;
+        }
+        Ok(())
+    }
+}
+
+/// Turns a spec into a policy.
+///
+/// # Errors
+/// All the mistakes at once, each with the path of its field.
+pub fn validate(spec: &ScalePolicySpec) -> Result<Policy, InvalidPolicy> {
+    let mut mistakes = Mistakes::default();
+    let root = Path::root("spec");
+    let min = replicas(spec.min_replicas, &root.field("minReplicas"), &mut mistakes);
+    let max = replicas(spec.max_replicas, &root.field("maxReplicas"), &mut mistakes);
+    if min > max {
+        let problem = format!("{min} is more than maxReplicas, which is {max}");
+        mistakes.add(&root.field("minReplicas"), problem);
+    }
+    target_ref(spec, &root.field("scaleTargetRef"), &mut mistakes);
+    if spec.schedule.is_none() && spec.metrics.as_ref().is_none_or(Vec::is_empty) {
+        mistakes.add(&root, "a policy needs a schedule, metrics, or both");
+    }
+    let entries = spec
+        .schedule
+        .as_ref()
+        .map(|schedule| schedule::entries(schedule, max, &root.field("schedule"), &mut mistakes));
+    let metrics = spec.metrics.as_deref().unwrap_or_default();
+    let metrics = self::metrics(metrics, &root.field("metrics"), &mut mistakes);
+    let damping = damping::damping(spec.damping.as_ref(), &root.field("damping"), &mut mistakes);
+    let fallback = fallback(spec, &root.field("fallback"), &mut mistakes);
+    if spec.guards.as_ref().is_some_and(|guards| !guards.is_empty()) {
+        mistakes.unsupported(&root.field("guards"));
+    }
+    if spec.capacity.is_some() {
+        mistakes.unsupported(&root.field("capacity"));
+    }
+    mistakes.finish()?;
+    Ok(Policy {
+        min,
+        max,
+        mode: match spec.mode {
+            crate::api::Mode::Active => Mode::Active,
+            crate::api::Mode::DryRun => Mode::DryRun,
+            crate::api::Mode::Paused => Mode::Paused,
+        },
+        schedule: Schedule::new(entries.unwrap_or_default(), min, max),
+        metrics,
+        damping,
+        fallback,
+    })
+}
+
+fn target_ref(spec: &ScalePolicySpec, path: &Path, mistakes: &mut Mistakes) {
+    let target = &spec.scale_target_ref;
+    for (name, value) in [("apiVersion", &target.api_version), ("kind", &target.kind), ("name", &target.name)]
+    {
+        if value.trim().is_empty() {
+            mistakes.add(&path.field(name), "must not be empty");
+        }
+    }
+    if target.api_version.matches('/').count() > 1 {
+        mistakes.add(&path.field("apiVersion"), "must be `group/version` or `version`, such as apps/v1");
+    }
+    if target.kind == "HorizontalPodAutoscaler" {
+        mistakes.unsupported(&path.field("kind"));
+    }
+}
+
+fn metrics(specs: &[MetricSpec], path: &Path, mistakes: &mut Mistakes) -> smallvec::SmallVec<[Metric; 2]> {
+    unique_names(specs.iter().map(|metric| metric.name.as_str()), path, mistakes);
+    let metric = |(index, spec): (usize, &MetricSpec)| {
+        let path = path.index(index);
+        let query = query(&spec.prometheus, &path.field("prometheus"), mistakes);
+        let target = target(&spec.target, &path.field("target"), mistakes)?;
+        Some(Metric { name: spec.name.as_str().into(), query, target })
+    };
+    specs.iter().enumerate().filter_map(metric).collect()
+}
+
+fn query(spec: &PrometheusQuery, path: &Path, mistakes: &mut Mistakes) -> QueryRef {
+    if spec.query.trim().is_empty() {
+        mistakes.add(&path.field("query"), "must be a PromQL expression");
+    }
+    if spec.freshness.is_some() {
+        mistakes.unsupported(&path.field("freshness"));
+    }
+    if spec.max_age.is_some() {
+        mistakes.unsupported(&path.field("maxAge"));
+    }
+    QueryRef { source: spec.source.as_str().into(), expression: Arc::from(spec.query.trim()) }
+}
+
+fn target(spec: &MetricTarget, path: &Path, mistakes: &mut Mistakes) -> Option<Target> {
+    let (field, quantity, target): (_, _, fn(_) -> _) = match (&spec.average_value, &spec.value) {
+        (Some(average), None) => ("averageValue", average, Target::AverageValue),
+        (None, Some(value)) => ("value", value, Target::Value),
+        (None, None) | (Some(_), Some(_)) => {
+            mistakes.add(path, "exactly one of averageValue and value is needed");
+            return None;
+        }
+    };
+    let path = path.field(field);
+    match parse_quantity(&quantity.to_string()) {
+        Ok(milli) if milli.get() > 0 => Some(target(milli)),
+        Ok(_) => {
+            mistakes.add(&path, format!("{quantity} must be at least 1m, a thousandth"));
+            None
+        }
+        Err(error) => {
+            mistakes.add(&path, error.to_string());
+            None
+        }
+    }
+}
+
+fn fallback(spec: &ScalePolicySpec, path: &Path, mistakes: &mut Mistakes) -> FallbackRule {
+    let spec = spec.fallback.clone().unwrap_or_default();
+    match spec.policy.unwrap_or_default() {
+        FallbackPolicy::Hold => {}
+        FallbackPolicy::Baseline | FallbackPolicy::Replicas => mistakes.unsupported(&path.field("policy")),
+    }
+    let after = spec.after.as_deref().unwrap_or(FALLBACK_AFTER);
+    FallbackRule { after: duration(after, &path.field("after"), mistakes) }
+}
+
+fn replicas(count: i32, path: &Path, mistakes: &mut Mistakes) -> Replicas {
+    if !(0..=MOST_REPLICAS).contains(&count) {
+        mistakes.add(path, format!("{count} must be between 0 and {MOST_REPLICAS}"));
+    }
+    Replicas::new(count)
+}
+
+fn duration(text: &str, path: &Path, mistakes: &mut Mistakes) -> std::time::Duration {
+    parse_duration(text).unwrap_or_else(|error| {
+        mistakes.add(path, error.to_string());
+        std::time::Duration::ZERO
+    })
+}
+
+fn unique_names<'a>(names: impl Iterator<Item = &'a str>, path: &Path, mistakes: &mut Mistakes) {
+    let mut seen = Vec::new();
+    for (index, name) in names.enumerate() {
+        if name.is_empty() {
+            mistakes.add(&path.index(index).field("name"), "must not be empty");
+        }
+        if seen.contains(&name) {
+            mistakes
+                .add(&path.index(index).field("name"), format!("{name:?} is the name of another one too"));
+        }
+        seen.push(name);
+    }
+}
+
+/// Collects mistakes, so that all of them are reported and not only the first.
+#[derive(Debug, Default)]
+struct Mistakes(Vec<FieldError>);
+
+impl Mistakes {
+    fn add(&mut self, path: &Path, problem: impl Into<String>) {
+        self.0.push(FieldError { path: path.0.clone(), problem: problem.into() });
+    }
+
+    /// Refuses what the API has and this version does not: ignoring it would be worse.
+    fn unsupported(&mut self, path: &Path) {
+        self.add(path, "not supported yet by this version; remove it");
+    }
+
+    fn finish(self) -> Result<(), InvalidPolicy> {
+        if self.0.is_empty() { Ok(()) } else { Err(InvalidPolicy { errors: self.0 }) }
+    }
+}
+
+/// The path of a field, as the API server writes it.
+#[derive(Clone, Debug)]
+struct Path(String);
+
+impl Path {
+    fn root(name: &str) -> Self {
+        Self(name.to_owned())
+    }
+
+    fn field(&self, name: &str) -> Self {
+        Self(format!("{}.{name}", self.0))
+    }
+
+    fn index(&self, index: usize) -> Self {
+        Self(format!("{}[{index}]", self.0))
+    }
+}
+
+#[cfg(test)]
+mod tests;
