@@ -44,7 +44,10 @@ mod units;
 use jiff::Timestamp;
 use smallvec::SmallVec;
 
-pub use self::damping::{Direction, RateEvent, RateEvents, RateLimited, RatePolicy, RateUnit, Rules, Select};
+pub use self::damping::{
+    Direction, RateEvent, RateEvents, RateLimited, RatePolicy, RateUnit, Rules, Select, limit_rate, stabilize,
+};
+pub use self::explain::Explanation;
 pub use self::history::{History, Memory};
 pub use self::load::{LoadDecision, LoadState, MetricDecision, recommend};
 pub use self::policy::{DampingPolicy, FallbackRule, Metric, Mode, Policy, QueryRef, Target};

@@ -236,10 +236,28 @@ impl Window {
     }
 }
 
-/// Bounds `level` by the lowest recommendation of the upward window and the highest of the downward one.
+/// Bounds a move from `level` to `wish` by recommendations of the past, given as (when, how many) in any
+/// order: by the lowest of the upward window and the highest of the downward one.
 ///
-/// Source: `stabilizeRecommendationWithBehaviors`. `raw` is this tick's own recommendation.
-pub(super) fn stabilize(
+/// This is the definition, in time proportional to `past`; [`super::decide`] keeps sorted windows and
+/// gives the same. Source: `stabilizeRecommendationWithBehaviors`.
+#[must_use]
+pub fn stabilize(
+    (up, down): (&Rules, &Rules),
+    now: Timestamp,
+    level: Replicas,
+    wish: Replicas,
+    past: &[(Timestamp, Replicas)],
+) -> Replicas {
+    let young = |window: Duration| {
+        past.iter().filter(move |&&(then, _)| within(now, then, window)).map(|&(_, replicas)| replicas)
+    };
+    let (lowest, highest) = (young(up.stabilization).min(), young(down.stabilization).max());
+    bound(level, wish, lowest, highest).0
+}
+
+/// Bounds a move from `level` to `raw`, and says what did.
+pub(super) fn bound(
     level: Replicas,
     raw: Replicas,
     lowest: Option<Replicas>,

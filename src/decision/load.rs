@@ -10,7 +10,7 @@
 use jiff::SignedDuration;
 use smallvec::SmallVec;
 
-use super::damping::{limit_rate, stabilize};
+use super::damping::{bound, limit_rate};
 use super::{
     DampingPolicy, History, LoadLimit, Milli, MissingCause, Mode, Observation, Policy, Reading, Replicas,
     Samples, Target,
@@ -206,7 +206,7 @@ fn damp(
     let seed = |window: std::time::Duration| (first && !window.is_zero()).then_some(held.before);
     let lowest = history.lowest.extreme(now, up.stabilization).or(seed(up.stabilization));
     let highest = history.highest.extreme(now, down.stabilization).or(seed(down.stabilization));
-    let (stabilized, stabilized_by) = stabilize(held.before, raw, lowest, highest);
+    let (stabilized, stabilized_by) = bound(held.before, raw, lowest, highest);
     let bounds = (policy.min, policy.max);
     let limited = limit_rate((up, down), now, held.before, stabilized, bounds, &history.events);
     LoadDecision {

@@ -5,7 +5,7 @@ use jiff::tz::TimeZone;
 use crate::api::{EntrySpec, ScheduleSpec};
 use crate::decision::{Entry, Extent, Replicas, Trigger};
 
-use super::{Mistakes, Path, duration, parse_cron, replicas, unique_names};
+use super::{Mistakes, Path, duration, parse_cron, parse_duration, replicas, unique_names};
 
 pub(super) fn entries(
     spec: &ScheduleSpec,
@@ -48,11 +48,10 @@ fn entry(
     }
     let extent = spec.r#for.as_ref().map_or(Extent::Step, |text| {
         let path = path.field("for");
-        let length = duration(text, &path, mistakes);
-        if length.is_zero() {
+        if parse_duration(text).is_ok_and(|length| length.is_zero()) {
             mistakes.add(&path, format!("{text:?} must be longer than nothing"));
         }
-        Extent::For(length)
+        Extent::For(duration(text, &path, mistakes))
     });
     let mut count = |count: Option<i32>, field| {
         let count = replicas(count?, &path.field(field), mistakes);

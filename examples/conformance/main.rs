@@ -1,0 +1,145 @@
+//! Runs case tables through the crate's public API: `make conformance CONFORMANCE_DIR=DIR`.
+//!
+//! Every `*.jsonl` file below DIR is run by its name; traces that rows name are looked for in DIR/../traces.
+//! Prints a line `FILE passed/total` each and every failing row. Rows and files that are not run are
+//! counted and named with the reason. Exit 1 on any failure and when there was no case at all.
+
+mod cron;
+mod hpa;
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use serde_json::Value;
+
+/// What came of one row.
+enum Verdict {
+    Passed,
+    Failed(String),
+    /// Not a case for us, and why.
+    NotRun(&'static str),
+}
+
+impl Verdict {
+    fn equal<T: PartialEq + std::fmt::Debug>(got: &T, expected: &T) -> Self {
+        if got == expected {
+            Self::Passed
+        } else {
+            Self::Failed(format!("expected {expected:?}, got {got:?}"))
+        }
+    }
+}
+
+type Case<'a> = Box<dyn Fn(&Value) -> Verdict + 'a>;
+
+fn main() -> ExitCode {
+    let Some(directory) = std::env::args_os().nth(1).map(PathBuf::from) else {
+        eprintln!("usage: conformance DIR");
+        return ExitCode::from(2);
+    };
+    match run(&directory) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::from(3)
+        }
+    }
+}
+
+fn run(directory: &Path) -> Result<bool, Box<dyn std::error::Error>> {
+    let mut files = Vec::new();
+    find(directory, &mut files).map_err(|error| format!("{}: {error}", directory.display()))?;
+    files.sort();
+    let traces = directory.join("../traces");
+    let mut out = std::io::stdout().lock();
+    let (mut cases, mut failures) = (0, 0);
+    for file in files {
+        let name = file.strip_prefix(directory).unwrap_or(&file).display().to_string();
+        let stem = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let rows = std::fs::read_to_string(&file)?;
+        let case = match case_for(stem, &traces) {
+            Ok(case) => case,
+            Err(reason) => {
+                writeln!(out, "{name} not run, {} rows: {reason}", rows.lines().count())?;
+                continue;
+            }
+        };
+        let tally = run_file(&name, &rows, &case, &mut out)?;
+        cases += tally.0;
+        failures += tally.1;
+    }
+    writeln!(out, "{} passed, {failures} failed", cases - failures)?;
+    Ok(failures == 0 && cases > 0)
+}
+
+/// Runs the rows of one file; gives (cases, failures).
+fn run_file(
+    name: &str,
+    rows: &str,
+    case: &Case<'_>,
+    out: &mut impl Write,
+) -> Result<(usize, usize), Box<dyn std::error::Error>> {
+    let (mut passed, mut failures) = (0, Vec::new());
+    let mut not_run: Vec<(&str, usize)> = Vec::new();
+    for (index, line) in rows.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+        let row: Value =
+            serde_json::from_str(line).map_err(|error| format!("{name}:{}: {error}", index + 1))?;
+        match case(&row) {
+            Verdict::Passed => passed += 1,
+            Verdict::Failed(problem) => {
+                let label = row["name"].as_str().or(row["expr"].as_str()).unwrap_or("row");
+                failures.push(format!("  {name}:{} {label:?}: {problem}", index + 1));
+            }
+            Verdict::NotRun(reason) => match not_run.iter_mut().find(|(known, _)| *known == reason) {
+                Some((_, count)) => *count += 1,
+                None => not_run.push((reason, 1)),
+            },
+        }
+    }
+    let total = passed + failures.len();
+    writeln!(out, "{name} {passed}/{total}")?;
+    for (reason, count) in not_run {
+        writeln!(out, "  not run, {count} rows: {reason}")?;
+    }
+    for failure in &failures {
+        writeln!(out, "{failure}")?;
+    }
+    Ok((total, failures.len()))
+}
+
+/// The runner of a file, by its name; extensions in between (`golden_sim.public.jsonl`) do not matter.
+fn case_for<'a>(file: &str, traces: &'a Path) -> Result<Case<'a>, &'static str> {
+    let stem = file.strip_suffix(".jsonl").unwrap_or(file);
+    let base = if stem.starts_with("invalid.") { stem } else { stem.split('.').next().unwrap_or(stem) };
+    Ok(match base {
+        "next_prev" => Box::new(cron::next_prev),
+        _ if base.starts_with("invalid.") => Box::new(cron::refused),
+        "disagreements" => return Err("implementations differ; for reading"),
+        "behavior_limit" => Box::new(hpa::behavior_limit),
+        "behavior_rate" => Box::new(hpa::behavior_rate),
+        "stabilize_behavior" => Box::new(hpa::stabilize_behavior),
+        "golden_oneshot" => Box::new(hpa::golden_oneshot),
+        "golden_sim" => Box::new(|row| hpa::golden_sim(row, traces)),
+        "metric_replicas" => Box::new(hpa::metric_replicas),
+        "controller_metric" => Box::new(hpa::controller_metric),
+        "store_scale_events" | "stabilize_no_behavior" | "no_behavior_clamp" => {
+            return Err("binds the built-in HPA rival, which is not there yet");
+        }
+        "elasticity" | "metric_vectors" => return Err("scores"),
+        _ => return Err("no runner of this name"),
+    })
+}
+
+fn find(directory: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(directory)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            find(&path, files)?;
+        } else if path.extension().is_some_and(|extension| extension == "jsonl") {
+            files.push(path);
+        }
+    }
+    Ok(())
+}
