@@ -180,3 +180,6 @@ fn combine(baseline: &Baseline, level: Option<Replicas>) -> (Replicas, DesiredRe
         Some(_) | None => (baseline.floor, at_floor),
     }
 }
+
+#[cfg(test)]
+mod tests;

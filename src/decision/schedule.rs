@@ -16,7 +16,7 @@ use super::{Cause, Replicas};
 
 /// How many edges that change nothing are skipped in search of one that does. A schedule whose next
 /// [`Baseline::next`] lies further away is looked up again when the search has got there.
-const SEARCH_LIMIT: usize = 2048;
+const SEARCH_LIMIT: usize = 512;
 
 /// The entries of a policy and the bounds around them.
 #[derive(Clone, Debug, PartialEq)]
@@ -273,3 +273,6 @@ impl Trigger {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
