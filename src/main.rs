@@ -1,5 +1,19 @@
-//! x
-use kube::CustomResourceExt;
-fn main() {
-    println!("{}", serde_saphyr::to_string(&tidetable::api::ScalePolicy::crd()).unwrap());
+//! The `tidetable` command: parse, dispatch, error to exit code.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use tidetable::cli::{self, Cli};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let mut out = std::io::stdout().lock();
+    match cli::run(cli, &mut out) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) if failure.is_broken_pipe() => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("{failure}");
+            ExitCode::from(failure.code())
+        }
+    }
 }

@@ -1,0 +1,86 @@
+//! The command line: one file per subcommand. Results go to stdout, everything else to stderr.
+//!
+//! Exit codes: 0 success, 1 the asked-for check failed, 2 bad input, 3 failure at run time.
+
+mod check;
+mod crd;
+
+use std::io::{self, Write};
+
+use clap::{Parser, Subcommand};
+
+use crate::manifest::Mistakes;
+
+/// A Kubernetes autoscaler that knows the time of day.
+#[derive(Debug, Parser)]
+#[command(name = "tidetable", version, max_term_width = 100)]
+#[command(
+    after_help = "Exit codes: 0 success, 1 the asked-for check failed, 2 bad input, 3 failure at run time."
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Say what is wrong with policies and scenarios: file, line, column, field, what would be right
+    Check(check::Args),
+    /// Print the CustomResourceDefinition
+    Crd,
+}
+
+/// Why a command did not succeed.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// What was to be checked does not hold.
+    #[error("{0}")]
+    Check(String),
+    /// The input has mistakes.
+    #[error("{0}")]
+    BadInput(String),
+    /// Something failed that is not the input's fault.
+    #[error("{0}")]
+    Runtime(String),
+    /// The output could not be written.
+    #[error("can't write the output: {0}")]
+    Output(#[from] io::Error),
+}
+
+impl Failure {
+    /// The process's exit code.
+    #[must_use]
+    pub fn code(&self) -> u8 {
+        match self {
+            Self::Check(_) => 1,
+            Self::BadInput(_) => 2,
+            Self::Runtime(_) | Self::Output(_) => 3,
+        }
+    }
+
+    /// Whether the reader of our output has gone, which is no error.
+    #[must_use]
+    pub fn is_broken_pipe(&self) -> bool {
+        match self {
+            Self::Output(error) => error.kind() == io::ErrorKind::BrokenPipe,
+            Self::Check(_) | Self::BadInput(_) | Self::Runtime(_) => false,
+        }
+    }
+}
+
+impl From<Mistakes> for Failure {
+    fn from(mistakes: Mistakes) -> Self {
+        Self::BadInput(mistakes.to_string())
+    }
+}
+
+/// Runs a command; results go to `out`.
+///
+/// # Errors
+/// When the command does not succeed; [`Failure::code`] is the exit code.
+pub fn run(cli: Cli, out: &mut dyn Write) -> Result<(), Failure> {
+    match cli.command {
+        Command::Check(args) => check::run(&args, out),
+        Command::Crd => crd::run(out),
+    }
+}
