@@ -4,4 +4,5 @@ pub mod cli;
 pub mod clock;
 pub mod decision;
 pub mod manifest;
+pub mod operator;
 pub mod policy;
