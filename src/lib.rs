@@ -1,2 +1,3 @@
 //! tidetable: a Kubernetes autoscaler that knows the time of day.
 pub mod clock;
+pub mod sandbox;
