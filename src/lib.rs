@@ -1,7 +1,9 @@
 //! tidetable: a Kubernetes autoscaler that knows the time of day.
+
 pub mod api;
 pub mod cli;
 pub mod clock;
 pub mod decision;
 pub mod manifest;
 pub mod policy;
+pub mod sandbox;
