@@ -7,3 +7,4 @@ pub mod decision;
 pub mod manifest;
 pub mod policy;
 pub mod sandbox;
+pub mod simulation;
