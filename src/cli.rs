@@ -4,6 +4,7 @@
 
 mod check;
 mod crd;
+mod sandbox;
 
 use std::io::{self, Write};
 
@@ -28,6 +29,8 @@ enum Command {
     Check(check::Args),
     /// Print the CustomResourceDefinition
     Crd,
+    /// Serve a small Kubernetes API on loopback, without a cluster behind it
+    Sandbox(sandbox::Args),
 }
 
 /// Why a command did not succeed.
@@ -82,5 +85,24 @@ pub fn run(cli: Cli, out: &mut dyn Write) -> Result<(), Failure> {
     match cli.command {
         Command::Check(args) => check::run(&args, out),
         Command::Crd => crd::run(out),
+        Command::Sandbox(args) => sandbox::run(&args, out),
+    }
+}
+
+/// What asynchronous commands run on.
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Runtime::new().map_err(|error| Failure::Runtime(format!("can't start: {error}")))
+}
+
+/// Waits for Ctrl-C or SIGTERM.
+async fn interrupted() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+        let _ = tokio::signal::ctrl_c().await;
+        return;
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
     }
 }

@@ -72,6 +72,7 @@ impl Clock {
 
     /// Moves a virtual clock forward to `at` and wakes everyone who slept until then. A virtual clock
     /// never goes back; other clocks can't be moved. Returns whether the clock moved.
+    #[expect(clippy::must_use_candidate, reason = "it is called for its effect")]
     pub fn advance_to(&self, at: Timestamp) -> bool {
         match &self.0 {
             Kind::Real | Kind::Scaled { .. } => false,

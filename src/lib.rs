@@ -1,4 +1,5 @@
 //! tidetable: a Kubernetes autoscaler that knows the time of day.
+
 pub mod api;
 pub mod cli;
 pub mod clock;
@@ -6,3 +7,5 @@ pub mod decision;
 pub mod manifest;
 pub mod operator;
 pub mod policy;
+pub mod sandbox;
+pub mod simulation;

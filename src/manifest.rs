@@ -198,7 +198,7 @@ impl Document {
                 "apiVersion" | "kind" | "metadata" | "status" => {}
                 "spec" => self.walk(value, &schema["properties"]["spec"], "spec", mistakes),
                 unknown => {
-                    mistakes.push(self.mistake(unknown, "unknown field; a policy has metadata and spec"))
+                    mistakes.push(self.mistake(unknown, "unknown field; a policy has metadata and spec"));
                 }
             }
         }
@@ -210,12 +210,11 @@ impl Document {
                 let Some(known) = schema["properties"].as_object() else { return };
                 for (field, value) in fields {
                     let path = format!("{path}.{field}");
-                    match known.get(field) {
-                        Some(schema) => self.walk(value, schema, &path, mistakes),
-                        None => {
-                            let names = known.keys().map(String::as_str);
-                            mistakes.push(self.mistake(&path, unknown_field(field, names)));
-                        }
+                    if let Some(schema) = known.get(field) {
+                        self.walk(value, schema, &path, mistakes);
+                    } else {
+                        let names = known.keys().map(String::as_str);
+                        mistakes.push(self.mistake(&path, unknown_field(field, names)));
                     }
                 }
             }

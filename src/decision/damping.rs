@@ -168,9 +168,11 @@ impl RatePolicy {
             (RateUnit::Pods, Direction::Up) => base.saturating_add(value),
             (RateUnit::Pods, Direction::Down) => base.saturating_sub(value),
             (RateUnit::Percent, Direction::Up) => {
-                (base as f64 * (1.0 + self.value as f64 / 100.0)).ceil() as i64
+                (base as f64 * (1.0 + f64::from(self.value) / 100.0)).ceil() as i64
             }
-            (RateUnit::Percent, Direction::Down) => (base as f64 * (1.0 - self.value as f64 / 100.0)) as i64,
+            (RateUnit::Percent, Direction::Down) => {
+                (base as f64 * (1.0 - f64::from(self.value) / 100.0)) as i64
+            }
         }
     }
 }

@@ -162,9 +162,9 @@ fn parse_item(kind: &FieldKind, item: &str) -> Result<u64, String> {
         (value, if step.is_some() { kind.most } else { value })
     };
     if first > last {
-        let (least, most) = (kind.least, kind.most);
+        let (low, high) = (kind.least, kind.most);
         return Err(format!(
-            "the range {range:?} runs backwards; write {first}-{most},{least}-{last} if you mean both ends"
+            "the range {range:?} runs backwards; write {first}-{high},{low}-{last} if you mean both ends"
         ));
     }
     Ok((first..=last).step_by(step.unwrap_or(1)).fold(0, |bits, value| bits | 1 << value))
@@ -183,10 +183,10 @@ impl FieldKind {
         if let Some(position) = named.and_then(|position| u8::try_from(position).ok()) {
             return Ok(self.first + position);
         }
-        let (least, most) = (self.least, self.most);
+        let (low, high) = (self.least, self.most);
         let allowed = match self.names {
-            [first, .., last] => format!("{least} to {most} or {first} to {last}"),
-            _ => format!("{least} to {most}"),
+            [first, .., last] => format!("{low} to {high} or {first} to {last}"),
+            _ => format!("{low} to {high}"),
         };
         let Some(number) = whole(text) else {
             return Err(match text {
@@ -201,7 +201,7 @@ impl FieldKind {
             });
         };
         match u8::try_from(number) {
-            Ok(value) if (least..=most).contains(&value) => Ok(value),
+            Ok(value) if (low..=high).contains(&value) => Ok(value),
             Ok(_) | Err(_) => Err(format!("{text} is out of range (allowed: {allowed})")),
         }
     }

@@ -1,0 +1,46 @@
+# tidetable: `make demo` shows it, `make test` checks it. Both install what they need.
+
+CARGO ?= cargo
+export PATH := $(CURDIR)/.tools:$(PATH)
+
+.PHONY: help demo test test-cluster conformance bench fmt lint crd image tools
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: ## a day in a minute: sandbox, operator, kubectl, report (flags: ARGS='--help')
+	@$(CARGO) run --quiet --release -- demo $(ARGS)
+
+test: tools ## all tests
+	$(CARGO) test --all-targets
+	$(CARGO) test --doc
+
+test-cluster: tools ## the same end-to-end tests against the cluster that KUBECONFIG names
+	@test -n "$(KUBECONFIG)" || { echo 'set KUBECONFIG to the cluster to test against' >&2; exit 2; }
+	TIDETABLE_TEST_KUBECONFIG="$(KUBECONFIG)" $(CARGO) test --test it -- cluster --nocapture
+
+conformance: ## every case table under CONFORMANCE_DIR
+	@test -n "$(CONFORMANCE_DIR)" || { echo 'set CONFORMANCE_DIR to a directory of case tables' >&2; exit 2; }
+	@$(CARGO) run --quiet --release --example conformance -- "$(CONFORMANCE_DIR)"
+
+bench: ## figures, one line `name value unit` each
+	@$(CARGO) bench --quiet --bench figures
+
+fmt: ## format
+	$(CARGO) fmt
+
+lint: ## formatting, clippy, documentation
+	$(CARGO) fmt --check
+	$(CARGO) clippy --all-targets -- -D warnings
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --no-deps --quiet
+
+crd: ## write crds/scalepolicies.yaml
+	@$(CARGO) run --quiet -- crd > crds/scalepolicies.yaml.part
+	@mv crds/scalepolicies.yaml.part crds/scalepolicies.yaml
+
+image: ## a container image (needs podman or docker)
+	@tool=$$(command -v podman || command -v docker) || { echo 'needs podman or docker' >&2; exit 2; }; \
+	$$tool build -f deploy/Containerfile -t ghcr.io/tidetable/tidetable:$$($(CARGO) pkgid | sed 's/.*[#@]//') .
+
+tools:
+	@scripts/install-test-tools

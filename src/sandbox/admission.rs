@@ -1,0 +1,288 @@
+//! What happens to an object between its arrival and the store: fields checked, defaults filled in,
+//! metadata judged. The same for requests over HTTP and for callers in the process.
+
+use serde_json::{Value, json};
+
+use super::builtin;
+use super::custom::{self, Part};
+use super::error::{ApiError, FieldError};
+use super::json::{fields, object_at, text_at};
+use super::resources::ResourceType;
+use super::shape;
+use super::typing::Typing;
+
+/// What to do about fields that a kind doesn't have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Strictness {
+    /// Drop them.
+    Ignore,
+    /// Drop them and say so in a warning.
+    Warn,
+    /// Refuse the object.
+    Strict,
+}
+
+/// How objects of a resource merge.
+pub(crate) fn typing_of(resource: &ResourceType) -> Typing<'_> {
+    match &resource.custom {
+        Some(custom) => Typing::Schema(&custom.schema, true),
+        None => Typing::Named(""),
+    }
+}
+
+/// Drops or refuses unknown fields, refuses values of the wrong type in built-in kinds, and fills in
+/// defaults. Returns the warnings. `patched` tells whether the object is the result of a patch, whose
+/// mistakes are worded otherwise.
+pub(crate) fn shape_object(
+    resource: &ResourceType,
+    object: &mut Value,
+    duplicates: &[String],
+    strictness: Strictness,
+    patched: bool,
+) -> Result<Vec<String>, ApiError> {
+    let refuse = |message: &str| {
+        if patched {
+            let name = text_at(object, "/metadata/name");
+            let error = FieldError::invalid_unshown("patch", message);
+            ApiError::invalid(&resource.group, &resource.kind, name, &[error])
+        } else {
+            let kind = &resource.kind;
+            let version = &resource.version;
+            ApiError::bad_request(format!(
+                "{kind} in version \"{version}\" cannot be handled as a {kind}: {message}"
+            ))
+        }
+    };
+    let unknown = match &resource.custom {
+        Some(custom) => {
+            let mut copy = object.clone();
+            let unknown = shape::prune(&custom.schema, &mut copy);
+            shape::fill_defaults(&custom.schema, &mut copy);
+            (copy, unknown)
+        }
+        None => builtin::prune(resource, object).map_err(|message| refuse(&message))?,
+    };
+    let (shaped, unknown) = unknown;
+    let mut complaints: Vec<String> =
+        duplicates.iter().map(|field| format!("duplicate field \"{field}\"")).collect();
+    complaints.extend(unknown.iter().map(|field| format!("unknown field \"{field}\"")));
+    match strictness {
+        Strictness::Strict if !complaints.is_empty() => {
+            return Err(refuse(&format!("strict decoding error: {}", complaints.join(", "))));
+        }
+        Strictness::Ignore => complaints.clear(),
+        Strictness::Warn | Strictness::Strict => {}
+    }
+    *object = shaped;
+    if resource.custom.is_none() {
+        builtin::fill_defaults(resource, object);
+    }
+    Ok(complaints)
+}
+
+/// Checks that the body speaks of the resource and the namespace of the path, and completes it.
+pub(crate) fn check_identity(
+    resource: &ResourceType,
+    object: &mut Value,
+    namespace: &str,
+) -> Result<(), ApiError> {
+    let api_version = text_at(object, "/apiVersion");
+    let kind = text_at(object, "/kind");
+    if api_version.is_empty() && kind.is_empty() {
+        if resource.custom.is_some() {
+            return Err(ApiError::bad_request(format!(
+                "the object provided is unrecognized (must be of type {}): Object 'Kind' is missing",
+                resource.kind
+            )));
+        }
+    } else if api_version != resource.api_version() {
+        return Err(ApiError::bad_request(format!(
+            "the API version in the data ({api_version}) does not match the expected API version ({})",
+            resource.api_version()
+        )));
+    } else if kind != resource.kind && resource.custom.is_none() {
+        return Err(ApiError::bad_request(format!(
+            "{kind} in version \"{}\" cannot be handled as a {}: no kind \"{kind}\" is registered",
+            resource.version, resource.kind
+        )));
+    }
+    if kind.is_empty() {
+        object["apiVersion"] = json!(resource.api_version());
+        object["kind"] = json!(resource.kind);
+    }
+    let metadata = object_at(object, "metadata");
+    let found = metadata.get("namespace").and_then(Value::as_str).unwrap_or_default();
+    if !found.is_empty() && found != namespace {
+        return Err(ApiError::bad_request(
+            "the namespace of the provided object does not match the namespace sent on the request",
+        ));
+    }
+    if resource.namespaced {
+        metadata.insert("namespace".to_owned(), json!(namespace));
+    } else {
+        metadata.remove("namespace");
+    }
+    Ok(())
+}
+
+/// The part of an applied configuration that a request may speak of.
+///
+/// # Errors
+/// 500, as a real server has it, for fields that the kind doesn't have.
+pub(crate) fn confine_config(
+    resource: &ResourceType,
+    mut config: Value,
+    part: Part,
+) -> Result<Value, ApiError> {
+    let unknown = match &resource.custom {
+        Some(custom) => shape::prune(&custom.schema, &mut config),
+        None => {
+            let (pruned, unknown) = builtin::prune(resource, &config).map_err(|message| {
+                ApiError::bad_request(format!("failed to create typed patch object: {message}"))
+            })?;
+            config = pruned;
+            unknown
+        }
+    };
+    if let Some(field) = unknown.first() {
+        return Err(ApiError::untyped_patch(resource, &config, field));
+    }
+    let map = fields(&mut config);
+    match part {
+        Part::Status => {
+            map.retain(|name, _| matches!(name.as_str(), "apiVersion" | "kind" | "metadata" | "status"));
+        }
+        Part::Main | Part::Scale => {
+            if resource.status {
+                map.remove("status");
+            }
+        }
+    }
+    Ok(config)
+}
+
+/// What is wrong with an object that is about to be stored.
+pub(crate) fn judge(
+    resource: &ResourceType,
+    object: &Value,
+    old: Option<&Value>,
+    part: Part,
+) -> Result<(), ApiError> {
+    let mut errors = Vec::new();
+    let kind = text_at(object, "/kind");
+    if resource.custom.is_some() && kind != resource.kind {
+        let detail = format!("must be {}", resource.kind);
+        errors.push(FieldError::invalid("kind", &json!(kind), &detail));
+    }
+    if old.is_none() {
+        judge_name(object, &mut errors);
+    }
+    judge_labels(object, &mut errors);
+    let errors = match &resource.custom {
+        Some(custom) => custom.judge(resource, object, old, part, errors),
+        None if resource.storage == "customresourcedefinitions.apiextensions.k8s.io" => {
+            errors.extend(custom::judge_definition(object));
+            errors
+        }
+        None => {
+            errors.extend(builtin::judge(resource, object, old));
+            errors
+        }
+    };
+    if errors.is_empty() {
+        return Ok(());
+    }
+    let group = if resource.storage == "events" { "" } else { &resource.group };
+    Err(ApiError::invalid(group, kind, text_at(object, "/metadata/name"), &errors))
+}
+
+/// Keeps what only the server sets in metadata as it was in `old`.
+pub(crate) fn keep_system_fields(object: &mut Value, old: &Value) {
+    let kept = &old["metadata"];
+    let metadata = object_at(object, "metadata");
+    for field in [
+        "uid",
+        "creationTimestamp",
+        "deletionTimestamp",
+        "deletionGracePeriodSeconds",
+        "generation",
+        "generateName",
+        "selfLink",
+        "resourceVersion",
+    ] {
+        match kept.get(field) {
+            Some(value) => metadata.insert(field.to_owned(), value.clone()),
+            None => metadata.remove(field),
+        };
+    }
+    drop_empty(object);
+}
+
+/// Leaves out empty labels, annotations and the like, as the server's own types do.
+pub(crate) fn drop_empty(object: &mut Value) {
+    object_at(object, "metadata").retain(|_, value| match value {
+        Value::Null => false,
+        Value::Object(map) => !map.is_empty(),
+        Value::Array(items) => !items.is_empty(),
+        Value::String(text) => !text.is_empty(),
+        Value::Bool(_) | Value::Number(_) => true,
+    });
+}
+
+/// Whether anything but metadata and status differs.
+pub(crate) fn specification_differs(resource: &ResourceType, old: &Value, new: &Value) -> bool {
+    let specification = |object: &Value| {
+        let mut copy = object.clone();
+        let map = fields(&mut copy);
+        map.remove("metadata");
+        if resource.status || resource.custom.is_none() {
+            map.remove("status");
+        }
+        copy
+    };
+    specification(old) != specification(new)
+}
+
+fn judge_name(object: &Value, errors: &mut Vec<FieldError>) {
+    let name = text_at(object, "/metadata/name");
+    if name.is_empty() {
+        errors.push(FieldError::required("metadata.name", "name or generateName is required"));
+        return;
+    }
+    // Names of roles and their bindings are paths segments and nothing more.
+    if matches!(text_at(object, "/apiVersion"), "rbac.authorization.k8s.io/v1") {
+        return;
+    }
+    if !is_subdomain(name) {
+        let detail = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or \
+                      '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used \
+                      for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
+        errors.push(FieldError::invalid("metadata.name", &json!(name), detail));
+    }
+}
+
+fn is_subdomain(name: &str) -> bool {
+    let label = |label: &str| {
+        !label.is_empty()
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+    };
+    name.len() <= 253 && name.split('.').all(label)
+}
+
+fn judge_labels(object: &Value, errors: &mut Vec<FieldError>) {
+    let labels = object["metadata"]["labels"].as_object();
+    for value in labels.into_iter().flat_map(|map| map.values()) {
+        let text = value.as_str().unwrap_or_default();
+        let edge = |b: Option<u8>| b.is_none_or(|b| b.is_ascii_alphanumeric());
+        let inner = text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
+        if !(text.len() <= 63 && inner && edge(text.bytes().next()) && edge(text.bytes().last())) {
+            let detail = "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or \
+                          '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or \
+                          'my_value',  or '12345', regex used for validation is \
+                          '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')";
+            errors.push(FieldError::invalid("metadata.labels", value, detail));
+        }
+    }
+}

@@ -1,0 +1,309 @@
+//! Custom resource definitions: what one of them makes the server serve, and how its objects are judged.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use kube::core::cel::{CompiledSchema, ErrorKind, ValidationError, compile_schema, validate_compiled};
+use serde_json::{Value, json};
+
+use super::error::FieldError;
+use super::json::{object_at, text_at};
+use super::resources::{ResourceType, ScalePaths};
+use super::schema::Checker;
+use super::store::Store;
+
+/// The schema of one version of a custom resource, with its rules compiled.
+#[derive(Debug)]
+pub struct CustomSchema {
+    /// The `openAPIV3Schema`.
+    pub schema: Value,
+    /// The `additionalPrinterColumns`.
+    pub columns: Vec<Value>,
+    rules: Option<CompiledSchema>,
+    /// Rules that name another field than the one they stand at.
+    redirected: BTreeSet<String>,
+}
+
+/// Which part of a custom resource a request may change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// Everything except the status.
+    Main,
+    /// The status alone.
+    Status,
+    /// The number of replicas alone.
+    Scale,
+}
+
+impl CustomSchema {
+    fn new(schema: &Value, columns: Vec<Value>) -> Self {
+        let mut redirected = BTreeSet::new();
+        let mut bare = schema.clone();
+        let rules = prepare(&mut bare, &mut redirected);
+        // Defaults are ours to fill in: an object of the wrong kind is judged without them.
+        let rules = rules.then(|| compile_schema(&bare));
+        Self { schema: schema.clone(), columns, rules, redirected }
+    }
+
+    /// What is wrong with `object`, given the complaints about its metadata.
+    pub(crate) fn judge(
+        &self,
+        resource: &ResourceType,
+        object: &Value,
+        old: Option<&Value>,
+        part: Part,
+        metadata_errors: Vec<FieldError>,
+    ) -> Vec<FieldError> {
+        let mut checker = Checker { errors: metadata_errors, hidden: 0 };
+        match part {
+            Part::Main | Part::Scale => checker.check(&self.schema, object, ""),
+            Part::Status => {
+                checker.hidden = "status.".len();
+                if let Some(status) = object.get("status") {
+                    checker.check(&self.schema["properties"]["status"], status, "status");
+                }
+                checker.hidden = 0;
+            }
+        }
+        if let Some(scale) = &resource.scale {
+            checker.errors.extend(count_error(object, &scale.spec_replicas));
+            checker.errors.extend(count_error(object, &scale.status_replicas));
+        }
+        checker.check_lists(&self.schema, object, "");
+        let mut errors = checker.errors;
+        if let Some(rules) = &self.rules {
+            if errors.iter().any(FieldError::blocks_rules) {
+                let unchecked = "some validation rules were not checked because the object was invalid; correct \
+                                 the existing errors to complete validation";
+                errors.push(FieldError::invalid("<nil>", &Value::Null, unchecked));
+            } else if let Err(failures) = validate_compiled(rules, object, old) {
+                errors.extend(failures.iter().map(|failure| self.rule_error(failure, object)));
+            }
+        }
+        errors
+    }
+
+    fn rule_error(&self, failure: &ValidationError, object: &Value) -> FieldError {
+        let field = failure.field_path.trim_start_matches('.').to_owned();
+        let value = value_at(object, &field);
+        if failure.kind != ErrorKind::ValidationFailure {
+            // The rule couldn't be evaluated where it stands, whatever field it would have blamed.
+            let rule = find_rule(&self.schema, &failure.rule).unwrap_or(&Value::Null);
+            let node = field.strip_suffix(text_at(rule, "/fieldPath")).unwrap_or(&field);
+            let message = rule["message"].as_str().unwrap_or(&failure.rule);
+            let shown = Value::String(type_of(value_at(object, node)).to_owned());
+            let detail = format!("{} evaluating rule: {message}", evaluation_cause(failure));
+            return FieldError::invalid(node, &shown, &detail);
+        }
+        match failure.reason.as_deref() {
+            Some("FieldValueForbidden") => FieldError::forbidden(field, &failure.message),
+            Some("FieldValueRequired") => FieldError::required(field, &failure.message),
+            Some("FieldValueDuplicate") => FieldError::duplicate(field, value),
+            _ if self.redirected.contains(&failure.rule) || value.is_object() || value.is_array() => {
+                FieldError::invalid_unshown(field, &failure.message)
+            }
+            _ => FieldError::invalid(field, value, &failure.message),
+        }
+    }
+}
+
+/// Fills in what a real server adds to a definition: names, conversion and, once accepted, its status.
+pub(crate) fn complete_definition(definition: &mut Value) {
+    let kind = text_at(definition, "/spec/names/kind").to_owned();
+    let spec = object_at(definition, "spec");
+    spec.entry("conversion").or_insert_with(|| json!({"strategy": "None"}));
+    if let Some(names) = spec.get_mut("names").and_then(Value::as_object_mut) {
+        names.entry("singular").or_insert_with(|| json!(kind.to_lowercase()));
+        names.entry("listKind").or_insert_with(|| json!(format!("{kind}List")));
+    }
+}
+
+/// What is wrong with a definition itself.
+pub(crate) fn judge_definition(definition: &Value) -> Vec<FieldError> {
+    let mut errors = Vec::new();
+    let spec = &definition["spec"];
+    let expected = format!("{}.{}", text_at(spec, "/names/plural"), text_at(spec, "/group"));
+    if text_at(definition, "/metadata/name") != expected {
+        let detail = "must be spec.names.plural+\".\"+spec.group";
+        errors.push(FieldError::invalid("metadata.name", &definition["metadata"]["name"], detail));
+    }
+    for (path, pointer) in
+        [("spec.group", "/group"), ("spec.names.plural", "/names/plural"), ("spec.names.kind", "/names/kind")]
+    {
+        if text_at(spec, pointer).is_empty() {
+            errors.push(FieldError::required(path, ""));
+        }
+    }
+    if !matches!(text_at(spec, "/scope"), "Namespaced" | "Cluster") {
+        let supported = [json!("Cluster"), json!("Namespaced")];
+        errors.push(FieldError::unsupported("spec.scope", &spec["scope"], &supported));
+    }
+    let versions = spec["versions"].as_array().map(Vec::as_slice).unwrap_or_default();
+    if versions.iter().filter(|version| version["storage"] == true).count() != 1 {
+        let detail = "must have exactly one version marked as storage version";
+        errors.push(FieldError::invalid("spec.versions", &spec["versions"], detail));
+    }
+    for (index, version) in versions.iter().enumerate() {
+        let path = format!("spec.versions[{index}].schema.openAPIV3Schema");
+        let schema = &version["schema"]["openAPIV3Schema"];
+        if schema.is_object() {
+            judge_rules(&compile_schema(schema), &path, &mut errors);
+        } else {
+            errors.push(FieldError::required(path, "schemas are required"));
+        }
+    }
+    errors
+}
+
+/// The status of a definition that is served.
+pub(crate) fn established(definition: &Value, store: &Store) -> Value {
+    let now = store.now();
+    let versions = definition["spec"]["versions"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let stored: Vec<&Value> = versions.iter().filter(|v| v["storage"] == true).map(|v| &v["name"]).collect();
+    let condition = |kind: &str, reason: &str, message: &str| json!({"type": kind, "status": "True", "lastTransitionTime": now, "reason": reason, "message": message});
+    json!({
+        "conditions": [
+            condition("NamesAccepted", "NoConflicts", "no conflicts found"),
+            condition("Established", "InitialNamesAccepted", "the initial names have been accepted"),
+        ],
+        "acceptedNames": definition["spec"]["names"],
+        "storedVersions": stored,
+    })
+}
+
+/// The resources that a definition adds, one for each version it serves.
+pub(crate) fn resources_of(definition: &Value) -> Vec<ResourceType> {
+    let versions = definition["spec"]["versions"].as_array().map(Vec::as_slice).unwrap_or_default();
+    versions.iter().filter(|v| v["served"] == true).map(|version| resource_of(definition, version)).collect()
+}
+
+fn resource_of(definition: &Value, version: &Value) -> ResourceType {
+    let spec = &definition["spec"];
+    let name = |pointer: &str| text_at(spec, pointer).to_owned();
+    let names = |key: &str| {
+        let list = spec["names"][key].as_array().map(Vec::as_slice).unwrap_or_default();
+        list.iter().filter_map(Value::as_str).map(ToOwned::to_owned).collect()
+    };
+    let subresources = &version["subresources"];
+    let pointer = |key: &str| subresources["scale"][key].as_str().map(|path| path.replace('.', "/"));
+    let scale = pointer("specReplicasPath").zip(pointer("statusReplicasPath")).map(|(spec, status)| {
+        ScalePaths { spec_replicas: spec, status_replicas: status, selector: pointer("labelSelectorPath") }
+    });
+    let columns = version["additionalPrinterColumns"].as_array().cloned().unwrap_or_default();
+    ResourceType {
+        group: name("/group"),
+        version: text_at(version, "/name").to_owned(),
+        plural: name("/names/plural"),
+        singular: name("/names/singular"),
+        kind: name("/names/kind"),
+        list_kind: name("/names/listKind"),
+        short_names: names("shortNames"),
+        categories: names("categories"),
+        namespaced: spec["scope"] == "Namespaced",
+        status: subresources["status"].is_object(),
+        scale,
+        generation: true,
+        unconditional_update: false,
+        storage: text_at(definition, "/metadata/name").to_owned(),
+        custom: Some(Arc::new(CustomSchema::new(&version["schema"]["openAPIV3Schema"], columns))),
+    }
+}
+
+/// Removes the defaults from a schema, collects redirected rules, and tells whether there are rules.
+fn prepare(schema: &mut Value, redirected: &mut BTreeSet<String>) -> bool {
+    let mut found = false;
+    match schema {
+        Value::Object(map) => {
+            if let Some(rules) = map.get("x-kubernetes-validations").and_then(Value::as_array) {
+                found |= !rules.is_empty();
+                let with_path = rules.iter().filter(|rule| rule["fieldPath"].is_string());
+                redirected.extend(with_path.map(|rule| text_at(rule, "/rule").to_owned()));
+            }
+            if map.contains_key("type") {
+                map.remove("default");
+            }
+            for child in map.values_mut() {
+                found |= prepare(child, redirected);
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| found |= prepare(item, redirected)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+    found
+}
+
+fn judge_rules(compiled: &CompiledSchema, path: &str, errors: &mut Vec<FieldError>) {
+    for error in compiled.compilation_errors() {
+        let field = format!("{path}.x-kubernetes-validations");
+        errors.push(FieldError::invalid_unshown(field, &format!("compilation failed: {error}")));
+    }
+    let mut names: Vec<&String> = compiled.properties.keys().collect();
+    names.sort();
+    for name in names {
+        judge_rules(&compiled.properties[name], &format!("{path}.properties[{name}]"), errors);
+    }
+    if let Some(items) = &compiled.items {
+        judge_rules(items, &format!("{path}.items"), errors);
+    }
+    if let Some(further) = &compiled.additional_properties {
+        judge_rules(further, &format!("{path}.additionalProperties"), errors);
+    }
+}
+
+fn find_rule<'a>(schema: &'a Value, rule: &str) -> Option<&'a Value> {
+    if let Some(rules) = schema["x-kubernetes-validations"].as_array()
+        && let Some(found) = rules.iter().find(|candidate| candidate["rule"] == rule)
+    {
+        return Some(found);
+    }
+    let properties = schema["properties"].as_object().into_iter().flatten().map(|(_, child)| child);
+    let others = [&schema["items"], &schema["additionalProperties"]];
+    properties.chain(others).filter(|child| child.is_object()).find_map(|child| find_rule(child, rule))
+}
+
+fn evaluation_cause(failure: &ValidationError) -> String {
+    let text = failure.message.trim_start_matches("rule evaluation error: ");
+    match text.strip_prefix("No such key: ") {
+        Some(key) => format!("no such key: {key}"),
+        None => text.to_owned(),
+    }
+}
+
+fn count_error(object: &Value, pointer: &str) -> Option<FieldError> {
+    let value = object.pointer(pointer)?;
+    let field = pointer.replace('/', ".");
+    match value.as_i64() {
+        None => {
+            let shown = value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned);
+            let detail =
+                format!("{field} accessor error: {shown} is of the type {}, expected int64", type_of(value));
+            Some(FieldError::invalid(field, &json!(0), &detail))
+        }
+        Some(count) if count < 0 => {
+            Some(FieldError::invalid(field, value, "should be a non-negative integer"))
+        }
+        Some(_) => None,
+    }
+}
+
+fn type_of(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "nil",
+        Value::Bool(_) => "bool",
+        Value::Number(number) if number.is_f64() => "float64",
+        Value::Number(_) => "int64",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    }
+}
+
+/// The value at a path such as `spec.entries[1].name`; null when there is none.
+fn value_at<'a>(object: &'a Value, path: &str) -> &'a Value {
+    let pointer = path
+        .replace('[', ".")
+        .replace(']', "")
+        .split('.')
+        .fold(String::new(), |at, part| if part.is_empty() { at } else { format!("{at}/{part}") });
+    object.pointer(&pointer).unwrap_or(&Value::Null)
+}

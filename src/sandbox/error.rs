@@ -1,0 +1,330 @@
+//! What a refused request looks like: the `Status` object that clients print and branch on.
+//!
+//! Clients decide by `code` and `reason`, people read `message`; all three are worded as a real server
+//! words them, since tests of the operator compare them.
+
+use serde_json::{Map, Value, json};
+
+use super::resources::ResourceType;
+
+/// A request that the server refuses, with everything its `Status` body says.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct ApiError {
+    /// The HTTP status code.
+    pub code: u16,
+    /// The machine-readable reason, such as `NotFound`.
+    pub reason: &'static str,
+    /// The sentence for people.
+    pub message: String,
+    details: Option<Value>,
+    plain: bool,
+}
+
+/// One complaint about one field of an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldError {
+    /// The reason, such as `FieldValueRequired`.
+    pub reason: &'static str,
+    /// The path of the field, such as `spec.entries[1].name`.
+    pub field: String,
+    /// What is wrong, such as `Required value`.
+    pub message: String,
+}
+
+impl FieldError {
+    /// The value of `field` is not acceptable; `value` is shown as JSON.
+    pub(crate) fn invalid(field: impl Into<String>, value: &Value, detail: &str) -> Self {
+        let message = format!("Invalid value: {value}: {detail}");
+        Self { reason: "FieldValueInvalid", field: field.into(), message }
+    }
+
+    /// The value of `field` is not acceptable and too large to be shown.
+    pub(crate) fn invalid_unshown(field: impl Into<String>, detail: &str) -> Self {
+        let message = format!("Invalid value: {detail}");
+        Self { reason: "FieldValueInvalid", field: field.into(), message }
+    }
+
+    /// The value of `field` has the wrong type.
+    pub(crate) fn wrong_type(field: impl Into<String>, found: &str, detail: &str) -> Self {
+        let message = format!("Invalid value: \"{found}\": {detail}: \"{found}\"");
+        Self { reason: "FieldValueTypeInvalid", field: field.into(), message }
+    }
+
+    /// `field` is missing; `detail` may be empty.
+    pub(crate) fn required(field: impl Into<String>, detail: &str) -> Self {
+        let message = prefixed("Required value", detail);
+        Self { reason: "FieldValueRequired", field: field.into(), message }
+    }
+
+    /// `field` must not be set.
+    pub(crate) fn forbidden(field: impl Into<String>, detail: &str) -> Self {
+        let message = prefixed("Forbidden", detail);
+        Self { reason: "FieldValueForbidden", field: field.into(), message }
+    }
+
+    /// `field` repeats a value that may be there once.
+    pub(crate) fn duplicate(field: impl Into<String>, value: &Value) -> Self {
+        let message = format!("Duplicate value: {value}");
+        Self { reason: "FieldValueDuplicate", field: field.into(), message }
+    }
+
+    /// `field` is not one of the values in `supported`.
+    pub(crate) fn unsupported(field: impl Into<String>, value: &Value, supported: &[Value]) -> Self {
+        let mut names: Vec<String> = supported.iter().map(Value::to_string).collect();
+        names.sort();
+        let message = format!("Unsupported value: {value}: supported values: {}", names.join(", "));
+        Self { reason: "FieldValueNotSupported", field: field.into(), message }
+    }
+
+    /// The text in `field` is longer than `limit`.
+    pub(crate) fn too_long(field: impl Into<String>, limit: u64) -> Self {
+        let message = format!("Too long: may not be more than {limit} bytes");
+        Self { reason: "FieldValueTooLong", field: field.into(), message }
+    }
+
+    /// The list or map in `field` has more than `limit` items.
+    pub(crate) fn too_many(field: impl Into<String>, count: usize, limit: u64) -> Self {
+        let message = format!("Too many: {count}: must have at most {limit} items");
+        Self { reason: "FieldValueTooMany", field: field.into(), message }
+    }
+
+    /// Whether rules in CEL can't sensibly run on an object with this error.
+    pub(crate) fn blocks_rules(&self) -> bool {
+        !matches!(self.reason, "FieldValueInvalid" | "FieldValueDuplicate" | "FieldValueForbidden")
+    }
+
+    fn cause(&self) -> Value {
+        json!({"reason": self.reason, "message": self.message, "field": self.field})
+    }
+}
+
+impl std::fmt::Display for FieldError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.field, self.message)
+    }
+}
+
+impl ApiError {
+    fn new(code: u16, reason: &'static str, message: impl Into<String>) -> Self {
+        Self { code, reason, message: message.into(), details: None, plain: false }
+    }
+
+    fn with_details(mut self, details: Value) -> Self {
+        self.details = Some(details);
+        self
+    }
+
+    /// 404 without a `Status`, as for a path that nothing serves.
+    pub(crate) fn no_such_path() -> Self {
+        Self { plain: true, ..Self::new(404, "NotFound", "404 page not found\n") }
+    }
+
+    /// 404: no object of that name.
+    pub(crate) fn not_found(resource: &ResourceType, name: &str) -> Self {
+        let message = format!("{} \"{name}\" not found", resource.qualified());
+        Self::new(404, "NotFound", message).with_details(details_of(resource, name))
+    }
+
+    /// 404: the namespace of a new object isn't there.
+    pub(crate) fn no_namespace(name: &str) -> Self {
+        Self::new(404, "NotFound", format!("namespaces \"{name}\" not found"))
+            .with_details(json!({"name": name, "kind": "namespaces"}))
+    }
+
+    /// 405: the resource has no such verb.
+    pub(crate) fn method_not_allowed() -> Self {
+        let message = "the server does not allow this method on the requested resource";
+        Self::new(405, "MethodNotAllowed", message).with_details(json!({}))
+    }
+
+    /// 409: an object of that name is there already.
+    pub(crate) fn already_exists(resource: &ResourceType, name: &str) -> Self {
+        let message = format!("{} \"{name}\" already exists", resource.qualified());
+        Self::new(409, "AlreadyExists", message).with_details(details_of(resource, name))
+    }
+
+    /// 409: the object has changed since the client read it.
+    pub(crate) fn conflict(resource: &ResourceType, name: &str) -> Self {
+        let message = format!(
+            "Operation cannot be fulfilled on {} \"{name}\": the object has been modified; please apply your \
+             changes to the latest version and try again",
+            resource.qualified()
+        );
+        Self::new(409, "Conflict", message).with_details(details_of(resource, name))
+    }
+
+    /// 409: a precondition of a deletion or an update doesn't hold.
+    pub(crate) fn precondition(resource: &ResourceType, name: &str, wanted: &str, found: &str) -> Self {
+        let message = format!(
+            "Operation cannot be fulfilled on {} \"{name}\": Precondition failed: {wanted} in precondition, \
+             {found} in object meta",
+            resource.qualified_kind()
+        );
+        let mut details = details_of(resource, name);
+        details["kind"] = json!(resource.kind);
+        Self::new(409, "Conflict", message).with_details(details)
+    }
+
+    /// 409: a server-side apply touches fields that other managers own, as (manager, field) pairs.
+    pub(crate) fn apply_conflicts(conflicts: &[(String, String)]) -> Self {
+        let mut managers: Vec<&str> = conflicts.iter().map(|(manager, _)| manager.as_str()).collect();
+        managers.dedup();
+        let groups: Vec<String> = managers
+            .into_iter()
+            .map(|manager| {
+                let fields: Vec<&str> =
+                    conflicts.iter().filter(|(m, _)| m == manager).map(|(_, field)| field.as_str()).collect();
+                match fields.as_slice() {
+                    [one] => format!("conflict with {manager}: {one}"),
+                    many => format!("conflicts with {manager}:\n- {}", many.join("\n- ")),
+                }
+            })
+            .collect();
+        let plural = if conflicts.len() == 1 { "" } else { "s" };
+        let message =
+            format!("Apply failed with {} conflict{plural}: {}", conflicts.len(), groups.join("\n"));
+        let causes: Vec<Value> = conflicts
+            .iter()
+            .map(|(manager, field)| {
+                json!({
+                    "reason": "FieldManagerConflict",
+                    "message": format!("conflict with {manager}"),
+                    "field": field,
+                })
+            })
+            .collect();
+        Self::new(409, "Conflict", message).with_details(json!({"causes": causes}))
+    }
+
+    /// 400: the request makes no sense.
+    pub(crate) fn bad_request(message: impl Into<String>) -> Self {
+        Self::new(400, "BadRequest", message)
+    }
+
+    /// 401: the token is unknown.
+    pub(crate) fn unauthorized() -> Self {
+        Self::new(401, "Unauthorized", "Unauthorized")
+    }
+
+    /// 403: the user may not do that; `about` is the details object.
+    pub(crate) fn forbidden(message: String, about: Value) -> Self {
+        Self::new(403, "Forbidden", message).with_details(about)
+    }
+
+    /// 403 as admission words it: the object may not be touched in this way.
+    pub(crate) fn forbidden_object(resource: &ResourceType, name: &str, why: &str) -> Self {
+        let message = format!("{} \"{name}\" is forbidden: {why}", resource.qualified());
+        Self::new(403, "Forbidden", message).with_details(details_of(resource, name))
+    }
+
+    /// 415: the body is in none of the formats in `accepted`.
+    pub(crate) fn unsupported_media_type(accepted: &str) -> Self {
+        let message = format!(
+            "the body of the request was in an unknown format - accepted media types include: {accepted}"
+        );
+        Self::new(415, "UnsupportedMediaType", message)
+    }
+
+    /// 422: the object is not valid; `kind` and `group` name its type.
+    pub(crate) fn invalid(group: &str, kind: &str, name: &str, errors: &[FieldError]) -> Self {
+        let qualified = if group.is_empty() { kind.to_owned() } else { format!("{kind}.{group}") };
+        let texts: Vec<String> = errors.iter().map(FieldError::to_string).collect();
+        let list = match texts.as_slice() {
+            [one] => one.clone(),
+            many => format!("[{}]", many.join(", ")),
+        };
+        let causes: Vec<Value> = errors.iter().map(FieldError::cause).collect();
+        let mut details = details(group, kind, name);
+        details.insert("causes".to_owned(), json!(causes));
+        Self::new(422, "Invalid", format!("{qualified} \"{name}\" is invalid: {list}"))
+            .with_details(Value::Object(details))
+    }
+
+    /// 422: a patch can't be applied to the object as it is.
+    pub(crate) fn patch_rejected() -> Self {
+        Self::new(422, "Invalid", "the server rejected our request due to an error in our request")
+            .with_details(json!({}))
+    }
+
+    /// 410: a watch or a continued list starts at a version whose events are forgotten.
+    pub(crate) fn expired(requested: u64, oldest: u64) -> Self {
+        Self::new(410, "Expired", format!("too old resource version: {requested} ({oldest})"))
+    }
+
+    /// 500: the server can't answer.
+    pub(crate) fn internal(message: &str) -> Self {
+        Self::new(500, "InternalError", format!("Internal error occurred: {message}"))
+            .with_details(json!({"causes": [{"message": message}]}))
+    }
+
+    /// 500, as a real server has it: an applied configuration has a field that its kind doesn't have.
+    pub(crate) fn untyped_patch(resource: &ResourceType, config: &Value, field: &str) -> Self {
+        let text = |key: &str| config["metadata"][key].as_str().unwrap_or_default();
+        let message = format!(
+            "failed to create typed patch object ({}/{}; {}, Kind={}): .{field}: field not declared in schema",
+            text("namespace"),
+            text("name"),
+            resource.api_version(),
+            resource.kind
+        );
+        Self::new(500, "", message)
+    }
+
+    /// The body of the answer when it isn't a `Status`.
+    pub(crate) fn plain_text(&self) -> Option<&str> {
+        self.plain.then_some(self.message.as_str())
+    }
+
+    /// The `Status` object.
+    #[must_use]
+    pub fn status(&self) -> Value {
+        let mut status = json!({
+            "kind": "Status",
+            "apiVersion": "v1",
+            "metadata": {},
+            "status": "Failure",
+            "message": self.message,
+            "reason": self.reason,
+            "code": self.code,
+        });
+        if let Some(details) = &self.details {
+            status["details"] = details.clone();
+        }
+        status
+    }
+}
+
+/// The details object that names a resource and one of its objects.
+pub(crate) fn details_of(resource: &ResourceType, name: &str) -> Value {
+    Value::Object(details(&resource.group, &resource.plural, name))
+}
+
+fn details(group: &str, kind: &str, name: &str) -> Map<String, Value> {
+    let mut details = Map::new();
+    for (key, value) in [("name", name), ("group", group), ("kind", kind)] {
+        if !value.is_empty() {
+            details.insert(key.to_owned(), json!(value));
+        }
+    }
+    details
+}
+
+fn prefixed(what: &str, detail: &str) -> String {
+    if detail.is_empty() { what.to_owned() } else { format!("{what}: {detail}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_complaint_stands_alone_and_several_are_bracketed() {
+        let required = FieldError::required("spec.max", "");
+        let one = ApiError::invalid("g", "K", "x", std::slice::from_ref(&required));
+        assert_eq!(one.message, "K.g \"x\" is invalid: spec.max: Required value");
+        let two = ApiError::invalid("", "K", "x", &[required.clone(), required]);
+        assert_eq!(two.message, "K \"x\" is invalid: [spec.max: Required value, spec.max: Required value]");
+        assert_eq!(two.status()["details"]["causes"][1]["field"], "spec.max");
+    }
+}

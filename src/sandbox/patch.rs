@@ -1,0 +1,209 @@
+//! Patches: JSON patch, merge patch and strategic merge patch.
+
+use json_patch::PatchOperation;
+use serde_json::Value;
+
+use super::error::ApiError;
+use super::json::fields;
+use super::typing::{ListType, Typing, item_key};
+
+/// Applies a JSON patch.
+///
+/// A `test` for null succeeds when the field isn't there, as on a real server: that is how a client
+/// compares and sets a number that is left out at zero.
+///
+/// # Errors
+/// 400 when the patch isn't one, 422 when it doesn't fit the object.
+pub(crate) fn json_patch(object: &mut Value, patch: Value) -> Result<(), ApiError> {
+    if !patch.is_array() {
+        let message = "error decoding patch: json: cannot unmarshal object into Go value of type \
+                       []handlers.jsonPatchOp";
+        return Err(ApiError::bad_request(message));
+    }
+    let operations: Vec<PatchOperation> = serde_json::from_value(patch)
+        .map_err(|error| ApiError::bad_request(format!("error decoding patch: {error}")))?;
+    for operation in operations {
+        if let PatchOperation::Test(test) = &operation
+            && test.value.is_null()
+            && object.pointer(test.path.as_str()).is_none()
+        {
+            continue;
+        }
+        json_patch::patch(object, &[operation]).map_err(|_| ApiError::patch_rejected())?;
+    }
+    Ok(())
+}
+
+/// Applies a merge patch.
+pub(crate) fn merge_patch(object: &mut Value, patch: &Value) {
+    json_patch::merge(object, patch);
+}
+
+/// Applies a strategic merge patch.
+pub(crate) fn strategic_patch(object: &mut Value, patch: &Value, typing: Typing<'_>) {
+    let Some(changes) = patch.as_object() else {
+        *object = patch.clone();
+        return;
+    };
+    if patch["$patch"] == "replace" {
+        *object = without_directives(patch);
+        return;
+    }
+    let retained = changes.get("$retainKeys").and_then(Value::as_array);
+    let target = fields(object);
+    if let Some(retained) = retained {
+        target.retain(|name, _| retained.iter().any(|kept| kept == name));
+    }
+    for (name, change) in changes {
+        if let Some(list) = name.strip_prefix("$deleteFromPrimitiveList/") {
+            if let (Some(items), Some(gone)) =
+                (target.get_mut(list).and_then(Value::as_array_mut), change.as_array())
+            {
+                items.retain(|item| !gone.contains(item));
+            }
+        } else if !name.starts_with('$') {
+            match change {
+                Value::Null => {
+                    target.remove(name);
+                }
+                Value::Object(_) => {
+                    let inner = target.entry(name.clone()).or_insert(Value::Null);
+                    strategic_patch(inner, change, typing.child(name));
+                }
+                Value::Array(items) => {
+                    let order = changes.get(&format!("$setElementOrder/{name}")).and_then(Value::as_array);
+                    let inner = target.entry(name.clone()).or_insert(Value::Null);
+                    patch_list(inner, items, order, typing.child(name));
+                }
+                Value::Bool(_) | Value::Number(_) | Value::String(_) => {
+                    target.insert(name.clone(), change.clone());
+                }
+            }
+        }
+    }
+    // A list that the patch only reorders is named by its order alone.
+    for (name, order) in changes {
+        if let Some(list) = name.strip_prefix("$setElementOrder/")
+            && !changes.contains_key(list)
+            && let (Some(present), Some(order)) = (target.get_mut(list), order.as_array())
+        {
+            let keys = merge_keys(present, order, typing.child(list));
+            reorder(present, order, &keys);
+        }
+    }
+}
+
+fn patch_list(present: &mut Value, changes: &[Value], order: Option<&Vec<Value>>, typing: Typing<'_>) {
+    let keys = merge_keys(present, changes, typing);
+    let is_set = typing.list(changes) == ListType::Set;
+    if changes.iter().any(|change| change["$patch"] == "replace") || (keys.is_empty() && !is_set) {
+        let kept: Vec<Value> =
+            changes.iter().filter(|change| change["$patch"].is_null()).map(without_directives).collect();
+        *present = Value::Array(kept);
+        return;
+    }
+    let mut items = present.as_array().cloned().unwrap_or_default();
+    if is_set {
+        let new: Vec<Value> = changes.iter().filter(|change| !items.contains(change)).cloned().collect();
+        items.extend(new);
+        *present = Value::Array(items);
+        return;
+    }
+    let mut touched = Vec::new();
+    for change in changes {
+        let position = items.iter().position(|item| item_key(&keys, item) == item_key(&keys, change));
+        let old = position.map(|index| items.remove(index));
+        if change["$patch"] != "delete" {
+            let mut item = old.unwrap_or(Value::Null);
+            strategic_patch(&mut item, change, typing.items());
+            touched.push(item);
+        }
+    }
+    // What a patch names comes before what it doesn't.
+    touched.append(&mut items);
+    *present = Value::Array(touched);
+    if let Some(order) = order {
+        reorder(present, order, &keys);
+    }
+}
+
+/// Strategic merge uses the first key of a list alone.
+fn merge_keys(present: &Value, changes: &[Value], typing: Typing<'_>) -> Vec<String> {
+    let items = present.as_array().filter(|items| !items.is_empty()).map_or(changes, Vec::as_slice);
+    match typing.list(items) {
+        ListType::Map(mut keys) => {
+            keys.truncate(1);
+            keys
+        }
+        ListType::Atomic | ListType::Set => Vec::new(),
+    }
+}
+
+fn reorder(present: &mut Value, order: &[Value], keys: &[String]) {
+    let Some(items) = present.as_array_mut() else { return };
+    let place = |item: &Value| {
+        let same = |wanted: &Value| {
+            if keys.is_empty() { wanted == item } else { item_key(keys, wanted) == item_key(keys, item) }
+        };
+        order.iter().position(same).unwrap_or(usize::MAX)
+    };
+    items.sort_by_key(place);
+}
+
+fn without_directives(value: &Value) -> Value {
+    let mut copy = value.clone();
+    if let Some(map) = copy.as_object_mut() {
+        map.retain(|name, _| !name.starts_with('$'));
+    }
+    copy
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_json_patch_compares_and_sets_even_a_field_that_is_left_out() {
+        let set = |test: Value| {
+            json!([
+            {"op": "test", "path": "/spec/replicas", "value": test},
+            {"op": "add", "path": "/spec/replicas", "value": 5}])
+        };
+        let mut scale = json!({"spec": {}});
+        assert_eq!(json_patch(&mut scale, set(json!(0))).expect_err("left out").code, 422);
+        json_patch(&mut scale, set(Value::Null)).expect("null stands for absent");
+        assert_eq!(scale["spec"]["replicas"], 5);
+        assert_eq!(json_patch(&mut scale, set(Value::Null)).expect_err("not absent").code, 422);
+        assert_eq!(json_patch(&mut scale, json!({})).expect_err("no list").code, 400);
+    }
+
+    #[test]
+    fn a_strategic_patch_merges_lists_by_their_keys() {
+        let object = json!({"containers": [{"name": "a", "image": "x", "env": [{"name": "A", "value": "1"}]}],
+            "args": ["x"]});
+        let cases = [
+            (
+                json!({"containers": [{"name": "a", "env": [{"name": "B", "value": "2"}]}]}),
+                json!({"containers": [{"name": "a", "image": "x",
+                    "env": [{"name": "B", "value": "2"}, {"name": "A", "value": "1"}]}], "args": ["x"]}),
+            ),
+            (
+                json!({"containers": [{"name": "a", "$patch": "delete"}], "args": ["y"]}),
+                json!({"containers": [], "args": ["y"]}),
+            ),
+            (
+                json!({"$setElementOrder/containers": [{"name": "a"}, {"name": "b"}],
+                    "containers": [{"name": "b"}], "args": null}),
+                json!({"containers": [{"name": "a", "image": "x", "env": [{"name": "A", "value": "1"}]},
+                    {"name": "b"}]}),
+            ),
+        ];
+        for (patch, wanted) in cases {
+            let mut patched = object.clone();
+            strategic_patch(&mut patched, &patch, Typing::Named(""));
+            assert_eq!(patched, wanted, "{patch}");
+        }
+    }
+}

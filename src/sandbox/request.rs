@@ -1,0 +1,207 @@
+//! What a request's path, parameters and headers say.
+
+use axum::extract::Query;
+use http::{HeaderMap, Method, Uri, header};
+
+use super::access::Attributes;
+use super::error::ApiError;
+
+/// The parameters of a request.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Parameters(Vec<(String, String)>);
+
+impl Parameters {
+    /// Reads a query string; one that can't be read has no parameters.
+    pub(crate) fn of(uri: &Uri) -> Self {
+        Self(Query::try_from_uri(uri).map(|Query(pairs)| pairs).unwrap_or_default())
+    }
+
+    /// The value of a parameter, or the empty text.
+    pub(crate) fn text(&self, name: &str) -> &str {
+        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str()).unwrap_or_default()
+    }
+
+    /// Whether a parameter is set to a true value.
+    pub(crate) fn is_set(&self, name: &str) -> bool {
+        matches!(self.text(name), "1" | "true" | "True" | "TRUE" | "t")
+    }
+
+    /// A parameter that is a number.
+    pub(crate) fn number(&self, name: &str) -> Option<u64> {
+        self.text(name).parse().ok()
+    }
+
+    /// Whether nothing is to be kept.
+    ///
+    /// # Errors
+    /// 400 for a `dryRun` that isn't `All`.
+    pub(crate) fn dry_run(&self) -> Result<bool, ApiError> {
+        match self.text("dryRun") {
+            "" => Ok(false),
+            "All" => Ok(true),
+            other => Err(ApiError::bad_request(format!("dryRun: Unsupported value: \"{other}\""))),
+        }
+    }
+}
+
+/// The form in which a client wants objects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// Whole objects.
+    Whole,
+    /// Rows of a table, rendered by the server.
+    Table,
+    /// Metadata alone.
+    Partial,
+}
+
+impl Form {
+    /// The first form in an `Accept` header that the server has.
+    pub(crate) fn of(headers: &HeaderMap) -> Self {
+        for accepted in accept(headers).split(',') {
+            match parameter(accepted, "as") {
+                Some("Table") => return Self::Table,
+                Some("PartialObjectMetadata" | "PartialObjectMetadataList") => return Self::Partial,
+                Some(_) => {}
+                None => return Self::Whole,
+            }
+        }
+        Self::Whole
+    }
+}
+
+/// The `Accept` header.
+pub(crate) fn accept(headers: &HeaderMap) -> &str {
+    headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default()
+}
+
+/// A parameter of a media type, such as `as` in `application/json;as=Table`.
+pub(crate) fn parameter<'a>(media_type: &'a str, name: &str) -> Option<&'a str> {
+    media_type
+        .split(';')
+        .filter_map(|part| part.trim().split_once('='))
+        .find(|(key, _)| *key == name)
+        .map(|(_, v)| v)
+}
+
+/// The media type of a body, without parameters.
+pub(crate) fn content_type(headers: &HeaderMap) -> &str {
+    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    value.split(';').next().unwrap_or_default().trim()
+}
+
+/// What a method and a path ask for. A path that names no resource has an empty one.
+pub(crate) fn attributes(method: &Method, path: &str, parameters: &Parameters) -> Attributes {
+    let decoded: Vec<String> = path.split('/').filter(|part| !part.is_empty()).map(percent_decoded).collect();
+    let parts: Vec<&str> = decoded.iter().map(String::as_str).collect();
+    let mut found = Attributes { path: path.to_owned(), ..Attributes::default() };
+    let rest = match parts.as_slice() {
+        ["api", version, rest @ ..] => {
+            (*version).clone_into(&mut found.version);
+            rest
+        }
+        ["apis", group, version, rest @ ..] => {
+            (*group).clone_into(&mut found.group);
+            (*version).clone_into(&mut found.version);
+            rest
+        }
+        _ => &[],
+    };
+    let rest = match rest {
+        ["namespaces", _, "status" | "finalize"] => rest,
+        ["namespaces", namespace, inner @ ..] if !inner.is_empty() => {
+            (*namespace).clone_into(&mut found.namespace);
+            inner
+        }
+        _ => rest,
+    };
+    let part = |index: usize| rest.get(index).copied().unwrap_or_default().to_owned();
+    found.resource = part(0);
+    found.name = part(1);
+    found.subresource = rest.get(2..).unwrap_or_default().join("/");
+    if found.resource == "namespaces" && found.group.is_empty() {
+        found.namespace.clone_from(&found.name);
+    }
+    found.verb = verb(method, &found, parameters);
+    found
+}
+
+fn verb(method: &Method, found: &Attributes, parameters: &Parameters) -> &'static str {
+    let one = !found.name.is_empty();
+    let get = method == Method::GET || method == Method::HEAD;
+    if get && found.resource.is_empty() || get && one && !parameters.is_set("watch") {
+        "get"
+    } else if get {
+        if parameters.is_set("watch") { "watch" } else { "list" }
+    } else if method == Method::POST {
+        "create"
+    } else if method == Method::PUT {
+        "update"
+    } else if method == Method::PATCH {
+        "patch"
+    } else if method == Method::DELETE {
+        if one { "delete" } else { "deletecollection" }
+    } else {
+        ""
+    }
+}
+
+fn percent_decoded(part: &str) -> String {
+    let mut bytes = Vec::with_capacity(part.len());
+    let mut rest = part.as_bytes();
+    while let [first, after @ ..] = rest {
+        let code = after.get(..2).and_then(|hex| std::str::from_utf8(hex).ok());
+        match code.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
+            Some(byte) if *first == b'%' => {
+                bytes.push(byte);
+                rest = after.get(2..).unwrap_or_default();
+            }
+            _ => {
+                bytes.push(*first);
+                rest = after;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_name_verbs_resources_and_places() {
+        let cases = [
+            ("GET", "/api/v1/namespaces", "list", "namespaces", "", ""),
+            ("GET", "/api/v1/namespaces/a", "get", "namespaces", "a", ""),
+            ("PUT", "/api/v1/namespaces/a/status", "update", "namespaces", "a", "status"),
+            ("GET", "/api/v1/namespaces/a/pods?watch=1", "watch", "pods", "", ""),
+            (
+                "PATCH",
+                "/apis/apps/v1/namespaces/a/deployments/web/scale",
+                "patch",
+                "deployments",
+                "web",
+                "scale",
+            ),
+            ("DELETE", "/apis/apps/v1/namespaces/a/deployments", "deletecollection", "deployments", "", ""),
+            (
+                "GET",
+                "/apis/rbac.authorization.k8s.io/v1/clusterroles/system%3Ax",
+                "get",
+                "clusterroles",
+                "system:x",
+                "",
+            ),
+            ("GET", "/version", "get", "", "", ""),
+        ];
+        for (method, target, verb, resource, name, subresource) in cases {
+            let uri: Uri = target.parse().expect("a path");
+            let method: Method = method.parse().expect("a method");
+            let found = attributes(&method, uri.path(), &Parameters::of(&uri));
+            let found =
+                (found.verb, found.resource.as_str(), found.name.as_str(), found.subresource.as_str());
+            assert_eq!(found, (verb, resource, name, subresource), "{target}");
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! From an HTTP request to its answer: who asks, what for, and which part of the server knows.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::Response;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
+use http_body_util::{BodyExt, Limited};
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use super::access::{Access, Attributes};
+use super::error::ApiError;
+use super::objects::Objects;
+use super::request::{self, Parameters};
+use super::resources::ResourceType;
+use super::{discovery, openapi, reading, writing};
+use crate::clock::Clock;
+
+/// The largest body that is read.
+const LARGEST_BODY: usize = 3 * 1024 * 1024;
+
+/// Everything that answers requests.
+#[derive(Debug)]
+pub(crate) struct Server {
+    /// The objects.
+    pub(crate) objects: Objects,
+    /// Who may ask.
+    pub(crate) access: Access,
+    /// What time it is.
+    pub(crate) clock: Clock,
+    /// Ends watches when the server stops.
+    pub(crate) stop: CancellationToken,
+}
+
+/// A request on a resource that there is.
+#[derive(Debug)]
+pub(crate) struct Call {
+    /// What it is on.
+    pub(crate) resource: Arc<ResourceType>,
+    /// What it asks for.
+    pub(crate) attributes: Attributes,
+    /// Its parameters.
+    pub(crate) parameters: Parameters,
+    /// Its headers.
+    pub(crate) headers: HeaderMap,
+    /// Its body.
+    pub(crate) body: Bytes,
+}
+
+/// What a request is answered with.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    /// An object, with a status code and warnings.
+    Object(StatusCode, Value, Vec<String>),
+    /// The lines of a watch.
+    Stream(Body),
+}
+
+impl Answer {
+    /// An object with code 200.
+    pub(crate) fn ok(object: Value) -> Self {
+        Self::Object(StatusCode::OK, object, Vec::new())
+    }
+}
+
+/// Answers a request.
+pub(crate) async fn handle(State(server): State<Arc<Server>>, request: Request<Body>) -> Response {
+    match server.answer(request).await {
+        Ok(response) => response,
+        Err(error) => refusal(&error),
+    }
+}
+
+impl Server {
+    async fn answer(&self, request: Request<Body>) -> Result<Response, ApiError> {
+        let (head, body) = request.into_parts();
+        let header = |name| head.headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+        let parameters = Parameters::of(&head.uri);
+        let path = head.uri.path();
+        let attributes = request::attributes(&head.method, path, &parameters);
+        let user = self.access.authenticate(header(header::AUTHORIZATION))?;
+        let agent = header(header::USER_AGENT).unwrap_or_default();
+        self.access.note(&user, agent, &attributes);
+        self.access.authorize(&user, &attributes)?;
+        tracing::trace!(user, verb = attributes.verb, path, "request");
+        if let Some(response) = self.outside_resources(&head.method, path, &head.headers) {
+            return Ok(response);
+        }
+        let resource = self
+            .objects
+            .registry
+            .find(&attributes.group, &attributes.version, &attributes.resource)
+            .filter(|resource| serves(resource, &attributes))
+            .ok_or_else(ApiError::no_such_path)?;
+        let body = Limited::new(body, LARGEST_BODY)
+            .collect()
+            .await
+            .map_err(|error| ApiError::bad_request(format!("the body can't be read: {error}")))?
+            .to_bytes();
+        let call = Call { resource, attributes, parameters, headers: head.headers, body };
+        Ok(respond(self.dispatch(&call)?))
+    }
+
+    fn dispatch(&self, call: &Call) -> Result<Answer, ApiError> {
+        let verb = call.attributes.verb;
+        if call.resource.is_review() {
+            return if verb == "create" {
+                writing::review(call)
+            } else {
+                Err(ApiError::method_not_allowed())
+            };
+        }
+        if call.attributes.subresource.is_empty() {
+            match verb {
+                "get" => reading::get(self, call),
+                "list" => reading::list(self, call),
+                "watch" => reading::watch(self, call),
+                "create" if call.attributes.name.is_empty() => writing::create(self, call),
+                "update" if !call.attributes.name.is_empty() => writing::update(self, call),
+                "patch" if !call.attributes.name.is_empty() => writing::patch(self, call),
+                "delete" => writing::delete(self, call),
+                "deletecollection" => writing::delete_collection(self, call),
+                _ => Err(ApiError::method_not_allowed()),
+            }
+        } else {
+            match verb {
+                "get" => reading::get(self, call),
+                "update" => writing::update(self, call),
+                "patch" => writing::patch(self, call),
+                _ => Err(ApiError::method_not_allowed()),
+            }
+        }
+    }
+
+    fn outside_resources(&self, method: &Method, path: &str, headers: &HeaderMap) -> Option<Response> {
+        if method != Method::GET && method != Method::HEAD {
+            return None;
+        }
+        if matches!(path, "/healthz" | "/livez" | "/readyz") {
+            return Some(plain(StatusCode::OK, "ok"));
+        }
+        let registry = &self.objects.registry;
+        if let Some(document) = openapi::answer(registry, path) {
+            return Some(json_response(StatusCode::OK, &document, "application/json"));
+        }
+        let (answer, media_type) = discovery::answer(registry, path, headers)?;
+        Some(json_response(StatusCode::OK, &answer, media_type))
+    }
+}
+
+fn serves(resource: &ResourceType, attributes: &Attributes) -> bool {
+    let subresource = match attributes.subresource.as_str() {
+        "" => true,
+        "status" => resource.status,
+        "scale" => resource.scale.is_some(),
+        _ => false,
+    };
+    let placed = !attributes.namespace.is_empty();
+    let place = if resource.namespaced {
+        placed || attributes.name.is_empty()
+    } else {
+        !placed || resource.storage == "namespaces"
+    };
+    subresource && place
+}
+
+fn respond(answer: Answer) -> Response {
+    match answer {
+        Answer::Object(code, object, warnings) => {
+            let mut response = json_response(code, &object, "application/json");
+            for warning in warnings {
+                let text = format!("299 - \"{}\"", warning.replace('\\', "\\\\").replace('"', "\\\""));
+                if let Ok(value) = HeaderValue::from_str(&text) {
+                    response.headers_mut().append(header::WARNING, value);
+                }
+            }
+            response
+        }
+        Answer::Stream(body) => {
+            let mut response = Response::new(body);
+            let json = HeaderValue::from_static("application/json");
+            response.headers_mut().insert(header::CONTENT_TYPE, json);
+            response
+        }
+    }
+}
+
+fn refusal(error: &ApiError) -> Response {
+    let code = StatusCode::from_u16(error.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    match error.plain_text() {
+        Some(text) => plain(code, text),
+        None => json_response(code, &error.status(), "application/json"),
+    }
+}
+
+fn json_response(code: StatusCode, object: &Value, media_type: &'static str) -> Response {
+    let mut response = Response::new(Body::from(object.to_string()));
+    *response.status_mut() = code;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+    response
+}
+
+fn plain(code: StatusCode, text: &str) -> Response {
+    let mut response = Response::new(Body::from(text.to_owned()));
+    *response.status_mut() = code;
+    let media_type = HeaderValue::from_static("text/plain; charset=utf-8");
+    response.headers_mut().insert(header::CONTENT_TYPE, media_type);
+    response
+}

@@ -1,0 +1,468 @@
+//! Objects, one counter of changes, and a bounded memory of events for watches.
+//!
+//! The store knows nothing of HTTP, schemas or kinds: it keeps JSON objects by (resource, namespace,
+//! name), stamps `metadata.resourceVersion`, and remembers recent changes so that a watch can start at
+//! any version that isn't too old. Watchers pull from that memory; one that falls too far behind is
+//! told so and starts over, so a slow reader costs no memory.
+//!
+//! One lock guards everything. It is held for lookups and inserts alone, never across an `.await`.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+use super::json::object_at;
+use crate::clock::Clock;
+
+/// The version of a fresh store. Anything below has been forgotten before anyone asked.
+const FIRST_VERSION: u64 = 100;
+
+/// How many events of one resource are remembered.
+const REMEMBERED_EVENTS: usize = 4096;
+
+/// A handle to the objects. Cheap to clone; clones see the same objects.
+#[derive(Clone, Debug)]
+pub struct Store(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    state: Mutex<State>,
+    changed: watch::Sender<u64>,
+    clock: Clock,
+    remembered: usize,
+}
+
+#[derive(Debug)]
+struct State {
+    version: u64,
+    objects: BTreeMap<Key, Arc<Value>>,
+    logs: BTreeMap<String, Log>,
+    made: u64,
+}
+
+type Key = (String, String, String);
+
+#[derive(Debug)]
+struct Log {
+    /// The newest version whose events are forgotten.
+    forgotten: u64,
+    events: VecDeque<Arc<Event>>,
+}
+
+/// What happened to an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// It is new.
+    Added,
+    /// It was replaced.
+    Modified,
+    /// It is gone.
+    Deleted,
+}
+
+/// One change of one object.
+#[derive(Clone, Debug)]
+pub struct Event {
+    /// The version at which it happened.
+    pub version: u64,
+    /// What happened.
+    pub change: Change,
+    /// The object after the change; its last state, at the new version, when it was deleted.
+    pub object: Arc<Value>,
+    /// The object before a modification.
+    pub previous: Option<Arc<Value>>,
+}
+
+/// Why the store didn't do what it was asked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// There is no such object.
+    #[error("{0} not found")]
+    NotFound(String),
+    /// There is such an object already.
+    #[error("{0} already exists")]
+    Exists(String),
+    /// The object isn't at the version the caller has seen.
+    #[error("{0} has been modified")]
+    Conflict(String),
+    /// The events since that version are forgotten.
+    #[error("too old resource version: {requested} ({oldest})")]
+    Forgotten {
+        /// Where the caller wanted to start.
+        requested: u64,
+        /// The oldest version to start at.
+        oldest: u64,
+    },
+}
+
+impl Store {
+    /// An empty store, whose creation times come from `clock`.
+    #[must_use]
+    pub fn new(clock: Clock) -> Self {
+        Self::remembering(clock, REMEMBERED_EVENTS)
+    }
+
+    fn remembering(clock: Clock, remembered: usize) -> Self {
+        let state =
+            State { version: FIRST_VERSION, objects: BTreeMap::new(), logs: BTreeMap::new(), made: 0 };
+        let changed = watch::Sender::new(FIRST_VERSION);
+        Self(Arc::new(Shared { state: Mutex::new(state), changed, clock, remembered }))
+    }
+
+    /// The clock that stamps new objects.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        &self.0.clock
+    }
+
+    /// The version of the latest change.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        self.state().version
+    }
+
+    /// One object. Resources are named as in messages: `pods`, `deployments.apps`; objects without a
+    /// namespace have the empty one.
+    #[must_use]
+    pub fn get(&self, resource: &str, namespace: &str, name: &str) -> Option<Arc<Value>> {
+        self.state().objects.get(&key(resource, namespace, name)).cloned()
+    }
+
+    /// The objects of a resource, in one namespace or in all, ordered by namespace and name, and the
+    /// version at which they were read.
+    #[must_use]
+    pub fn list(&self, resource: &str, namespace: Option<&str>) -> (Vec<Arc<Value>>, u64) {
+        let state = self.state();
+        let objects = state
+            .objects
+            .range(key(resource, namespace.unwrap_or_default(), "")..)
+            .take_while(|((r, n, _), _)| r == resource && namespace.is_none_or(|wanted| n == wanted))
+            .map(|(_, object)| Arc::clone(object))
+            .collect();
+        (objects, state.version)
+    }
+
+    /// Adds an object under its `metadata.namespace` and `metadata.name`. What is missing of
+    /// `metadata.uid` and `metadata.creationTimestamp` is filled in.
+    ///
+    /// # Errors
+    /// [`StoreError::Exists`] when there is one of that name.
+    pub fn create(&self, resource: &str, mut object: Value) -> Result<Arc<Value>, StoreError> {
+        self.stamp(&mut object);
+        let mut state = self.state();
+        let key = key_of(resource, &object);
+        if state.objects.contains_key(&key) {
+            return Err(StoreError::Exists(describe(&key)));
+        }
+        Ok(self.put(&mut state, key, object, Change::Added))
+    }
+
+    /// Changes an object in one step: `change` sees the present object and edits it. Nothing is written
+    /// when it leaves the object as it was.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when there is none.
+    pub fn update(
+        &self,
+        resource: &str,
+        namespace: &str,
+        name: &str,
+        change: impl FnOnce(&mut Value),
+    ) -> Result<Arc<Value>, StoreError> {
+        let mut state = self.state();
+        let key = key(resource, namespace, name);
+        let Some(present) = state.objects.get(&key) else {
+            return Err(StoreError::NotFound(describe(&key)));
+        };
+        let mut object = Value::clone(present);
+        change(&mut object);
+        if object == **present {
+            return Ok(Arc::clone(present));
+        }
+        Ok(self.put(&mut state, key, object, Change::Modified))
+    }
+
+    /// Sets the status of an object.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when there is no such object.
+    pub fn update_status(
+        &self,
+        resource: &str,
+        namespace: &str,
+        name: &str,
+        status: Value,
+    ) -> Result<Arc<Value>, StoreError> {
+        self.update(resource, namespace, name, |object| object["status"] = status)
+    }
+
+    /// Replaces `present` by `object`, which has the same name.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when the stored object isn't `present` any more, and
+    /// [`StoreError::NotFound`] when it is gone.
+    pub fn replace(
+        &self,
+        resource: &str,
+        present: &Arc<Value>,
+        object: Value,
+    ) -> Result<Arc<Value>, StoreError> {
+        let mut state = self.state();
+        let key = key_of(resource, present);
+        check_unchanged(&state, &key, present)?;
+        Ok(self.put(&mut state, key, object, Change::Modified))
+    }
+
+    /// Removes an object and returns its last state.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when there is none.
+    pub fn delete(&self, resource: &str, namespace: &str, name: &str) -> Result<Arc<Value>, StoreError> {
+        let mut state = self.state();
+        let key = key(resource, namespace, name);
+        let Some(last) = state.objects.get(&key).map(|object| Value::clone(object)) else {
+            return Err(StoreError::NotFound(describe(&key)));
+        };
+        Ok(self.put(&mut state, key, last, Change::Deleted))
+    }
+
+    /// Removes an object that is still `present`; `last` is what watchers see of it.
+    pub(crate) fn delete_unchanged(
+        &self,
+        resource: &str,
+        present: &Arc<Value>,
+        last: Value,
+    ) -> Result<Arc<Value>, StoreError> {
+        let mut state = self.state();
+        let key = key_of(resource, present);
+        check_unchanged(&state, &key, present)?;
+        Ok(self.put(&mut state, key, last, Change::Deleted))
+    }
+
+    /// Follows the changes of a resource after `version` (the one a list was read at).
+    #[must_use]
+    pub fn watch(&self, resource: &str, version: u64) -> Watch {
+        Watch {
+            store: self.clone(),
+            resource: resource.to_owned(),
+            version,
+            news: self.0.changed.subscribe(),
+        }
+    }
+
+    /// A name that no object had before, from a prefix.
+    pub(crate) fn generate_name(&self, prefix: &str) -> String {
+        const LETTERS: &[u8; 27] = b"bcdfghjklmnpqrstvwxz2456789";
+        let mut number = self.next_number();
+        let mut name = prefix.to_owned();
+        for _ in 0..5 {
+            name.extend(usize::try_from(number % 27).ok().map(|index| char::from(LETTERS[index])));
+            number /= 27;
+        }
+        name
+    }
+
+    /// Fills in what every stored object has.
+    pub(crate) fn stamp(&self, object: &mut Value) {
+        let now = self.now();
+        let has = |object: &Value, field: &str| object["metadata"][field].is_string();
+        if !has(object, "uid") {
+            let (high, low) = (self.next_number(), self.next_number());
+            let high = (high & !0xf000) | 0x4000;
+            let low = (low & !(0b11 << 62)) | (0b10 << 62);
+            let uid = format!(
+                "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
+                high >> 32,
+                (high >> 16) & 0xffff,
+                high & 0xffff,
+                low >> 48,
+                low & 0xffff_ffff_ffff
+            );
+            object_at(object, "metadata").insert("uid".to_owned(), json!(uid));
+        }
+        if !has(object, "creationTimestamp") {
+            object_at(object, "metadata").insert("creationTimestamp".to_owned(), json!(now));
+        }
+    }
+
+    /// The present instant as `metadata` shows it: whole seconds.
+    pub(crate) fn now(&self) -> String {
+        self.0.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+    }
+
+    /// Numbers that look random and are the same in every run, so that a replayed run makes the same
+    /// identifiers (the mixing function is that of `SplitMix64`).
+    fn next_number(&self) -> u64 {
+        let mut state = self.state();
+        state.made += 1;
+        let mut number = state.made.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        number ^ (number >> 31)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn put(&self, state: &mut State, key: Key, mut object: Value, change: Change) -> Arc<Value> {
+        state.version += 1;
+        let version = state.version;
+        object_at(&mut object, "metadata").insert("resourceVersion".to_owned(), json!(version.to_string()));
+        let object = Arc::new(object);
+        let resource = key.0.clone();
+        let previous = match change {
+            Change::Added | Change::Modified => state.objects.insert(key, Arc::clone(&object)),
+            Change::Deleted => state.objects.remove(&key),
+        };
+        let log = state
+            .logs
+            .entry(resource)
+            .or_insert_with(|| Log { forgotten: FIRST_VERSION - 1, events: VecDeque::new() });
+        log.events.push_back(Arc::new(Event { version, change, object: Arc::clone(&object), previous }));
+        if log.events.len() > self.0.remembered
+            && let Some(oldest) = log.events.pop_front()
+        {
+            log.forgotten = oldest.version;
+        }
+        self.0.changed.send_replace(version);
+        object
+    }
+}
+
+/// The changes of one resource, in order.
+#[derive(Debug)]
+pub struct Watch {
+    store: Store,
+    resource: String,
+    version: u64,
+    news: watch::Receiver<u64>,
+}
+
+impl Watch {
+    /// The next change, waited for.
+    ///
+    /// # Errors
+    /// [`StoreError::Forgotten`] when the watcher is too far behind; it has to list again.
+    pub async fn next(&mut self) -> Result<Arc<Event>, StoreError> {
+        loop {
+            if let Some(event) = self.poll()? {
+                return Ok(event);
+            }
+            // The sender lives in the store, which `self` holds.
+            let _ = self.news.changed().await;
+        }
+    }
+
+    /// The next change if it has happened.
+    ///
+    /// # Errors
+    /// As for [`Watch::next`].
+    pub fn poll(&mut self) -> Result<Option<Arc<Event>>, StoreError> {
+        self.news.mark_unchanged();
+        let state = self.store.state();
+        let forgotten = state.logs.get(&self.resource).map_or(FIRST_VERSION - 1, |log| log.forgotten);
+        if self.version < forgotten {
+            return Err(StoreError::Forgotten { requested: self.version, oldest: forgotten });
+        }
+        let Some(log) = state.logs.get(&self.resource) else {
+            self.version = self.version.max(state.version);
+            return Ok(None);
+        };
+        let next = log.events.partition_point(|event| event.version <= self.version);
+        if let Some(event) = log.events.get(next) {
+            self.version = event.version;
+            return Ok(Some(Arc::clone(event)));
+        }
+        self.version = self.version.max(state.version);
+        Ok(None)
+    }
+
+    /// The version up to which everything has been seen.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+}
+
+fn key(resource: &str, namespace: &str, name: &str) -> Key {
+    (resource.to_owned(), namespace.to_owned(), name.to_owned())
+}
+
+fn key_of(resource: &str, object: &Value) -> Key {
+    let meta = |field: &str| object["metadata"][field].as_str().unwrap_or_default().to_owned();
+    (resource.to_owned(), meta("namespace"), meta("name"))
+}
+
+fn describe((resource, _, name): &Key) -> String {
+    format!("{resource} \"{name}\"")
+}
+
+fn check_unchanged(state: &State, key: &Key, present: &Arc<Value>) -> Result<(), StoreError> {
+    match state.objects.get(key) {
+        None => Err(StoreError::NotFound(describe(key))),
+        Some(stored) if Arc::ptr_eq(stored, present) => Ok(()),
+        Some(_) => Err(StoreError::Conflict(describe(key))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn store(remembered: usize) -> Store {
+        let clock = Clock::stopped_at("2026-11-22T07:00:00Z".parse().expect("a timestamp"));
+        Store::remembering(clock, remembered)
+    }
+
+    fn pod(name: &str) -> Value {
+        json!({"metadata": {"namespace": "a", "name": name}})
+    }
+
+    #[test]
+    fn objects_are_stamped_listed_in_order_and_versioned() {
+        let store = store(10);
+        let b = store.create("pods", pod("b")).expect("created");
+        let a = store.create("pods", pod("a")).expect("created");
+        assert_eq!(b["metadata"]["creationTimestamp"], "2026-11-22T07:00:00Z");
+        assert_ne!(a["metadata"]["uid"], b["metadata"]["uid"]);
+        let (listed, version) = store.list("pods", Some("a"));
+        assert_eq!(listed, [a, b]);
+        assert_eq!(version, FIRST_VERSION + 2);
+        assert_eq!(store.list("pods", Some("other")).0.len(), 0);
+        assert!(matches!(store.create("pods", pod("a")), Err(StoreError::Exists(_))));
+    }
+
+    #[test]
+    fn a_replacement_loses_against_a_change_in_between() {
+        let store = store(10);
+        let seen = store.create("pods", pod("a")).expect("created");
+        store.update_status("pods", "a", "a", json!({"phase": "Running"})).expect("updated");
+        let late = store.replace("pods", &seen, pod("a"));
+        assert!(matches!(late, Err(StoreError::Conflict(_))));
+        let version = store.version();
+        store.update("pods", "a", "a", |_| ()).expect("no change");
+        assert_eq!(store.version(), version, "a change that changes nothing writes nothing");
+    }
+
+    #[tokio::test]
+    async fn a_watch_sees_what_came_after_its_version_and_is_told_when_that_is_forgotten() {
+        let store = store(3);
+        let start = store.version();
+        let mut early = store.watch("pods", start);
+        store.create("pods", pod("a")).expect("created");
+        store.create("configmaps", pod("a")).expect("created");
+        store.delete("pods", "a", "a").expect("deleted");
+        assert_eq!(early.next().await.expect("event").change, Change::Added);
+        assert_eq!(early.next().await.expect("event").change, Change::Deleted);
+        assert!(early.poll().expect("nothing new").is_none());
+        for name in ["b", "c", "d"] {
+            store.create("pods", pod(name)).expect("created");
+        }
+        let forgotten = store.watch("pods", start).next().await;
+        assert!(matches!(forgotten, Err(StoreError::Forgotten { .. })));
+        assert_eq!(early.next().await.expect("event").object["metadata"]["name"], "b");
+    }
+}

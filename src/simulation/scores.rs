@@ -1,0 +1,130 @@
+//! How good a run was.
+//!
+//! The elasticity metrics are those of the SPEC Research Group (Herbst et al. 2013; normalised form as in
+//! Bauer et al., Chameleon, 2018). Over n steps with demand d (the least replicas that would have been
+//! enough, at least 1) and supply s (ready replicas):
+//!
+//! ```text
+//! theta_u = 100/n Σ max(d−s, 0)/d        theta_o = 100/n Σ max(s−d, 0)/d
+//! tau_u = 100/n Σ [s < d]                tau_o = 100/n Σ [s > d]
+//! upsilon = 100/(n−1) Σ min(|sgn Δs − sgn Δd|, 1)
+//! accuracy_u = 1/n Σ max(d−s, 0)         accuracy_o = 1/n Σ max(s−d, 0)
+//! ```
+//! The over-provisioning share divides by demand, not by supply, so it is unbounded.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::{Change, Row, Scenario};
+
+/// The scores of a run. Percentages are of time, or of requests where the name says so.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Scores {
+    /// Requests that came.
+    pub requests: f64,
+    /// Requests that found no capacity.
+    pub dropped_requests: f64,
+    /// The same in percent of all requests.
+    pub dropped_percent: f64,
+    /// The elasticity metrics.
+    #[serde(flatten)]
+    pub elasticity: Elasticity,
+    /// The most replicas at any tick.
+    pub peak_replicas: u32,
+}
+
+/// The SPEC RG elasticity metrics, and what moving cost.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Elasticity {
+    /// Under-provisioned amount, in percent of demand.
+    pub theta_u_percent: f64,
+    /// Over-provisioned amount, in percent of demand.
+    pub theta_o_percent: f64,
+    /// Share of time with too few replicas.
+    pub tau_u_percent: f64,
+    /// Share of time with too many replicas.
+    pub tau_o_percent: f64,
+    /// Share of steps in which supply and demand do not move the same way.
+    pub upsilon_percent: f64,
+    /// Mean missing replicas.
+    pub accuracy_u: f64,
+    /// Mean surplus replicas.
+    pub accuracy_o: f64,
+    /// Σ supply × step, in hours.
+    pub replica_hours: f64,
+    /// Steps in which the supply changes.
+    pub scale_events: u64,
+    /// Changes whose direction differs from that of the change before.
+    pub reversals: u64,
+}
+
+/// Scores the rows of a run. Demand and supply are taken per tick; scale events and reversals are those
+/// of `spec.replicas`, which is what somebody pays for.
+#[must_use]
+pub(super) fn score(scenario: &Scenario, rows: &[Row], changes: &[Change]) -> Scores {
+    let demand: Vec<u32> =
+        rows.iter().map(|row| needed(row.qps, scenario.plant.capacity_per_replica)).collect();
+    let supply: Vec<u32> = rows.iter().map(|row| row.ready).collect();
+    let mut elasticity = elasticity(scenario.interval, &demand, &supply);
+    elasticity.scale_events = u64::try_from(changes.len()).unwrap_or(u64::MAX);
+    let directions: Vec<bool> = changes.iter().map(|change| change.to > change.from).collect();
+    let reversals = directions.windows(2).filter(|pair| pair[0] != pair[1]).count();
+    elasticity.reversals = u64::try_from(reversals).unwrap_or(u64::MAX);
+    let hours = scenario.interval.as_secs_f64() / 3600.0;
+    elasticity.replica_hours = rows.iter().map(|row| f64::from(row.replicas) * hours).sum();
+    let requests: f64 = rows.iter().map(|row| row.requests).sum();
+    let dropped: f64 = rows.iter().map(|row| row.dropped).sum();
+    Scores {
+        requests,
+        dropped_requests: dropped,
+        dropped_percent: if requests > 0.0 { 100.0 * dropped / requests } else { 0.0 },
+        elasticity,
+        peak_replicas: rows.iter().map(|row| row.replicas).max().unwrap_or(0),
+    }
+}
+
+/// The least replicas that carry `qps`, at least 1.
+fn needed(qps: f64, capacity_per_replica: f64) -> u32 {
+    // A hair less than a whole replica's worth more is rounding, not demand.
+    let replicas = (qps / capacity_per_replica - 1e-9).ceil();
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a float-to-int cast saturates"
+    )]
+    let replicas = replicas as u32;
+    replicas.max(1)
+}
+
+/// The elasticity metrics of a supply against a demand, one value a step. What the shorter of the two
+/// lacks is left out.
+#[must_use]
+pub fn elasticity(step: Duration, demand: &[u32], supply: &[u32]) -> Elasticity {
+    let n = demand.len().min(supply.len());
+    let (demand, supply) = (&demand[..n], &supply[..n]);
+    let pairs = || demand.iter().zip(supply).map(|(d, s)| (f64::from(*d), f64::from(*s)));
+    let mean = |sum: f64, n: usize| if n == 0 { 0.0 } else { sum / count(n) };
+    let change = |levels: &[u32], i: usize| levels[i + 1].cmp(&levels[i]);
+    let steps = n.saturating_sub(1);
+    let disagreements = (0..steps).filter(|&i| change(supply, i) != change(demand, i)).count();
+    let moves: Vec<_> = (0..steps).map(|i| change(supply, i)).filter(|change| change.is_ne()).collect();
+    Elasticity {
+        theta_u_percent: 100.0 * mean(pairs().map(|(d, s)| (d - s).max(0.0) / d.max(1.0)).sum(), n),
+        theta_o_percent: 100.0 * mean(pairs().map(|(d, s)| (s - d).max(0.0) / d.max(1.0)).sum(), n),
+        tau_u_percent: 100.0 * mean(count(pairs().filter(|(d, s)| s < d).count()), n),
+        tau_o_percent: 100.0 * mean(count(pairs().filter(|(d, s)| s > d).count()), n),
+        upsilon_percent: 100.0 * mean(count(disagreements), steps),
+        accuracy_u: mean(pairs().map(|(d, s)| (d - s).max(0.0)).sum(), n),
+        accuracy_o: mean(pairs().map(|(d, s)| (s - d).max(0.0)).sum(), n),
+        replica_hours: pairs().map(|(_, s)| s * step.as_secs_f64() / 3600.0).sum(),
+        scale_events: u64::try_from(moves.len()).unwrap_or(u64::MAX),
+        reversals: u64::try_from(moves.windows(2).filter(|pair| pair[0] != pair[1]).count())
+            .unwrap_or(u64::MAX),
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "steps of a run fit 53 bits")]
+fn count(n: usize) -> f64 {
+    n as f64
+}

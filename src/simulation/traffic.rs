@@ -1,0 +1,175 @@
+//! Demand over time, in requests per second: piecewise constant, so that means over any stretch of time
+//! are exact and cheap.
+//!
+//! ```text
+//! mean(a, b) = (I(b) − I(a)) / (b − a),   I(t) = Σ rate × length of the pieces before t
+//! ```
+
+use std::path::Path;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+/// Demand over time. Before its first piece and after its last one, those hold on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Traffic {
+    pieces: Vec<Piece>,
+    /// The length of each piece in milliseconds, when all are alike.
+    regular: Option<i64>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Piece {
+    /// Milliseconds since the Unix epoch.
+    start: i64,
+    qps: f64,
+    /// Requests before `start`.
+    before: f64,
+}
+
+/// A trace that can't be used.
+#[derive(Debug, thiserror::Error)]
+#[error("{file}{}: {problem}", .line.map(|line| format!(":{line}")).unwrap_or_default())]
+pub struct TraceError {
+    /// The file.
+    pub file: String,
+    /// The line, from 1.
+    pub line: Option<usize>,
+    /// What is wrong and what would be right.
+    pub problem: String,
+}
+
+impl Traffic {
+    /// Demand that `qps(t)` gives at the start of every `step` in `[from, to)` and that holds for the step.
+    #[must_use]
+    pub fn sampled(from: Timestamp, to: Timestamp, step: Duration, qps: impl Fn(Timestamp) -> f64) -> Self {
+        let step =
+            SignedDuration::try_from(step.max(Duration::from_millis(1))).unwrap_or(SignedDuration::MAX);
+        let mut points = Vec::new();
+        let mut at = from;
+        while at < to || points.is_empty() {
+            points.push((at.as_millisecond(), qps(at)));
+            let Ok(next) = at.checked_add(step) else { break };
+            at = next;
+        }
+        Self::new(points)
+    }
+
+    /// The same demand at all times.
+    #[must_use]
+    pub fn constant(qps: f64) -> Self {
+        Self::new(vec![(0, qps)])
+    }
+
+    fn new(points: Vec<(i64, f64)>) -> Self {
+        let mut before = 0.0;
+        let mut pieces: Vec<Piece> = Vec::with_capacity(points.len());
+        for (start, qps) in points {
+            let qps = qps.max(0.0);
+            if let Some(last) = pieces.last() {
+                before += last.qps * seconds(start - last.start);
+            }
+            pieces.push(Piece { start, qps, before });
+        }
+        let step = pieces.get(1).map(|second| second.start - pieces[0].start);
+        let alike = |step: &i64| pieces.windows(2).all(|pair| pair[1].start - pair[0].start == *step);
+        Self { regular: step.filter(|step| *step > 0).filter(alike), pieces }
+    }
+
+    /// Reads a CSV of `timestamp,qps`: a header, then rows in order of time; a timestamp is in Unix seconds
+    /// or RFC 3339, and a value holds until the next row. All values are multiplied by `scale`.
+    ///
+    /// # Errors
+    /// When the file can't be read or a row is not that.
+    pub fn from_csv(file: &Path, scale: f64) -> Result<Self, TraceError> {
+        let name = file.display().to_string();
+        let error = |line, problem: String| TraceError { file: name.clone(), line, problem };
+        let text = std::fs::read_to_string(file).map_err(|problem| error(None, problem.to_string()))?;
+        let mut points: Vec<(i64, f64)> = Vec::new();
+        for (index, row) in text.lines().enumerate() {
+            let number = Some(index + 1);
+            if row.trim().is_empty() || (index == 0 && row.starts_with(|first: char| first.is_alphabetic())) {
+                continue;
+            }
+            let (at, qps) = parse_row(row).map_err(|problem| error(number, problem))?;
+            if points.last().is_some_and(|(last, _)| *last >= at) {
+                return Err(error(number, "rows must be in order of time, without repetitions".to_owned()));
+            }
+            points.push((at, qps * scale));
+        }
+        if points.is_empty() {
+            return Err(error(None, "no rows; expected a header timestamp,qps and rows below it".to_owned()));
+        }
+        Ok(Self::new(points))
+    }
+
+    /// When the first piece starts.
+    #[must_use]
+    pub fn start(&self) -> Timestamp {
+        self.pieces.first().map_or(Timestamp::UNIX_EPOCH, |piece| instant(piece.start))
+    }
+
+    /// When the last piece starts.
+    #[must_use]
+    pub fn end(&self) -> Timestamp {
+        self.pieces.last().map_or(Timestamp::UNIX_EPOCH, |piece| instant(piece.start))
+    }
+
+    /// Demand at an instant, in requests per second.
+    #[must_use]
+    pub fn qps(&self, at: Timestamp) -> f64 {
+        self.piece(at.as_millisecond()).qps
+    }
+
+    /// Mean demand in `[from, to)`, in requests per second; at `from` when that is empty.
+    #[must_use]
+    pub fn mean(&self, from: Timestamp, to: Timestamp) -> f64 {
+        let (from, to) = (from.as_millisecond(), to.as_millisecond());
+        if to <= from {
+            return self.piece(from).qps;
+        }
+        (self.requests_before(to) - self.requests_before(from)) / seconds(to - from)
+    }
+
+    /// Requests since the first piece's start; negative before it.
+    fn requests_before(&self, at: i64) -> f64 {
+        let piece = self.piece(at);
+        piece.before + piece.qps * seconds(at - piece.start)
+    }
+
+    fn piece(&self, at: i64) -> Piece {
+        const NONE: Piece = Piece { start: 0, qps: 0.0, before: 0.0 };
+        let Some(first) = self.pieces.first() else { return NONE };
+        let index = match self.regular {
+            Some(step) => usize::try_from((at - first.start).div_euclid(step)).unwrap_or(0),
+            None => self.pieces.partition_point(|piece| piece.start <= at).saturating_sub(1),
+        };
+        self.pieces.get(index).or(self.pieces.last()).copied().unwrap_or(NONE)
+    }
+}
+
+fn parse_row(row: &str) -> Result<(i64, f64), String> {
+    let (at, qps) = row.split_once(',').ok_or("expected timestamp,qps")?;
+    let (at, qps) = (at.trim(), qps.trim());
+    let at = match at.parse::<f64>() {
+        #[expect(clippy::cast_possible_truncation, reason = "a float-to-int cast saturates")]
+        Ok(seconds) if seconds.is_finite() => (seconds * 1000.0).round() as i64,
+        _ => {
+            let instant = at.parse::<Timestamp>();
+            instant.map_err(|_| format!("{at:?} is neither Unix seconds nor RFC 3339"))?.as_millisecond()
+        }
+    };
+    match qps.parse::<f64>() {
+        Ok(value) if value.is_finite() && value >= 0.0 => Ok((at, value)),
+        _ => Err(format!("{qps:?} is not a rate: it must be a finite number, not negative")),
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "milliseconds of some years fit 53 bits")]
+fn seconds(milliseconds: i64) -> f64 {
+    milliseconds as f64 / 1000.0
+}
+
+fn instant(milliseconds: i64) -> Timestamp {
+    Timestamp::from_millisecond(milliseconds).unwrap_or(Timestamp::UNIX_EPOCH)
+}
