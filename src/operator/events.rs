@@ -143,7 +143,7 @@ mod tests {
         assert_eq!(event.type_.as_deref(), Some("Normal"));
         assert_eq!(event.note.map(|note| note.len()), Some(LONGEST_NOTE));
         assert_eq!(event.metadata.namespace.as_deref(), Some("shop"));
-        assert_eq!(event.metadata.name.as_deref(), Some("web.18ea8dd29aeee000.scaledup"));
+        assert_eq!(event.metadata.name.as_deref(), Some("web.18ea9a6e4da06000.scaledup"));
         assert_eq!(event.related.and_then(|related| related.kind).as_deref(), Some("Deployment"));
     }
 }

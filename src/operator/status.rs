@@ -276,3 +276,6 @@ fn summary(now: &Baseline, next: Transition, at: Timestamp, zone: &TimeZone) -> 
         format!("{when} → {}", next.floor)
     }
 }
+
+#[cfg(test)]
+mod tests;

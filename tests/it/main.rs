@@ -2,4 +2,5 @@
 //! cluster that `TIDETABLE_TEST_KUBECONFIG` names. One binary, since linking is what takes the time.
 
 mod cli;
+mod operator_sandbox;
 mod structure;
