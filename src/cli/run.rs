@@ -36,7 +36,7 @@ pub(super) struct Args {
     /// How log lines look
     #[arg(long, value_enum, default_value_t)]
     log_format: LogFormat,
-    /// What is logged, as in RUST_LOG, which it overrides [default: info]
+    /// What is logged, as in `RUST_LOG`, which it overrides [default: info]
     #[arg(long, value_name = "LEVEL")]
     log_level: Option<String>,
 }
@@ -83,7 +83,7 @@ pub(super) fn run(args: Args, _: &mut dyn Write) -> Result<(), Failure> {
             super::interrupted().await;
             tracing::info!("stopping");
             shutdown.cancel();
-            std::future::pending().await
+            std::future::pending::<()>().await;
         };
         tokio::select! {
             result = operator => result.map_err(|error| failed("the operator stopped", &error)),
