@@ -129,6 +129,8 @@ pub enum Occasion {
     Edge,
     /// A tick. Metrics are read.
     Tick,
+    /// Another try after a failure of the API server. Metrics are not read.
+    Retry,
 }
 
 impl Occasion {
@@ -139,6 +141,7 @@ impl Occasion {
             Self::First => "first",
             Self::Edge => "edge",
             Self::Tick => "tick",
+            Self::Retry => "retry",
         }
     }
 }

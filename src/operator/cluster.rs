@@ -64,6 +64,15 @@ impl CallError {
             Self::Transport(_) => "transport",
         }
     }
+
+    /// Whether the same call may succeed a moment later.
+    pub(super) fn is_passing(&self) -> bool {
+        match self {
+            Self::NotFound(_) | Self::Forbidden(_) | Self::Unprocessable(_) => false,
+            Self::Refused { code, .. } => *code == 409 || *code == 429 || *code >= 500,
+            Self::Timeout(_) | Self::Transport(_) => true,
+        }
+    }
 }
 
 impl From<kube::Error> for CallError {

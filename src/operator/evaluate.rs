@@ -24,6 +24,8 @@ struct Settled {
     current: Option<Replicas>,
     outcome: Outcome,
     able: Finding,
+    /// It failed, and may succeed a moment later.
+    retry: bool,
 }
 
 impl Context {
@@ -48,6 +50,11 @@ impl Context {
             }
         };
         state.timetable.evaluated(due.at, next_edge);
+        if settled.retry {
+            state.timetable.failed(self.clock.now());
+        } else {
+            state.timetable.succeeded();
+        }
         self.report(subject, state, &due, &settled).await;
         self.metrics.evaluated(settled.outcome, settled.decision.as_ref().map(|decision| decision.reason));
         if let Some(evaluations) = &self.evaluations {
@@ -72,6 +79,7 @@ impl Context {
             current: Some(workload.replicas),
             outcome: Outcome::Paused,
             able: Finding::new(ConditionStatus::True, Reason::Paused, "the mode is Paused"),
+            retry: false,
         })
     }
 
@@ -119,6 +127,7 @@ impl Context {
             decision: last,
             outcome: Outcome::Failed { category: "overtaken" },
             able: Finding::new(ConditionStatus::False, Reason::Overtaken, message),
+            retry: true,
         })
     }
 
@@ -225,7 +234,7 @@ fn settled(decision: Decision, outcome: Outcome) -> Settled {
         Outcome::Unchanged | Outcome::DryRun | Outcome::Paused | Outcome::Failed { .. } => decision.observed,
     };
     let able = Finding::new(ConditionStatus::True, Reason::AsPlanned, "the workload can be read and scaled");
-    Settled { decision: Some(decision), current: Some(current), outcome, able }
+    Settled { decision: Some(decision), current: Some(current), outcome, able, retry: false }
 }
 
 fn failed(error: &CallError) -> Settled {
@@ -234,5 +243,6 @@ fn failed(error: &CallError) -> Settled {
         current: None,
         outcome: Outcome::Failed { category: error.category() },
         able: conditions::call_failed(error),
+        retry: error.is_passing(),
     }
 }

@@ -202,6 +202,10 @@ impl Context {
         if let Some(at) = state.timetable.edge_due(self.grid, now) {
             self.unmetered(&subject, state, at, Occasion::Edge).await;
         }
+        if state.timetable.retry_due(now) {
+            let at = state.timetable.not_before_last(now);
+            self.unmetered(&subject, state, at, Occasion::Retry).await;
+        }
         if let Some(tick) = state.timetable.tick_due(self.grid, now) {
             self.tick(&subject, state, tick).await;
         }

@@ -5,10 +5,19 @@
 //! of a schedule. Both may be late. A lateness of less than an interval is a matter of scheduling, and the
 //! evaluation is for the instant that was meant; after more than that the world has moved on, and the
 //! evaluation is for the present. What was missed in between is skipped and never queued up.
+//!
+//! What failed for a passing reason is tried again after a second, then two, four and so on, and at the
+//! next tick in any case.
 
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
+
+/// How soon a failed evaluation is tried again at first.
+const FIRST_RETRY: SignedDuration = SignedDuration::from_secs(1);
+
+/// The longest wait for another try.
+const LAST_RETRY: SignedDuration = SignedDuration::from_secs(60);
 
 /// The instants of the ticks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +62,8 @@ pub(crate) struct Timetable {
     edge: Option<Timestamp>,
     /// The instant of the last evaluation.
     last: Option<Timestamp>,
+    /// When a failed evaluation is tried again, and how long that waited.
+    retry: Option<(Timestamp, SignedDuration)>,
 }
 
 impl Timetable {
@@ -60,7 +71,7 @@ impl Timetable {
     pub(crate) fn starting(grid: Grid, now: Timestamp) -> Self {
         let latest = grid.latest(now);
         let tick = if latest == now { None } else { Some(latest) };
-        Self { tick, edge: None, last: None }
+        Self { tick, ..Self::default() }
     }
 
     /// The instant for which an edge has to be evaluated now.
@@ -81,10 +92,26 @@ impl Timetable {
         self.tick = Some(tick);
     }
 
+    /// Whether a failed evaluation has to be tried again now.
+    pub(crate) fn retry_due(&self, now: Timestamp) -> bool {
+        self.retry.is_some_and(|(at, _)| at <= now)
+    }
+
     /// Notes an evaluation at `at` and the edge that follows it.
     pub(crate) fn evaluated(&mut self, at: Timestamp, next_edge: Option<Timestamp>) {
         self.last = Some(self.not_before_last(at));
         self.edge = next_edge;
+    }
+
+    /// Notes that there is nothing to try again.
+    pub(crate) fn succeeded(&mut self) {
+        self.retry = None;
+    }
+
+    /// Notes that the last evaluation failed for a passing reason.
+    pub(crate) fn failed(&mut self, now: Timestamp) {
+        let wait = self.retry.map_or(FIRST_RETRY, |(_, wait)| (wait * 2).min(LAST_RETRY));
+        self.retry = Some((now.saturating_add(wait).unwrap_or(Timestamp::MAX), wait));
     }
 
     /// The next edge of the schedule.
@@ -100,7 +127,8 @@ impl Timetable {
     /// The next instant at which anything is due.
     pub(crate) fn wake(&self, grid: Grid, now: Timestamp) -> Timestamp {
         let tick = grid.after(self.tick.unwrap_or(now));
-        self.edge.map_or(tick, |edge| edge.min(tick))
+        let retry = self.retry.map(|(at, _)| at);
+        [self.edge, retry].into_iter().flatten().fold(tick, Timestamp::min)
     }
 }
 
@@ -159,6 +187,20 @@ mod tests {
         assert_eq!(table.edge_due(grid(), at("07:00:04")), Some(at("07:00:00")));
         assert_eq!(table.edge_due(grid(), at("07:00:16")), Some(at("07:00:16")));
         assert_eq!(table.wake(grid(), at("06:59:50")), at("07:00:00"), "the edge at 07:00 is also a tick");
+    }
+
+    #[test]
+    fn a_failure_is_tried_again_after_ever_longer_waits_until_it_succeeds() {
+        let mut table = Timetable::starting(grid(), at("07:00:01"));
+        for (now, retry) in [("07:00:01", "07:00:02"), ("07:00:02", "07:00:04"), ("07:00:04", "07:00:08")] {
+            table.failed(at(now));
+            assert!(!table.retry_due(at(now)), "{now}");
+            assert!(table.retry_due(at(retry)), "{now}");
+            assert_eq!(table.wake(grid(), at(now)), at(retry));
+        }
+        table.succeeded();
+        assert!(!table.retry_due(at("07:00:08")));
+        assert_eq!(table.wake(grid(), at("07:00:08")), at("07:00:15"));
     }
 
     #[test]

@@ -37,11 +37,15 @@ fn at(text: &str) -> Timestamp {
 impl Stage {
     /// Starts with these objects; `config` is the operator's configuration file.
     async fn with(origin: &str, objects: &[Value], config: &str) -> Self {
+        let crd = serde_json::to_value(ScalePolicy::crd()).expect("a CRD");
+        Self::with_crd(origin, &crd, objects, config).await
+    }
+
+    async fn with_crd(origin: &str, crd: &Value, objects: &[Value], config: &str) -> Self {
         let clock = Clock::stopped_at(at(origin));
         let sandbox = Sandbox::start(SandboxOptions::new(clock.clone())).await.expect("a sandbox");
         let client = sandbox.client().expect("a client");
-        let crd = serde_json::to_value(ScalePolicy::crd()).expect("a CRD");
-        for object in std::iter::once(&crd).chain(objects) {
+        for object in std::iter::once(crd).chain(objects) {
             sandbox.create(object.clone()).unwrap_or_else(|error| panic!("{object}: {error:?}"));
         }
         let (operator, evaluations, shutdown) = start(&sandbox, &clock, config);
@@ -302,6 +306,73 @@ async fn a_deleted_policy_is_forgotten_and_its_workload_stays() {
     assert!(silence.is_err(), "{silence:?}");
     assert_eq!(stage.replicas("web").await, 12);
     stage.stop().await;
+}
+
+#[tokio::test]
+async fn a_policy_of_a_later_version_is_reported_and_does_not_stop_the_others() {
+    let mut crd = serde_json::to_value(ScalePolicy::crd()).expect("a CRD");
+    let spec = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties";
+    crd.pointer_mut(spec).expect("a schema")["horoscope"] = json!({"type": "string"});
+    let mut later = policy(&json!({"horoscope": "x", "schedule": day_and_night()["schedule"]}));
+    later["metadata"]["name"] = json!("later");
+    let objects = [deployment("web", 3), later, policy(&day_and_night())];
+    let mut stage = Stage::with_crd("2026-11-23T12:00:01Z", &crd, &objects, "{}").await;
+    let evaluation = stage.next().await;
+    assert_eq!((evaluation.name.as_str(), evaluation.outcome), ("web", scaled(3, 12)));
+    let ready = loop {
+        let api = Api::<kube::api::DynamicObject>::namespaced_with(
+            stage.client.clone(),
+            "default",
+            &kube::core::ApiResource::erase::<ScalePolicy>(&()),
+        );
+        let ready = api.get("later").await.expect("the policy").data["status"]["conditions"][0].clone();
+        if !ready.is_null() {
+            break ready;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    };
+    assert_eq!(ready["reason"], "InvalidSpec");
+    assert!(ready["message"].as_str().expect("a message").contains("horoscope"), "{ready}");
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn a_load_is_read_as_of_its_tick_and_a_ratio_multiplies_by_the_ready_replicas() {
+    use axum::extract::Query;
+    let answer = |Query(query): Query<std::collections::BTreeMap<String, String>>| async move {
+        let value = if query["time"] == "1795435215.000" { query["query"].clone() } else { "NaN".to_owned() };
+        axum::Json(json!({"status": "success", "data": {"resultType": "scalar", "result": [0, value]}}))
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let config = format!("sources: [{{url: 'http://{}'}}]", listener.local_addr().expect("an address"));
+    let router = axum::Router::new().route("/api/v1/query", axum::routing::get(answer));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    let metric = |query: &str, target: Value| json!({"minReplicas": 1, "metrics": [{"name": "m", "prometheus": {"query": query}, "target": target}]});
+    for (query, target, replicas) in [
+        ("95", json!({"averageValue": "10"}), 8),
+        // Twice the target with 3 of 4 ready: 6.
+        ("2", json!({"value": "1"}), 6),
+    ] {
+        let objects = [deployment("web", 4), policy(&metric(query, target))];
+        let mut stage = Stage::with("2026-11-23T12:00:01Z", &objects, &config).await;
+        let with_status = Patch::Merge(json!({"status": {"replicas": 4, "readyReplicas": 3}}));
+        let api = Api::<Deployment>::namespaced(stage.client.clone(), "default");
+        api.patch_status("web", &PatchParams::default(), &with_status).await.expect("a status");
+        assert_eq!(stage.next().await.occasion, Occasion::First);
+        stage.clock.advance_to(at("2026-11-23T12:00:15Z"));
+        let tick = stage.next().await;
+        assert_eq!((tick.occasion, tick.outcome), (Occasion::Tick, scaled(4, replicas)), "{query}");
+        let status = stage.status("web").await;
+        let metric = status.decision.expect("a decision").metrics.remove(0);
+        assert_eq!(metric.value.as_deref(), Some(query));
+        assert_eq!(status.load.expect("a load").level, Some(replicas));
+        stage.clock.advance_to(at("2026-11-23T12:00:30Z"));
+        assert_eq!(stage.next().await.outcome, Outcome::Unchanged, "NaN is missing and lowers nothing");
+        let status = stage.status("web").await;
+        let problem = status.decision.expect("a decision").metrics.remove(0).problem.expect("a problem");
+        assert_eq!(problem, "Invalid: the value is not finite: NaN");
+        stage.stop().await;
+    }
 }
 
 #[tokio::test]
