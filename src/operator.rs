@@ -281,6 +281,17 @@ impl Operator {
         };
         let (store, writer) = reflector::store();
         let policies = watch(api, writer, Arc::clone(&context));
+        // Before the first policy is read there is nothing to bring to an end, and the controller would wait
+        // for the API server even so.
+        let given_up = {
+            let (ready, shutdown) = (Arc::clone(&ready), shutdown.clone());
+            async move {
+                shutdown.cancelled().await;
+                if ready.load(Ordering::Relaxed) {
+                    std::future::pending::<()>().await;
+                }
+            }
+        };
         let synced = {
             let store = store.clone();
             async move {
@@ -307,6 +318,7 @@ impl Operator {
         // The first to end is the controller: to be ready is no end.
         tokio::select! {
             () = results => {}
+            () = given_up => {}
             () = async { synced.await; std::future::pending().await } => {}
         }
     }

@@ -31,10 +31,10 @@ struct Settled {
 impl Context {
     /// Evaluates a policy and brings the result to the cluster.
     pub(super) async fn evaluate(&self, subject: &Subject<'_>, state: &mut State, due: Due<'_>) {
+        let turn = self.cluster.turn().await;
         if self.shutdown.is_cancelled() {
             return;
         }
-        let turn = self.cluster.turn().await;
         let settled = match subject.policy.mode {
             Mode::Paused => self.look(subject, &due).await,
             Mode::Active | Mode::DryRun => self.settle(subject, state, &due).await,

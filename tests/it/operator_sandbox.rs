@@ -376,6 +376,17 @@ async fn a_load_is_read_as_of_its_tick_and_a_ratio_multiplies_by_the_ready_repli
 }
 
 #[tokio::test]
+async fn an_operator_without_its_crd_stops_when_it_is_told_to() {
+    let clock = Clock::stopped_at(at("2026-11-23T12:00:01Z"));
+    let sandbox = Sandbox::start(SandboxOptions::new(clock.clone())).await.expect("a sandbox");
+    let client = sandbox.client().expect("a client");
+    let (operator, evaluations, shutdown) = start(&sandbox, &clock, "{}");
+    let stage = Stage { sandbox, client, clock, evaluations, shutdown, operator };
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    stage.stop().await;
+}
+
+#[tokio::test]
 async fn a_restart_changes_nothing() {
     let mut stage =
         Stage::with("2026-11-23T12:00:01Z", &[deployment("web", 3), policy(&day_and_night())], "{}").await;
