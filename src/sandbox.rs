@@ -24,6 +24,7 @@ mod openapi;
 mod owned;
 mod patch;
 mod present;
+pub mod prometheus;
 mod reading;
 mod request;
 mod resources;
@@ -36,6 +37,7 @@ mod store;
 mod table;
 mod typing;
 mod watch;
+pub mod workload;
 mod writing;
 
 use std::collections::BTreeMap;
