@@ -32,12 +32,13 @@ pub(crate) fn prune(resource: &ResourceType, object: &Value) -> Result<(Value, V
 pub(crate) fn blank(resource: &ResourceType) -> Value {
     match resource.storage.as_str() {
         "deployments.apps" => {
-            json!({"spec": {"strategy": {}, "template": {"metadata": {}, "spec": {}}}, "status": {}})
+            json!({"spec": {"strategy": {}, "template": {"metadata": {}, "spec": {"containers": []}}}, "status": {}})
         }
         "replicasets.apps" | "statefulsets.apps" => {
-            json!({"spec": {"template": {"metadata": {}, "spec": {}}}, "status": {}})
+            json!({"spec": {"template": {"metadata": {}, "spec": {"containers": []}}}, "status": {}})
         }
-        "pods" | "services" | "leases.coordination.k8s.io" | "nodes" => json!({"spec": {}, "status": {}}),
+        "pods" => json!({"spec": {"containers": []}, "status": {}}),
+        "services" | "leases.coordination.k8s.io" | "nodes" => json!({"spec": {}, "status": {}}),
         _ => json!({}),
     }
 }
@@ -176,8 +177,7 @@ fn judge_workload(object: &Value, old: Option<&Value>, errors: &mut Vec<FieldErr
         }
     }
     judge_containers(&spec["template"]["spec"], "spec.template.spec", errors);
-    if let Some(old) = old.filter(|old| old["spec"]["selector"] != *selector) {
-        let _ = old;
+    if old.is_some_and(|old| old["spec"]["selector"] != *selector) {
         errors.push(FieldError::invalid("spec.selector", selector, "field is immutable"));
     }
 }

@@ -144,15 +144,34 @@ fn merge(live: &mut Value, config: &Value, typing: Typing<'_>) {
     }
 }
 
+/// Merges two lists of items with identities. What both have stands in the order of the configuration;
+/// what only the live object has keeps its place among its neighbours.
 fn merge_items(live: &mut Value, items: &[Value], same: impl Fn(&Value, &Value) -> bool, typing: Typing<'_>) {
-    let mut list = live.as_array().cloned().unwrap_or_default();
+    let mine = live.as_array().cloned().unwrap_or_default();
+    let mut merged = Vec::with_capacity(mine.len() + items.len());
+    let mut mine_left = mine.iter().peekable();
     for item in items {
-        match list.iter_mut().find(|mine| same(mine, item)) {
-            Some(mine) => merge(mine, item, typing.items()),
-            None => list.push(item.clone()),
+        let shared = mine.iter().find(|candidate| same(candidate, item));
+        // Live items that stand before this one, or at the end of what both know, come first.
+        while let Some(candidate) = mine_left.peek() {
+            let elsewhere = items.iter().any(|other| same(candidate, other));
+            if same(candidate, item) {
+                mine_left.next();
+                break;
+            }
+            if !elsewhere {
+                merged.push((*candidate).clone());
+            } else if shared.is_none() {
+                break;
+            }
+            mine_left.next();
         }
+        let mut result = shared.cloned().unwrap_or(Value::Null);
+        merge(&mut result, item, typing.items());
+        merged.push(result);
     }
-    *live = Value::Array(list);
+    merged.extend(mine_left.filter(|left| !items.iter().any(|item| same(left, item))).cloned());
+    *live = Value::Array(merged);
 }
 
 fn read(object: &Value) -> Vec<Owner> {

@@ -142,6 +142,10 @@ impl Server {
         if matches!(path, "/healthz" | "/livez" | "/readyz") {
             return Some(plain(StatusCode::OK, "ok"));
         }
+        if path == "/openapi/v2" {
+            // An empty document, which is what `kubectl` falls back to for kinds that nobody serves.
+            return Some(plain(StatusCode::OK, ""));
+        }
         let registry = &self.objects.registry;
         if let Some(document) = openapi::answer(registry, path) {
             return Some(json_response(StatusCode::OK, &document, "application/json"));
