@@ -13,6 +13,7 @@ mod admission;
 mod builtin;
 mod columns;
 mod custom;
+mod deletion;
 mod discovery;
 mod error;
 mod events;

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::error::FieldError;
 use super::events::is_new_face;
-use super::json::{child_path, object_at, text_at};
+use super::json::{child_path, fields, object_at, text_at};
 use super::resources::ResourceType;
 
 /// Removes the fields that a kind doesn't have and returns their paths.
@@ -83,7 +83,7 @@ pub(crate) fn fill_defaults(resource: &ResourceType, object: &mut Value) {
             }
         }
         "secrets" => {
-            object.as_object_mut().map(|map| map.entry("type").or_insert_with(|| json!("Opaque")));
+            fields(object).entry("type").or_insert_with(|| json!("Opaque"));
         }
         "namespaces" => {
             let name = object["metadata"]["name"].clone();
@@ -107,16 +107,11 @@ pub(crate) fn initialise(resource: &ResourceType, object: &mut Value) {
         "deployments.apps" | "poddisruptionbudgets.policy" => object["status"] = json!({}),
         "replicasets.apps" | "statefulsets.apps" => object["status"] = json!({"replicas": 0}),
         "services" => object["status"] = json!({"loadBalancer": {}}),
-        "events" => {
-            object.as_object_mut().map(|map| {
-                map.entry("source").or_insert_with(|| json!({}));
-                map.entry("firstTimestamp").or_insert(Value::Null);
-                map.entry("lastTimestamp").or_insert(Value::Null);
-                map.entry("eventTime").or_insert(Value::Null);
-                map.entry("reportingComponent").or_insert_with(|| json!(""));
-                map.entry("reportingInstance").or_insert_with(|| json!(""))
-            });
-        }
+        "events" => defaults(
+            fields(object),
+            json!({"source": {}, "reportingComponent": "", "reportingInstance": "",
+                "firstTimestamp": null, "lastTimestamp": null, "eventTime": null}),
+        ),
         _ => {}
     }
 }
@@ -260,7 +255,7 @@ fn pod_defaults(spec: &mut Value) {
                 }),
             );
             for port in container.get_mut("ports").and_then(Value::as_array_mut).into_iter().flatten() {
-                port.as_object_mut().map(|port| port.entry("protocol").or_insert_with(|| json!("TCP")));
+                fields(port).entry("protocol").or_insert_with(|| json!("TCP"));
             }
         }
     }

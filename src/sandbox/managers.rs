@@ -36,10 +36,10 @@ pub(crate) fn record_update(old: &Value, new: &mut Value, manager: &Manager, now
     let mut owners = read(old);
     let changes = compare(old, new, typing);
     take_from_others(&mut owners, manager, &changes);
-    let changed = changes.added.union(&changes.modified);
+    let taken = changes.added.union(&changes.modified);
     let position = owners.iter().position(|owner| owner.manager == *manager);
     let mut mine = position.map_or_else(|| fresh(manager, now), |index| owners.remove(index));
-    let set = mine.set.clone().difference(&changes.removed).union(&changed);
+    let set = mine.set.clone().difference(&changes.removed).union(&taken);
     if set != mine.set {
         now.clone_into(&mut mine.time);
         mine.set = set;
@@ -87,19 +87,19 @@ fn fresh(manager: &Manager, now: &str) -> Owner {
 }
 
 fn take_from_others(owners: &mut [Owner], manager: &Manager, changes: &Comparison) {
-    let changed = changes.added.clone().union(&changes.modified);
+    let touched = changes.added.clone().union(&changes.modified);
     for owner in owners.iter_mut().filter(|owner| owner.manager != *manager) {
-        let lost = owner.set.intersection(&changed);
+        let lost = owner.set.intersection(&touched);
         owner.set = owner.set.clone().difference(&lost).difference(&changes.removed);
     }
 }
 
 fn refuse_conflicts(owners: &[Owner], changes: &Comparison) -> Result<(), ApiError> {
-    let changed = changes.added.clone().union(&changes.modified);
+    let touched = changes.added.clone().union(&changes.modified);
     let conflicts: Vec<(String, String)> = owners
         .iter()
         .flat_map(|owner| {
-            let paths = owner.set.intersection(&changed).paths();
+            let paths = owner.set.intersection(&touched).paths();
             paths.into_iter().map(|path| (describe(owner), path))
         })
         .collect();
@@ -110,10 +110,10 @@ fn describe(owner: &Owner) -> String {
     let Owner { manager, time, .. } = owner;
     let mut text = format!("{:?}", manager.name);
     if !manager.subresource.is_empty() {
-        text.push_str(&format!(" with subresource {:?}", manager.subresource));
+        text = format!("{text} with subresource {:?}", manager.subresource);
     }
     if !manager.applies {
-        text.push_str(&format!(" using {} at {time}", manager.api_version));
+        text = format!("{text} using {} at {time}", manager.api_version);
     }
     text
 }

@@ -84,7 +84,7 @@ impl Server {
         let user = self.access.authenticate(header(header::AUTHORIZATION))?;
         let agent = header(header::USER_AGENT).unwrap_or_default();
         self.access.note(&user, agent, &attributes);
-        self.access.authorize(&user, &attributes)?;
+        Access::authorize(&user, &attributes)?;
         tracing::trace!(user, verb = attributes.verb, path, "request");
         if let Some(response) = self.outside_resources(&head.method, path, &head.headers) {
             return Ok(response);

@@ -58,6 +58,33 @@ async fn the_kubeconfig_works_and_requests_are_logged_by_user() -> Checked {
 }
 
 #[tokio::test]
+async fn further_routes_need_no_token_and_everything_else_does() -> Checked {
+    let routes = axum::Router::new().route("/api/v1/query", axum::routing::get(async || "answered"));
+    let options = SandboxOptions { extra_routes: Some(routes), ..SandboxOptions::new(Clock::real()) };
+    let sandbox = Sandbox::start(options).await?;
+    let client = kube::Client::try_from(kube::Config::new(sandbox.url().parse()?))?;
+    let request = http::Request::get("/prometheus/api/v1/query?query=up").body(Vec::new())?;
+    assert_eq!(client.request_text(request).await?, "answered");
+    let refused = Api::<Namespace>::all(client).list(&ListParams::default()).await;
+    assert!(matches!(refused, Err(kube::Error::Api(status)) if status.code == 403));
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_owners_dependents_go_with_it() -> Checked {
+    let sandbox = started().await?;
+    let owner = sandbox.create(config_map("owner"))?;
+    let mut dependent = config_map("dependent");
+    dependent["metadata"]["ownerReferences"] = json!([{
+        "apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "uid": owner["metadata"]["uid"]}]);
+    sandbox.create(dependent)?;
+    let maps: Api<ConfigMap> = Api::default_namespaced(sandbox.client()?);
+    maps.delete("owner", &kube::api::DeleteParams::default()).await?;
+    assert!(maps.get_opt("dependent").await?.is_none());
+    Ok(())
+}
+
+#[tokio::test]
 async fn replicas_are_compared_and_set_even_from_zero() -> Checked {
     let sandbox = started().await?;
     sandbox.create(deployment(0))?;

@@ -13,6 +13,8 @@ use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::timeout;
 
+type Watching = (Child, Lines<BufReader<ChildStdout>>);
+
 type Checked = Result<(), Box<dyn Error>>;
 
 /// How long one call may take, on a slow machine.
@@ -85,7 +87,7 @@ impl Kubectl {
         Ok(())
     }
 
-    fn watch(&self, line: &str) -> Result<(Child, Lines<BufReader<ChildStdout>>), Box<dyn Error>> {
+    fn watch(&self, line: &str) -> Result<Watching, Box<dyn Error>> {
         let arguments = words(line);
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         let mut child = self.command(&arguments).stdout(Stdio::piped()).spawn()?;
