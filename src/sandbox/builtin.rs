@@ -83,7 +83,15 @@ pub(crate) fn fill_defaults(resource: &ResourceType, object: &mut Value) {
             }
         }
         "secrets" => {
-            fields(object).entry("type").or_insert_with(|| json!("Opaque"));
+            let secret = fields(object);
+            secret.entry("type").or_insert_with(|| json!("Opaque"));
+            if let Some(Value::Object(texts)) = secret.remove("stringData") {
+                let data = object_at(object, "data");
+                for (name, text) in texts {
+                    let bytes = text.as_str().unwrap_or_default().as_bytes().to_vec();
+                    data.insert(name, json!(k8s_openapi::ByteString(bytes)));
+                }
+            }
         }
         "namespaces" => {
             let name = object["metadata"]["name"].clone();
@@ -211,12 +219,10 @@ fn judge_event(object: &Value, errors: &mut Vec<FieldError>) {
             errors.push(FieldError::invalid(field, &json!(""), &detail));
         }
     }
-    if object["regarding"]["namespace"].as_str().unwrap_or("default")
-        != text_at(object, "/metadata/namespace")
-        && !text_at(object, "/regarding/namespace").is_empty()
-    {
-        let value = &object["regarding"]["namespace"];
-        errors.push(FieldError::invalid("involvedObject.namespace", value, "does not match event.namespace"));
+    let namespace = text_at(object, "/regarding/namespace");
+    if !namespace.is_empty() && namespace != text_at(object, "/metadata/namespace") {
+        let detail = "does not match event.namespace";
+        errors.push(FieldError::invalid("involvedObject.namespace", &json!(namespace), detail));
     }
 }
 
