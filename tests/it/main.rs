@@ -2,4 +2,8 @@
 //! cluster that `TIDETABLE_TEST_KUBECONFIG` names. One binary, since linking is what takes the time.
 
 mod cli;
+mod client;
+mod kubectl;
 mod structure;
+mod support;
+mod transcript;
