@@ -5,6 +5,7 @@ pub mod cli;
 pub mod clock;
 pub mod decision;
 pub mod manifest;
+pub mod operator;
 pub mod policy;
 pub mod sandbox;
 pub mod simulation;

@@ -1,0 +1,337 @@
+//! The operator: watches policies, and keeps each workload at the replicas that its policy asks for.
+//!
+//! ```text
+//! wake-up → observe (/scale, Prometheus) → decide → apply (/scale) → status → event
+//! ```
+//!
+//! A policy is woken by three things: a change of its spec or annotations, a tick (a multiple of the
+//! interval since the epoch) and an edge of its schedule. An edge is evaluated at its instant and never
+//! waits for Prometheus; a tick asks the metrics as of its own instant. Where both coincide the edge goes
+//! first. All of it runs on a [`Clock`], so a virtual clock drives exactly the operator that runs in a
+//! cluster.
+
+mod apply;
+mod cluster;
+mod conditions;
+pub mod config;
+mod evaluate;
+mod events;
+mod metrics;
+mod observe;
+pub mod prometheus;
+mod reconcile;
+mod server;
+mod status;
+pub mod telemetry;
+mod timetable;
+mod wakeups;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use futures::{Stream, StreamExt, TryStreamExt};
+use jiff::Timestamp;
+use kube::core::DeserializeGuard;
+use kube::runtime::reflector::{self, ObjectRef};
+use kube::runtime::utils::WatchStreamExt;
+use kube::runtime::{Controller, Predicate, controller, predicates, watcher};
+use kube::{Api, Client, ResourceExt};
+use tokio::net::TcpListener;
+use tokio::sync::mpsc::UnboundedSender;
+use tokio_util::sync::CancellationToken;
+
+pub use self::prometheus::{Sources, install_crypto_provider};
+use self::reconcile::{Context, reconcile};
+use crate::api::ScalePolicy;
+use crate::clock::Clock;
+use crate::decision::{Decision, Policy, Replicas};
+
+/// The usual distance between ticks.
+pub const DEFAULT_INTERVAL: Duration = Duration::from_secs(15);
+
+/// The usual deadline of a call to the Kubernetes API.
+pub const DEFAULT_KUBE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The usual number of calls to the Kubernetes API at a time.
+pub const DEFAULT_CONCURRENCY: usize = 16;
+
+/// What an operator works with.
+pub struct OperatorOptions {
+    /// The Kubernetes API. Its own retries should be off: the next tick is the retry.
+    pub client: Client,
+    /// What time it is.
+    pub clock: Clock,
+    /// Where metrics come from.
+    pub sources: Sources,
+    /// The distance between ticks.
+    pub interval: Duration,
+    /// The namespace whose policies are looked after; `None` is all of them.
+    pub namespace: Option<String>,
+    /// How many calls for scaling run at a time, and how many others.
+    pub concurrency: usize,
+    /// How long a call to the Kubernetes API may take.
+    pub kube_timeout: Duration,
+    /// Who is told of each evaluation.
+    pub evaluations: Option<UnboundedSender<Evaluation>>,
+    /// Where health and metrics are served; `None` is nowhere.
+    pub listen: Option<SocketAddr>,
+    /// The name of this process in events.
+    pub instance: String,
+}
+
+impl OperatorOptions {
+    /// The usual options: all namespaces, no Prometheus, no server, real time.
+    #[must_use]
+    pub fn new(client: Client) -> Self {
+        Self {
+            client,
+            clock: Clock::real(),
+            sources: Sources::default(),
+            interval: DEFAULT_INTERVAL,
+            namespace: None,
+            concurrency: DEFAULT_CONCURRENCY,
+            kube_timeout: DEFAULT_KUBE_TIMEOUT,
+            evaluations: None,
+            listen: None,
+            instance: "tidetable".to_owned(),
+        }
+    }
+}
+
+/// One evaluation of one policy.
+#[derive(Clone, Debug)]
+pub struct Evaluation {
+    /// Namespace of the policy.
+    pub namespace: String,
+    /// Name of the policy.
+    pub name: String,
+    /// The instant for which it was made.
+    pub at: Timestamp,
+    /// What it was made for.
+    pub occasion: Occasion,
+    /// What was decided; `None` when the workload could not be seen or the policy is paused.
+    pub decision: Option<Decision>,
+    /// The policy in force.
+    pub policy: Arc<Policy>,
+    /// What came of it.
+    pub outcome: Outcome,
+}
+
+/// What an evaluation is made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Occasion {
+    /// The policy, or this generation of it, is seen for the first time. Metrics are not read.
+    First,
+    /// An edge of the schedule. Metrics are not read.
+    Edge,
+    /// A tick. Metrics are read.
+    Tick,
+}
+
+impl Occasion {
+    /// The word in logs.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::First => "first",
+            Self::Edge => "edge",
+            Self::Tick => "tick",
+        }
+    }
+}
+
+/// What came of an evaluation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The workload already had the replicas that it should have.
+    Unchanged,
+    /// The replicas were written.
+    Scaled {
+        /// Before.
+        from: Replicas,
+        /// After.
+        to: Replicas,
+    },
+    /// The policy only tries: nothing was written.
+    DryRun,
+    /// The policy is paused: nothing was decided.
+    Paused,
+    /// The workload could not be read or scaled.
+    Failed {
+        /// A word from a closed list.
+        category: &'static str,
+    },
+}
+
+impl Outcome {
+    /// The word in logs and metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unchanged => "unchanged",
+            Self::Scaled { .. } => "scaled",
+            Self::DryRun => "dry-run",
+            Self::Paused => "paused",
+            Self::Failed { .. } => "failed",
+        }
+    }
+}
+
+/// Why an operator could not run.
+#[derive(Debug, thiserror::Error)]
+pub enum OperatorError {
+    /// The address for health and metrics is not to be had.
+    #[error("can't listen on {address}: {error}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// The server for health and metrics broke.
+    #[error("the server for health and metrics stopped: {0}")]
+    Server(std::io::Error),
+}
+
+impl OperatorError {
+    /// A short word for the kind of error.
+    #[must_use]
+    pub fn category(&self) -> &'static str {
+        match self {
+            Self::Listen { .. } => "listen",
+            Self::Server(_) => "server",
+        }
+    }
+}
+
+/// A policy as it is watched: one that can't be parsed must not stop the others.
+type Guarded = DeserializeGuard<ScalePolicy>;
+
+/// The name of a policy.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Key {
+    namespace: String,
+    name: String,
+}
+
+impl Key {
+    fn of(object: &Guarded) -> Self {
+        Self { namespace: object.namespace().unwrap_or_default(), name: object.name_any() }
+    }
+
+    fn object_ref(&self) -> ObjectRef<Guarded> {
+        ObjectRef::new(&self.name).within(&self.namespace)
+    }
+}
+
+/// An operator that can be run once.
+pub struct Operator {
+    options: OperatorOptions,
+}
+
+impl Operator {
+    /// Prepares an operator; nothing happens yet.
+    #[must_use]
+    pub fn new(options: OperatorOptions) -> Self {
+        Self { options }
+    }
+
+    /// Runs until `shutdown`. No evaluation starts after that; one that has begun is brought to its end.
+    ///
+    /// # Errors
+    /// When health and metrics can't be served.
+    pub async fn run(self, shutdown: CancellationToken) -> Result<(), OperatorError> {
+        let listener = match self.options.listen {
+            None => None,
+            Some(address) => {
+                let failed = |error| OperatorError::Listen { address, error };
+                Some(TcpListener::bind(address).await.map_err(failed)?)
+            }
+        };
+        let context = Arc::new(Context::new(&self.options, shutdown.clone()));
+        let ready = Arc::new(AtomicBool::new(false));
+        let shown = server::Shown { ready: Arc::clone(&ready), metrics: context.metrics() };
+        // The server outlives the controller, so that a pod that is finishing is still seen to live.
+        let finished = CancellationToken::new();
+        let server = async {
+            match listener {
+                Some(listener) => server::serve(listener, shown, finished.clone()).await,
+                None => {
+                    finished.cancelled().await;
+                    Ok(())
+                }
+            }
+        };
+        let controller = async {
+            self.control(context, ready, shutdown).await;
+            finished.cancel();
+        };
+        let (served, ()) = tokio::join!(server, controller);
+        served.map_err(OperatorError::Server)
+    }
+
+    async fn control(&self, context: Arc<Context>, ready: Arc<AtomicBool>, shutdown: CancellationToken) {
+        let api = match &self.options.namespace {
+            Some(namespace) => Api::<Guarded>::namespaced(self.options.client.clone(), namespace),
+            None => Api::<Guarded>::all(self.options.client.clone()),
+        };
+        let (store, writer) = reflector::store();
+        let policies = watch(api, writer, Arc::clone(&context));
+        let synced = {
+            let store = store.clone();
+            async move {
+                if store.wait_until_ready().await.is_ok() {
+                    ready.store(true, Ordering::Relaxed);
+                    tracing::info!(policies = store.len(), "the policies are read");
+                }
+            }
+        };
+        let due = context.wakeups().due().map(|key| key.object_ref());
+        let results = Controller::for_stream(policies, store)
+            // Policies wait for the API server and for Prometheus most of the time. What is bounded is the
+            // number of calls: see `cluster` and `prometheus`. A slow source so never keeps an edge waiting.
+            .with_config(controller::Config::default().concurrency(0))
+            .reconcile_on(due)
+            .graceful_shutdown_on(shutdown.cancelled_owned())
+            .run(reconcile, |_, never, _| match *never {}, Arc::clone(&context))
+            .for_each(|result| {
+                if let Err(error) = result {
+                    context.missed(&error);
+                }
+                std::future::ready(())
+            });
+        // The first to end is the controller: to be ready is no end.
+        tokio::select! {
+            () = results => {}
+            () = async { synced.await; std::future::pending().await } => {}
+        }
+    }
+}
+
+/// The policies whose spec or annotations changed. Our own status writes change neither.
+fn watch(
+    api: Api<Guarded>,
+    writer: reflector::store::Writer<Guarded>,
+    context: Arc<Context>,
+) -> impl Stream<Item = Result<Guarded, watcher::Error>> + Send + 'static {
+    watcher(api, watcher::Config::default())
+        .default_backoff()
+        .modify(|policy| policy.managed_fields_mut().clear())
+        .reflect(writer)
+        .inspect_ok(move |event| match event {
+            watcher::Event::Delete(policy) => context.forget(&Key::of(policy)),
+            watcher::Event::Apply(_)
+            | watcher::Event::Init
+            | watcher::Event::InitApply(_)
+            | watcher::Event::InitDone => {}
+        })
+        .applied_objects()
+        .predicate_filter(predicates::generation.combine(predicates::annotations), predicates_config())
+}
+
+/// A policy counts as new when nothing was heard of it for so long.
+fn predicates_config() -> kube::runtime::PredicateConfig {
+    kube::runtime::PredicateConfig::default().ttl(Duration::from_secs(24 * 3600))
+}

@@ -1,0 +1,251 @@
+//! Calls to the Kubernetes API: each with a deadline, each with an error that has a category, and few
+//! at a time.
+//!
+//! Scale calls and all others (status, events) have permits of their own, so that a queue of status
+//! writes never delays a scale write.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use k8s_openapi::api::autoscaling::v1::Scale;
+use k8s_openapi::api::events::v1::Event;
+use kube::api::{DynamicObject, PostParams};
+use kube::core::{ApiResource, GroupVersionKind};
+use kube::{Api, Client, Resource};
+use tokio::sync::Semaphore;
+
+use crate::api::{ScalePolicy, ScalePolicyStatus, ScaleTargetRef};
+use crate::decision::Replicas;
+
+/// The field manager of writes to the scale subresource.
+pub(super) const SCALE_MANAGER: &str = "tidetable";
+
+/// The field manager of writes to the status of policies.
+pub(super) const STATUS_MANAGER: &str = "tidetable-status";
+
+/// Why a call failed.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum CallError {
+    /// The API server knows neither this object nor perhaps its kind.
+    #[error("{0}")]
+    NotFound(String),
+    /// The operator's service account may not do this.
+    #[error("{0}")]
+    Forbidden(String),
+    /// The API server found the request invalid, or its precondition failed.
+    #[error("{0}")]
+    Unprocessable(String),
+    /// The API server refused with another status code.
+    #[error("the API server answered {code}: {message}")]
+    Refused {
+        /// The HTTP status code.
+        code: u16,
+        /// What it said.
+        message: String,
+    },
+    /// There was no answer in time.
+    #[error("the API server did not answer within {0:?}")]
+    Timeout(Duration),
+    /// There was no answer, or not one that could be understood.
+    #[error("the API server could not be reached or understood")]
+    Transport(#[source] Box<kube::Error>),
+}
+
+impl CallError {
+    /// A bounded label for metrics and outcomes.
+    pub(super) fn category(&self) -> &'static str {
+        match self {
+            Self::NotFound(_) => "not-found",
+            Self::Forbidden(_) => "forbidden",
+            Self::Unprocessable(_) => "unprocessable",
+            Self::Refused { .. } => "refused",
+            Self::Timeout(_) => "timeout",
+            Self::Transport(_) => "transport",
+        }
+    }
+}
+
+impl From<kube::Error> for CallError {
+    fn from(error: kube::Error) -> Self {
+        let kube::Error::Api(status) = error else { return Self::Transport(Box::new(error)) };
+        match status.code {
+            403 => Self::Forbidden(status.message),
+            404 => Self::NotFound(status.message),
+            422 => Self::Unprocessable(status.message),
+            code => Self::Refused { code, message: status.message },
+        }
+    }
+}
+
+/// The number of replicas that a scale subresource shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct ScaleSeen {
+    /// `spec.replicas`; absent means 0.
+    pub(super) replicas: Replicas,
+    /// The UID of the workload.
+    pub(super) uid: Option<String>,
+}
+
+/// The API server as the operator uses it.
+pub(super) struct Cluster {
+    client: Client,
+    deadline: Duration,
+    scales: Semaphore,
+    others: Semaphore,
+    kinds: Mutex<BTreeMap<(String, String), ApiResource>>,
+}
+
+impl Cluster {
+    /// Uses `client` with a deadline per call, and at most `concurrency` calls at a time for scaling and
+    /// as many for all else.
+    pub(super) fn new(client: Client, deadline: Duration, concurrency: usize) -> Self {
+        let permits = || Semaphore::new(concurrency.max(1));
+        Self { client, deadline, scales: permits(), others: permits(), kinds: Mutex::default() }
+    }
+
+    /// Reads the scale subresource of a workload.
+    pub(super) async fn scale(
+        &self,
+        namespace: &str,
+        target: &ScaleTargetRef,
+    ) -> Result<ScaleSeen, CallError> {
+        let kind = self.kind(target).await?;
+        let api = Api::<DynamicObject>::namespaced_with(self.client.clone(), namespace, &kind);
+        let result = self.call(&self.scales, api.get_scale(&target.name)).await;
+        if let Err(CallError::NotFound(_)) = result {
+            // Perhaps the kind is served under another name by now: look it up again next time.
+            self.kinds().remove(&kind_key(target));
+        }
+        let scale = result?;
+        let replicas = scale.spec.and_then(|spec| spec.replicas).unwrap_or(0);
+        Ok(ScaleSeen { replicas: Replicas::new(replicas), uid: scale.metadata.uid })
+    }
+
+    /// `status.readyReplicas` of a workload; absent means 0.
+    pub(super) async fn ready(
+        &self,
+        namespace: &str,
+        target: &ScaleTargetRef,
+    ) -> Result<Replicas, CallError> {
+        let kind = self.kind(target).await?;
+        let api = Api::<DynamicObject>::namespaced_with(self.client.clone(), namespace, &kind);
+        let workload = self.call(&self.scales, api.get(&target.name)).await?;
+        let ready = workload.data.pointer("/status/readyReplicas").and_then(serde_json::Value::as_i64);
+        Ok(Replicas::saturating_from(i128::from(ready.unwrap_or(0))))
+    }
+
+    /// Sends a JSON patch to the scale subresource of a workload.
+    pub(super) async fn patch_scale(
+        &self,
+        namespace: &str,
+        target: &ScaleTargetRef,
+        patch: &serde_json::Value,
+    ) -> Result<(), CallError> {
+        let kind = self.kind(target).await?;
+        let collection = DynamicObject::url_path(&kind, Some(namespace));
+        let path = format!("{collection}/{}/scale?fieldManager={SCALE_MANAGER}", target.name);
+        let request = self.patch_request(&path, "application/json-patch+json", patch)?;
+        self.call(&self.scales, self.client.request::<Scale>(request)).await.map(drop)
+    }
+
+    /// Applies a policy's status, which the operator owns as a whole.
+    pub(super) async fn apply_status(
+        &self,
+        namespace: &str,
+        name: &str,
+        status: &ScalePolicyStatus,
+    ) -> Result<(), CallError> {
+        let collection = ScalePolicy::url_path(&(), Some(namespace));
+        let path = format!("{collection}/{name}/status?fieldManager={STATUS_MANAGER}&force=true");
+        let body = serde_json::json!({
+            "apiVersion": ScalePolicy::api_version(&()),
+            "kind": ScalePolicy::kind(&()),
+            "metadata": {"name": name, "namespace": namespace},
+            "status": status,
+        });
+        let request = self.patch_request(&path, "application/apply-patch+yaml", &body)?;
+        // The answer is not read as a policy: it may hold one that this version can't parse.
+        self.call(&self.others, self.client.request::<serde_json::Value>(request)).await.map(drop)
+    }
+
+    /// Creates an event.
+    pub(super) async fn create_event(&self, namespace: &str, event: &Event) -> Result<(), CallError> {
+        let api = Api::<Event>::namespaced(self.client.clone(), namespace);
+        let params = PostParams { field_manager: Some(SCALE_MANAGER.to_owned()), ..PostParams::default() };
+        self.call(&self.others, api.create(&params, event)).await.map(drop)
+    }
+
+    /// How a kind is addressed. The usual workloads are known; any other is asked for once.
+    async fn kind(&self, target: &ScaleTargetRef) -> Result<ApiResource, CallError> {
+        if let Some(known) = well_known(target) {
+            return Ok(known);
+        }
+        let key = kind_key(target);
+        let cached = self.kinds().get(&key).cloned();
+        if let Some(cached) = cached {
+            return Ok(cached);
+        }
+        let (group, version) = target.api_version.split_once('/').unwrap_or(("", &target.api_version));
+        let kind = GroupVersionKind::gvk(group, version, &target.kind);
+        let found = self.call(&self.scales, kube::discovery::pinned_kind(&self.client, &kind)).await;
+        let (resource, _) = found.map_err(|error| match error {
+            CallError::Transport(cause) if matches!(*cause, kube::Error::Discovery(_)) => {
+                CallError::NotFound(format!(
+                    "the API server does not know {} in {}",
+                    target.kind, target.api_version
+                ))
+            }
+            other => other,
+        })?;
+        self.kinds().insert(key, resource.clone());
+        Ok(resource)
+    }
+
+    fn patch_request(
+        &self,
+        path: &str,
+        content_type: &str,
+        body: &serde_json::Value,
+    ) -> Result<http::Request<Vec<u8>>, CallError> {
+        http::Request::patch(path)
+            .header(http::header::CONTENT_TYPE, content_type)
+            .header(http::header::ACCEPT, "application/json")
+            .body(body.to_string().into_bytes())
+            .map_err(|error| CallError::from(kube::Error::HttpError(error)))
+    }
+
+    /// Waits for a permit, then makes the call with a deadline. The wait has none: a write that has to
+    /// queue is late, one that is given up is lost.
+    async fn call<T>(
+        &self,
+        permits: &Semaphore,
+        call: impl Future<Output = Result<T, kube::Error>>,
+    ) -> Result<T, CallError> {
+        // The semaphores are never closed; without a permit the call would merely be one too many.
+        let _permit = permits.acquire().await.ok();
+        match tokio::time::timeout(self.deadline, call).await {
+            Ok(result) => result.map_err(CallError::from),
+            Err(_) => Err(CallError::Timeout(self.deadline)),
+        }
+    }
+
+    fn kinds(&self) -> std::sync::MutexGuard<'_, BTreeMap<(String, String), ApiResource>> {
+        self.kinds.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn kind_key(target: &ScaleTargetRef) -> (String, String) {
+    (target.api_version.clone(), target.kind.clone())
+}
+
+/// The workloads of Kubernetes itself, which need no discovery.
+fn well_known(target: &ScaleTargetRef) -> Option<ApiResource> {
+    let plural = match (target.api_version.as_str(), target.kind.as_str()) {
+        ("apps/v1", "Deployment") => "deployments",
+        ("apps/v1", "StatefulSet") => "statefulsets",
+        ("apps/v1", "ReplicaSet") => "replicasets",
+        _ => return None,
+    };
+    Some(ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk("apps", "v1", &target.kind), plural))
+}

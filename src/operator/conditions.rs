@@ -1,0 +1,258 @@
+//! The conditions of a policy and the closed lists of their reasons.
+//!
+//! Messages are stable: they never quote a load, so a wobbling metric never changes a condition.
+
+use jiff::Timestamp;
+
+use super::cluster::CallError;
+use crate::api::{Condition, ConditionStatus};
+use crate::decision::{Decision, DesiredReason, LoadLimit, LoadState, Mode};
+
+/// One aspect of a policy's state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Aspect {
+    /// The policy is understood and does its work.
+    Ready,
+    /// The workload can be read and scaled.
+    AbleToScale,
+    /// The load is followed.
+    ScalingActive,
+    /// A limit keeps the workload from what the load asks for.
+    ScalingLimited,
+}
+
+impl Aspect {
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ready => "Ready",
+            Self::AbleToScale => "AbleToScale",
+            Self::ScalingActive => "ScalingActive",
+            Self::ScalingLimited => "ScalingLimited",
+        }
+    }
+}
+
+/// Why a condition is what it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reason {
+    /// All is as the policy says.
+    AsPlanned,
+    /// The spec has mistakes.
+    InvalidSpec,
+    /// The workload or its kind does not exist, or has no scale subresource.
+    TargetNotFound,
+    /// The operator lacks the permission.
+    Forbidden,
+    /// The API server refused.
+    Refused,
+    /// The API server did not answer.
+    Unavailable,
+    /// Others wrote the replicas each time before the operator could.
+    Overtaken,
+    /// The mode is `Paused`.
+    Paused,
+    /// The mode is `DryRun`.
+    DryRun,
+    /// The policy has no metrics.
+    NoMetrics,
+    /// The metrics are followed.
+    MetricsRead,
+    /// No metric could be read.
+    MetricsMissing,
+    /// Some metrics could not be read.
+    MetricsPartial,
+    /// Metrics are back, but not for long enough.
+    MetricsRecovering,
+    /// Metrics were not read yet.
+    NotReadYet,
+    /// Nothing limits.
+    NotLimited,
+    /// `maxReplicas` of the policy.
+    MaxReplicas,
+    /// A ceiling of the schedule.
+    Ceiling,
+    /// A rate policy upward.
+    ScaleUpRate,
+    /// A rate policy downward.
+    ScaleDownRate,
+}
+
+impl Reason {
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::AsPlanned => "AsPlanned",
+            Self::InvalidSpec => "InvalidSpec",
+            Self::TargetNotFound => "TargetNotFound",
+            Self::Forbidden => "Forbidden",
+            Self::Refused => "Refused",
+            Self::Unavailable => "Unavailable",
+            Self::Overtaken => "Overtaken",
+            Self::Paused => "Paused",
+            Self::DryRun => "DryRun",
+            Self::NoMetrics => "NoMetrics",
+            Self::MetricsRead => "MetricsRead",
+            Self::MetricsMissing => "MetricsMissing",
+            Self::MetricsPartial => "MetricsPartial",
+            Self::MetricsRecovering => "MetricsRecovering",
+            Self::NotReadYet => "NotReadYet",
+            Self::NotLimited => "NotLimited",
+            Self::MaxReplicas => "MaxReplicas",
+            Self::Ceiling => "Ceiling",
+            Self::ScaleUpRate => "ScaleUpRate",
+            Self::ScaleDownRate => "ScaleDownRate",
+        }
+    }
+}
+
+/// What there is to say about one aspect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Finding {
+    pub(super) status: ConditionStatus,
+    pub(super) reason: Reason,
+    pub(super) message: String,
+}
+
+impl Finding {
+    pub(super) fn new(status: ConditionStatus, reason: Reason, message: impl Into<String>) -> Self {
+        Self { status, reason, message: message.into() }
+    }
+}
+
+/// What a failed call says about the workload.
+pub(super) fn call_failed(error: &CallError) -> Finding {
+    let reason = match error {
+        CallError::NotFound(_) => Reason::TargetNotFound,
+        CallError::Forbidden(_) => Reason::Forbidden,
+        CallError::Unprocessable(_) | CallError::Refused { .. } => Reason::Refused,
+        CallError::Timeout(_) | CallError::Transport(_) => Reason::Unavailable,
+    };
+    Finding::new(ConditionStatus::False, reason, error.to_string())
+}
+
+/// Whether the load is followed; `None` when this evaluation did not ask.
+pub(super) fn scaling_active(mode: Mode, decision: Option<&Decision>) -> Option<Finding> {
+    use ConditionStatus::{False, True};
+    match mode {
+        Mode::Paused => return Some(Finding::new(False, Reason::Paused, "the mode is Paused")),
+        Mode::DryRun => {
+            return Some(Finding::new(False, Reason::DryRun, "the mode is DryRun: nothing is scaled"));
+        }
+        Mode::Active => {}
+    }
+    let Some(load) = &decision?.load else {
+        return Some(Finding::new(True, Reason::NoMetrics, "the schedule alone counts"));
+    };
+    Some(match load.state {
+        LoadState::NotDue | LoadState::OutOfBounds => return None,
+        LoadState::Followed => Finding::new(True, Reason::MetricsRead, "the metrics are followed"),
+        LoadState::Partial => {
+            Finding::new(True, Reason::MetricsPartial, "some metrics are missing: nothing is lowered")
+        }
+        LoadState::Missing => {
+            Finding::new(False, Reason::MetricsMissing, "no metric can be read: the load's level is held")
+        }
+        LoadState::Recovering => Finding::new(
+            False,
+            Reason::MetricsRecovering,
+            "the metrics are back: the load's level is held until they were read twice in a row",
+        ),
+    })
+}
+
+/// Whether a limit keeps the workload from what the load asks for.
+pub(super) fn scaling_limited(decision: &Decision) -> Finding {
+    let limited = |reason, message| Finding::new(ConditionStatus::True, reason, message);
+    match decision.reason {
+        DesiredReason::MaxReplicas => {
+            return limited(Reason::MaxReplicas, "maxReplicas keeps the workload below the load's level");
+        }
+        DesiredReason::Ceiling => {
+            return limited(Reason::Ceiling, "the schedule keeps the workload below the load's level");
+        }
+        DesiredReason::Load
+        | DesiredReason::Baseline
+        | DesiredReason::MinReplicas
+        | DesiredReason::Pinned => {}
+    }
+    match decision.load.as_ref().and_then(|load| load.limit) {
+        Some(LoadLimit::MaxReplicas) => {
+            limited(Reason::MaxReplicas, "maxReplicas keeps the load's level from rising further")
+        }
+        Some(LoadLimit::ScaleUpRate) => {
+            limited(Reason::ScaleUpRate, "the rate policies keep the load's level from rising faster")
+        }
+        Some(LoadLimit::ScaleDownRate) => {
+            limited(Reason::ScaleDownRate, "the rate policies keep the load's level from falling faster")
+        }
+        Some(LoadLimit::StabilizationUp | LoadLimit::StabilizationDown | LoadLimit::MinReplicas) | None => {
+            Finding::new(ConditionStatus::False, Reason::NotLimited, "no limit is in the way")
+        }
+    }
+}
+
+/// Puts a finding among the conditions; the transition time moves only with the status.
+pub(super) fn set(
+    conditions: &mut Vec<Condition>,
+    aspect: Aspect,
+    finding: Finding,
+    at: Timestamp,
+    generation: Option<i64>,
+) {
+    let old = conditions.iter_mut().find(|condition| condition.r#type == aspect.as_str());
+    let since = match &old {
+        Some(old) if old.status == finding.status => old.last_transition_time,
+        Some(_) | None => at,
+    };
+    let new = Condition {
+        r#type: aspect.as_str().to_owned(),
+        status: finding.status,
+        reason: finding.reason.as_str().to_owned(),
+        message: super::events::shorten(&finding.message, 4096),
+        last_transition_time: since,
+        observed_generation: generation,
+    };
+    match old {
+        Some(old) => *old = new,
+        None => conditions.push(new),
+    }
+}
+
+/// The condition for an aspect.
+pub(super) fn find(conditions: &[Condition], aspect: Aspect) -> Option<&Condition> {
+    conditions.iter().find(|condition| condition.r#type == aspect.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_transition_time_moves_only_when_the_status_flips() {
+        let (first, second): (Timestamp, Timestamp) =
+            ("2026-11-23T07:00:00Z".parse().expect("t"), "2026-11-23T08:00:00Z".parse().expect("t"));
+        let mut conditions = Vec::new();
+        for (status, reason, at, since) in [
+            (ConditionStatus::True, Reason::MetricsRead, first, first),
+            (ConditionStatus::True, Reason::MetricsPartial, second, first),
+            (ConditionStatus::False, Reason::MetricsMissing, second, second),
+        ] {
+            set(&mut conditions, Aspect::ScalingActive, Finding::new(status, reason, "m"), at, Some(1));
+            let condition = find(&conditions, Aspect::ScalingActive).expect("a condition");
+            assert_eq!((condition.reason.as_str(), condition.last_transition_time), (reason.as_str(), since));
+        }
+        assert_eq!(conditions.len(), 1);
+    }
+
+    #[test]
+    fn a_failed_call_names_its_reason() {
+        let timeout = CallError::Timeout(std::time::Duration::from_secs(1));
+        for (error, reason) in [
+            (CallError::NotFound("x".to_owned()), Reason::TargetNotFound),
+            (CallError::Forbidden("x".to_owned()), Reason::Forbidden),
+            (CallError::Refused { code: 429, message: "x".to_owned() }, Reason::Refused),
+            (timeout, Reason::Unavailable),
+        ] {
+            assert_eq!(call_failed(&error).reason, reason);
+        }
+    }
+}

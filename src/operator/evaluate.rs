@@ -1,0 +1,236 @@
+//! One evaluation: observe, decide, apply, then status and event, in this order. The scale write goes
+//! first because it is what a workload waits for; a status can be late.
+
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::ObjectReference;
+
+use super::apply::{Applied, apply};
+use super::cluster::CallError;
+use super::conditions::{self, Aspect, Finding, Reason};
+use super::events::{self, EventReason};
+use super::observe::{Workload, observe};
+use super::reconcile::{Context, Due, State, Subject};
+use super::status::{self, Report};
+use super::{Evaluation, Occasion, Outcome};
+use crate::api::{ConditionStatus, ScalePolicyStatus, ScaleTargetRef};
+use crate::decision::{Decision, History, Mode, Observation, Replicas, decide};
+
+/// How often a decision is made anew because somebody else wrote first.
+const ATTEMPTS: usize = 3;
+
+/// What an evaluation arrived at.
+struct Settled {
+    decision: Option<Decision>,
+    current: Option<Replicas>,
+    outcome: Outcome,
+    able: Finding,
+}
+
+impl Context {
+    /// Evaluates a policy and brings the result to the cluster.
+    pub(super) async fn evaluate(&self, subject: &Subject<'_>, state: &mut State, due: Due<'_>) {
+        if self.shutdown.is_cancelled() {
+            return;
+        }
+        let settled = match subject.policy.mode {
+            Mode::Paused => self.look(subject, &due).await,
+            Mode::Active | Mode::DryRun => self.settle(subject, state, &due).await,
+        };
+        let settled = settled.unwrap_or_else(|error| failed(&error));
+        let next_edge = match (&settled.decision, subject.policy.mode) {
+            (_, Mode::Paused) => None,
+            (Some(decision), Mode::Active | Mode::DryRun) => decision.baseline.until(),
+            (None, Mode::Active | Mode::DryRun) => {
+                let known = state.timetable.next_edge().filter(|edge| *edge > due.at);
+                known.or_else(|| subject.policy.schedule.baseline(due.at).until())
+            }
+        };
+        state.timetable.evaluated(due.at, next_edge);
+        self.report(subject, state, &due, &settled).await;
+        self.metrics.evaluated(settled.outcome, settled.decision.as_ref().map(|decision| decision.reason));
+        if let Some(evaluations) = &self.evaluations {
+            // Nobody listens any more: that is their business.
+            let _ = evaluations.send(Evaluation {
+                namespace: subject.namespace.to_owned(),
+                name: subject.name.to_owned(),
+                at: due.at,
+                occasion: due.occasion,
+                decision: settled.decision,
+                policy: subject.policy.clone(),
+                outcome: settled.outcome,
+            });
+        }
+    }
+
+    /// Observes without deciding.
+    async fn look(&self, subject: &Subject<'_>, due: &Due<'_>) -> Result<Settled, CallError> {
+        let workload = self.observe(subject, due).await?;
+        Ok(Settled {
+            decision: None,
+            current: Some(workload.replicas),
+            outcome: Outcome::Paused,
+            able: Finding::new(ConditionStatus::True, Reason::Paused, "the mode is Paused"),
+        })
+    }
+
+    /// Observes, decides and applies, and again when somebody else wrote in between.
+    async fn settle(
+        &self,
+        subject: &Subject<'_>,
+        state: &mut State,
+        due: &Due<'_>,
+    ) -> Result<Settled, CallError> {
+        let policy = &*subject.policy;
+        let mut last = None;
+        for _ in 0..ATTEMPTS {
+            let workload = self.observe(subject, due).await?;
+            if state.target_uid.is_some() && state.target_uid != workload.uid {
+                state.history = History::default();
+            }
+            state.target_uid = workload.uid;
+            let observation = Observation {
+                samples: due.samples.clone(),
+                ..Observation::new(due.at, workload.replicas).with_ready(workload.ready)
+            };
+            let decision = decide(policy, &state.history, &observation);
+            let applied =
+                apply(&self.cluster, subject.namespace, subject.target, policy.mode, &decision).await;
+            let outcome = match applied {
+                Ok(Applied::Unchanged) => Outcome::Unchanged,
+                Ok(Applied::Scaled) => Outcome::Scaled { from: decision.observed, to: decision.desired },
+                Ok(Applied::DryRun) => Outcome::DryRun,
+                Ok(Applied::Overtaken) => {
+                    last = Some(decision);
+                    continue;
+                }
+                Err(error) => {
+                    let current = Some(decision.observed);
+                    return Ok(Settled { decision: Some(decision), current, ..failed(&error) });
+                }
+            };
+            state.history.record(policy, &decision);
+            return Ok(settled(decision, outcome));
+        }
+        let message = "others changed the replicas each time before they could be written";
+        Ok(Settled {
+            current: last.as_ref().map(|decision| decision.observed),
+            decision: last,
+            outcome: Outcome::Failed { category: "overtaken" },
+            able: Finding::new(ConditionStatus::False, Reason::Overtaken, message),
+        })
+    }
+
+    async fn observe(&self, subject: &Subject<'_>, due: &Due<'_>) -> Result<Workload, CallError> {
+        observe(&self.cluster, subject.namespace, subject.target, &subject.policy, &due.samples).await
+    }
+
+    /// Logs, status and event.
+    async fn report(&self, subject: &Subject<'_>, state: &mut State, due: &Due<'_>, settled: &Settled) {
+        let written = self.clock.now();
+        let previous_able = conditions::find(&state.status.conditions, Aspect::AbleToScale);
+        let newly_failed = settled.able.status == ConditionStatus::False
+            && previous_able.is_none_or(|able| able.reason != settled.able.reason.as_str());
+        let report = Report {
+            at: due.at,
+            target: subject.target,
+            generation: subject.generation,
+            policy: &subject.policy,
+            current: settled.current,
+            decision: settled.decision.as_ref().map(|decision| (decision, state.history.memory())),
+            problems: due.problems,
+            samples: &due.samples,
+            scaled: matches!(settled.outcome, Outcome::Scaled { .. }),
+            able: settled.able.clone(),
+        };
+        let next = status::after_evaluation(&state.status, &report);
+        if let (Outcome::Scaled { from, to }, Some(decision)) = (settled.outcome, &settled.decision) {
+            if due.occasion == Occasion::Edge {
+                self.metrics.edge_written(due.at, written);
+            }
+            let why = decision.explain(&subject.policy).to_string();
+            let (reason, target) = (decision.reason.as_str(), status::target_name(subject.target));
+            let occasion = due.occasion.as_str();
+            tracing::info!(target, %from, %to, reason, occasion, at = %due.at, "scaled: {why}");
+            self.write_status(subject.namespace, subject.name, state, next).await;
+            let event = if to > from { EventReason::ScaledUp } else { EventReason::ScaledDown };
+            let note = format!("{target} from {from} to {to}: {why}");
+            self.announce(subject.reference(), Some(subject.target), event, &note, due.at).await;
+            return;
+        }
+        if newly_failed {
+            tracing::warn!(reason = settled.able.reason.as_str(), "can't scale: {}", settled.able.message);
+        }
+        self.write_status(subject.namespace, subject.name, state, next).await;
+        if newly_failed {
+            let event = if settled.able.reason == Reason::TargetNotFound {
+                EventReason::TargetNotFound
+            } else {
+                EventReason::ScalingFailed
+            };
+            let note = &settled.able.message;
+            self.announce(subject.reference(), Some(subject.target), event, note, due.at).await;
+        }
+    }
+
+    /// Writes a status when it says something new, or when the last one could not be written.
+    pub(super) async fn write_status(
+        &self,
+        namespace: &str,
+        name: &str,
+        state: &mut State,
+        next: ScalePolicyStatus,
+    ) {
+        let is_news = state.unwritten || status::meaningful_difference(&state.status, &next);
+        state.status = next;
+        if !is_news {
+            return;
+        }
+        let written = self.cluster.apply_status(namespace, name, &state.status).await;
+        state.unwritten = written.is_err();
+        match written {
+            // Not found: the policy was deleted meanwhile.
+            Ok(()) | Err(CallError::NotFound(_)) => {}
+            Err(error) => tracing::warn!(category = error.category(), "the status was not written: {error}"),
+        }
+    }
+
+    /// Creates an event. One that can't be created is logged and given up: the status says the same.
+    pub(super) async fn announce(
+        &self,
+        policy: ObjectReference,
+        target: Option<&ScaleTargetRef>,
+        reason: EventReason,
+        note: &str,
+        at: Timestamp,
+    ) {
+        let namespace = policy.namespace.clone().unwrap_or_default();
+        let event = events::event(policy, target, reason, note, at, &self.instance);
+        if let Err(error) = self.cluster.create_event(&namespace, &event).await {
+            tracing::warn!(category = error.category(), "the event was not created: {error}");
+        }
+    }
+}
+
+impl Subject<'_> {
+    fn reference(&self) -> ObjectReference {
+        events::reference(self.namespace, self.name, self.uid.map(str::to_owned))
+    }
+}
+
+fn settled(decision: Decision, outcome: Outcome) -> Settled {
+    let current = match outcome {
+        Outcome::Scaled { to, .. } => to,
+        Outcome::Unchanged | Outcome::DryRun | Outcome::Paused | Outcome::Failed { .. } => decision.observed,
+    };
+    let able = Finding::new(ConditionStatus::True, Reason::AsPlanned, "the workload can be read and scaled");
+    Settled { decision: Some(decision), current: Some(current), outcome, able }
+}
+
+fn failed(error: &CallError) -> Settled {
+    Settled {
+        decision: None,
+        current: None,
+        outcome: Outcome::Failed { category: error.category() },
+        able: conditions::call_failed(error),
+    }
+}

@@ -1,0 +1,149 @@
+//! Events: what happened to a policy, for people who ask `kubectl describe` or `kubectl events`.
+//!
+//! They are written directly and not through kube's recorder, which reads wall time: here each event
+//! bears the instant of its evaluation.
+
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::ObjectReference;
+use k8s_openapi::api::events::v1::Event;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
+use kube::Resource;
+
+use crate::api::{ScalePolicy, ScaleTargetRef};
+
+/// The longest note that the API server takes.
+const LONGEST_NOTE: usize = 1024;
+
+/// Who reports.
+const CONTROLLER: &str = "tidetable.dev/operator";
+
+/// What happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum EventReason {
+    /// The replicas were raised.
+    ScaledUp,
+    /// The replicas were lowered.
+    ScaledDown,
+    /// The spec has mistakes.
+    InvalidSpec,
+    /// The workload does not exist.
+    TargetNotFound,
+    /// The workload could not be read or scaled for another reason.
+    ScalingFailed,
+}
+
+impl EventReason {
+    /// The CamelCase word of the API.
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::ScaledUp => "ScaledUp",
+            Self::ScaledDown => "ScaledDown",
+            Self::InvalidSpec => "InvalidSpec",
+            Self::TargetNotFound => "TargetNotFound",
+            Self::ScalingFailed => "ScalingFailed",
+        }
+    }
+
+    const fn type_(self) -> &'static str {
+        match self {
+            Self::ScaledUp | Self::ScaledDown => "Normal",
+            Self::InvalidSpec | Self::TargetNotFound | Self::ScalingFailed => "Warning",
+        }
+    }
+
+    const fn action(self) -> &'static str {
+        match self {
+            Self::ScaledUp | Self::ScaledDown | Self::ScalingFailed => "Scale",
+            Self::InvalidSpec => "Validate",
+            Self::TargetNotFound => "Observe",
+        }
+    }
+}
+
+/// An event about a policy, and about its workload where that is known.
+pub(super) fn event(
+    policy: ObjectReference,
+    target: Option<&ScaleTargetRef>,
+    reason: EventReason,
+    note: &str,
+    at: Timestamp,
+    instance: &str,
+) -> Event {
+    let namespace = policy.namespace.clone();
+    // A name must be a DNS subdomain of at most 253 characters; the rest makes it unique.
+    let prefix =
+        shorten_to(policy.name.as_deref().unwrap_or("policy"), 200).trim_end_matches(['.', '-']).to_owned();
+    let name = format!("{prefix}.{:x}.{}", at.as_nanosecond().max(0), reason.as_str().to_ascii_lowercase());
+    let related = target.map(|target| ObjectReference {
+        api_version: Some(target.api_version.clone()),
+        kind: Some(target.kind.clone()),
+        name: Some(target.name.clone()),
+        namespace: namespace.clone(),
+        ..ObjectReference::default()
+    });
+    Event {
+        metadata: ObjectMeta { name: Some(name), namespace, ..ObjectMeta::default() },
+        action: Some(reason.action().to_owned()),
+        event_time: Some(MicroTime(at)),
+        note: Some(shorten(note, LONGEST_NOTE)),
+        reason: Some(reason.as_str().to_owned()),
+        regarding: Some(policy),
+        related,
+        reporting_controller: Some(CONTROLLER.to_owned()),
+        reporting_instance: Some(instance.to_owned()),
+        type_: Some(reason.type_().to_owned()),
+        ..Event::default()
+    }
+}
+
+/// A policy as events refer to it.
+pub(super) fn reference(namespace: &str, name: &str, uid: Option<String>) -> ObjectReference {
+    ObjectReference {
+        api_version: Some(ScalePolicy::api_version(&()).into_owned()),
+        kind: Some(ScalePolicy::kind(&()).into_owned()),
+        name: Some(name.to_owned()),
+        namespace: Some(namespace.to_owned()),
+        uid,
+        ..ObjectReference::default()
+    }
+}
+
+/// At most `limit` bytes of a text; what is cut ends in an ellipsis.
+pub(super) fn shorten(text: &str, limit: usize) -> String {
+    if text.len() <= limit {
+        return text.to_owned();
+    }
+    format!("{}…", shorten_to(text, limit.saturating_sub('…'.len_utf8())))
+}
+
+fn shorten_to(text: &str, limit: usize) -> &str {
+    &text[..text.floor_char_boundary(limit)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_note_is_cut_between_characters() {
+        for (text, limit, short) in [("abc", 3, "abc"), ("abcdef", 5, "ab…"), ("äöü", 5, "ä…")] {
+            assert_eq!(shorten(text, limit), short);
+            assert!(shorten(text, limit).len() <= limit);
+        }
+    }
+
+    #[test]
+    fn an_event_names_policy_and_workload_and_bears_the_instant_of_the_evaluation() {
+        let at: Timestamp = "2026-11-23T07:00:00Z".parse().expect("a timestamp");
+        let target =
+            ScaleTargetRef { api_version: "apps/v1".into(), kind: "Deployment".into(), name: "web".into() };
+        let policy = reference("shop", "web", Some("u-1".into()));
+        let event = event(policy, Some(&target), EventReason::ScaledUp, &"x".repeat(2000), at, "me");
+        assert_eq!(event.event_time, Some(MicroTime(at)));
+        assert_eq!(event.type_.as_deref(), Some("Normal"));
+        assert_eq!(event.note.map(|note| note.len()), Some(LONGEST_NOTE));
+        assert_eq!(event.metadata.namespace.as_deref(), Some("shop"));
+        assert_eq!(event.metadata.name.as_deref(), Some("web.18ea8dd29aeee000.scaledup"));
+        assert_eq!(event.related.and_then(|related| related.kind).as_deref(), Some("Deployment"));
+    }
+}

@@ -1,0 +1,145 @@
+//! The client against a server of the test's own, which answers each query with what its name promises.
+
+use axum::Router;
+use axum::extract::{Query, RawQuery};
+use axum::http::{HeaderMap, StatusCode};
+use axum::routing::get;
+
+use super::*;
+
+const AT: &str = "2026-11-23T07:00:00Z";
+
+async fn answer(Query(query): Query<BTreeMap<String, String>>, headers: HeaderMap) -> (StatusCode, String) {
+    let vector = |samples: &str| {
+        format!(r#"{{"status":"success","data":{{"resultType":"vector","result":[{samples}]}}}}"#)
+    };
+    let sample = |value: &str| vector(&format!(r#"{{"metric":{{}},"value":[1,"{value}"]}}"#));
+    let query_text = query.get("query").map(String::as_str).unwrap_or_default();
+    let body = match query_text {
+        "one" => sample("12.3456"),
+        "scalar" => r#"{"status":"success","data":{"resultType":"scalar","result":[1,"7"]}}"#.to_owned(),
+        "string" => r#"{"status":"success","data":{"resultType":"string","result":[1,"7"]}}"#.to_owned(),
+        "matrix" => r#"{"status":"success","data":{"resultType":"matrix","result":[]}}"#.to_owned(),
+        "histogram" => vector(r#"{"metric":{},"histogram":[1,{"count":"1","sum":"2","buckets":[]}]}"#),
+        "none" => vector(""),
+        "three" => vector(&[r#"{"metric":{},"value":[1,"1"]}"#; 3].join(",")),
+        "info" => r#"{"status":"success","data":{"resultType":"scalar","result":[1,"7"]},"warnings":["PromQL info: not a counter"]}"#.to_owned(),
+        "warning" => r#"{"status":"success","data":{"resultType":"scalar","result":[1,"7"]},"warnings":["PromQL info: x","a store is away"]}"#.to_owned(),
+        "time" => sample(query.get("time").map(String::as_str).unwrap_or_default()),
+        "token" => sample(match headers.get("authorization").and_then(|value| value.to_str().ok()) {
+            Some("Bearer sesame") => "1",
+            _ => "0",
+        }),
+        "bad" => {
+            let body = r#"{"status":"error","errorType":"bad_data","error":"parse error"}"#;
+            return (StatusCode::BAD_REQUEST, body.to_owned());
+        }
+        "gateway" => return (StatusCode::BAD_GATEWAY, "<html>oh</html>".to_owned()),
+        "huge" => vector(&vec![r#"{"metric":{},"value":[1,"1"]}"#; 60_000].join(",")),
+        "slow" => {
+            tokio::time::sleep(Duration::from_secs(30)).await;
+            String::new()
+        }
+        value => sample(value),
+    };
+    (StatusCode::OK, body)
+}
+
+async fn serve() -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let router = Router::new().route("/prefix/api/v1/query", get(answer)).route(
+        "/api/v1/query",
+        get(|RawQuery(_): RawQuery| async { axum::response::Redirect::to("/prefix") }),
+    );
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    format!("http://{address}")
+}
+
+fn source(name: &str, url: String) -> SourceConfig {
+    SourceConfig { name: name.to_owned(), url, timeout: Duration::from_millis(300), bearer_token_file: None }
+}
+
+fn query(source: &str, expression: &str) -> QueryRef {
+    QueryRef { source: source.into(), expression: expression.into() }
+}
+
+async fn read(sources: &Sources, source: &str, expression: &str) -> Result<Milli, Problem> {
+    sources.read(&query(source, expression), AT.parse().expect("a timestamp")).await
+}
+
+#[tokio::test]
+async fn one_finite_number_is_an_answer_and_everything_else_is_missing() {
+    let url = format!("{}/prefix", serve().await);
+    let sources = Sources::new(&[source("default", url.clone())]).expect("sources");
+    for (expression, milli) in
+        [("one", 12_346), ("scalar", 7_000), ("info", 7_000), ("0", 0), ("1e3", 1_000_000)]
+    {
+        assert_eq!(read(&sources, "default", expression).await, Ok(Milli::new(milli)), "{expression}");
+    }
+    for (expression, cause, part) in [
+        ("none", MissingCause::NoSample, "no result"),
+        ("three", MissingCause::SeveralSamples, "3 results where one is needed: try sum("),
+        ("huge", MissingCause::SeveralSamples, "1 MiB"),
+        ("NaN", MissingCause::Invalid, "not finite"),
+        ("+Inf", MissingCause::Invalid, "not finite"),
+        ("-Inf", MissingCause::Invalid, "not finite"),
+        ("-1", MissingCause::Invalid, "negative"),
+        ("string", MissingCause::Invalid, "string"),
+        ("matrix", MissingCause::Invalid, "matrix"),
+        ("histogram", MissingCause::Invalid, "histogram"),
+        ("warning", MissingCause::QueryFailed, "a store is away"),
+        ("bad", MissingCause::QueryFailed, "parse error"),
+        ("gateway", MissingCause::QueryFailed, "502"),
+        ("slow", MissingCause::Unreachable, "within 300ms"),
+    ] {
+        let problem = read(&sources, "default", expression).await.expect_err(expression);
+        assert_eq!(problem.cause, cause, "{expression}: {problem}");
+        assert!(problem.message.contains(part), "{expression}: {problem}");
+        assert!(!problem.message.contains("127.0.0.1"), "{expression}: {problem}");
+    }
+}
+
+#[tokio::test]
+async fn the_query_is_for_the_instant_of_the_tick_and_not_for_the_present() {
+    let sources = Sources::new(&[source("default", format!("{}/prefix", serve().await))]).expect("sources");
+    let at: Timestamp = AT.parse().expect("a timestamp");
+    let expected = Milli::from_f64(1_795_417_200.0).expect("a load");
+    assert_eq!(at.as_second(), 1_795_417_200);
+    assert_eq!(sources.read(&query("default", "time"), at).await, Ok(expected));
+}
+
+#[tokio::test]
+async fn a_source_that_is_away_unknown_or_elsewhere_is_a_problem_without_its_address() {
+    let url = serve().await;
+    let closed = {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        format!("http://{}", listener.local_addr().expect("an address"))
+    };
+    let sources = Sources::new(&[source("moved", url), source("away", closed)]).expect("sources");
+    for (name, cause, part) in [
+        ("moved", MissingCause::QueryFailed, "303"),
+        ("away", MissingCause::Unreachable, "can't be connected to"),
+        ("other", MissingCause::QueryFailed, "no source named \"other\""),
+    ] {
+        let problem = read(&sources, name, "one").await.expect_err(name);
+        assert_eq!(problem.cause, cause, "{problem}");
+        assert!(problem.message.contains(part), "{problem}");
+        assert!(!problem.message.contains("127.0.0.1"), "{problem}");
+    }
+}
+
+#[tokio::test]
+async fn the_bearer_token_is_read_from_its_file_for_each_query() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("token");
+    let url = format!("{}/prefix", serve().await);
+    let config = SourceConfig { bearer_token_file: Some(file.clone()), ..source("default", url) };
+    let sources = Sources::new(&[config]).expect("sources");
+    let problem = read(&sources, "default", "token").await.expect_err("no file");
+    assert_eq!(problem.message, "the source's bearer token file can't be read");
+    for (token, seen) in [("old", 0), ("sesame\n", 1_000)] {
+        std::fs::write(&file, token).expect("written");
+        assert_eq!(read(&sources, "default", "token").await, Ok(Milli::new(seen)), "{token}");
+    }
+}

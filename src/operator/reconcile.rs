@@ -1,0 +1,337 @@
+//! What is due for a policy, in its order.
+//!
+//! A wake-up says only *who*, never *why*: what is due follows from the clock and from the policy's
+//! timetable, so a wake-up too many does nothing and two that fall together do no harm. kube never
+//! reconciles one object twice at a time, so a policy's state is taken out of the map for as long as it
+//! is worked on.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use jiff::Timestamp;
+use kube::ResourceExt;
+use kube::core::error_boundary::InvalidObject;
+use kube::runtime::controller::{self, Action};
+use kube::runtime::watcher;
+use tokio::sync::mpsc::UnboundedSender;
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
+
+use super::cluster::Cluster;
+use super::events::{self, EventReason};
+use super::metrics::Metrics;
+use super::prometheus::{Problem, Sources};
+use super::timetable::{Grid, Timetable};
+use super::wakeups::Wakeups;
+use super::{Evaluation, Guarded, Key, Occasion, OperatorOptions, status};
+use crate::api::{ScalePolicy, ScalePolicyStatus, ScaleTargetRef};
+use crate::clock::Clock;
+use crate::decision::{History, Mode, Policy, Reading, Samples};
+use crate::policy;
+
+/// What all reconciles share.
+pub(super) struct Context {
+    pub(super) cluster: Cluster,
+    pub(super) clock: Clock,
+    sources: Sources,
+    grid: Grid,
+    states: Mutex<BTreeMap<Key, State>>,
+    wakeups: Arc<Wakeups>,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) evaluations: Option<UnboundedSender<Evaluation>>,
+    pub(super) shutdown: CancellationToken,
+    pub(super) instance: String,
+}
+
+/// What the operator remembers of a policy.
+#[derive(Debug, Default)]
+pub(super) struct State {
+    uid: Option<String>,
+    generation: Option<i64>,
+    /// The target, once the policy was valid.
+    target: Option<ScaleTargetRef>,
+    pub(super) target_uid: Option<String>,
+    policy: Option<Arc<Policy>>,
+    pub(super) history: History,
+    pub(super) timetable: Timetable,
+    /// The status as last read or reported.
+    pub(super) status: ScalePolicyStatus,
+    /// The last status that said something new could not be written.
+    pub(super) unwritten: bool,
+}
+
+/// The policy that is being worked on.
+pub(super) struct Subject<'a> {
+    pub(super) namespace: &'a str,
+    pub(super) name: &'a str,
+    pub(super) uid: Option<&'a str>,
+    pub(super) generation: Option<i64>,
+    pub(super) target: &'a ScaleTargetRef,
+    pub(super) policy: Arc<Policy>,
+}
+
+/// Why and for when a policy is evaluated.
+pub(super) struct Due<'a> {
+    pub(super) at: Timestamp,
+    pub(super) occasion: Occasion,
+    pub(super) samples: Samples,
+    pub(super) problems: &'a [Option<Problem>],
+}
+
+/// Does what is due for a policy. Failures are reported on the policy; the next wake-up is the retry.
+pub(super) async fn reconcile(object: Arc<Guarded>, context: Arc<Context>) -> Result<Action, Infallible> {
+    let key = Key::of(&object);
+    let span = tracing::info_span!("policy", namespace = key.namespace, name = key.name);
+    async {
+        let mut state = context.states().remove(&key).unwrap_or_default();
+        match &object.0 {
+            Ok(policy) => context.attend(policy, &mut state).await,
+            Err(invalid) => context.refuse_unparsable(invalid, &mut state).await,
+        }
+        if !context.shutdown.is_cancelled() {
+            let wake = state.timetable.wake(context.grid, context.clock.now());
+            context.wakeups.set(key.clone(), wake);
+        }
+        let mut states = context.states();
+        states.insert(key, state);
+        context.metrics.policies(states.len());
+    }
+    .instrument(span)
+    .await;
+    Ok(Action::await_change())
+}
+
+impl Context {
+    pub(super) fn new(options: &OperatorOptions, shutdown: CancellationToken) -> Self {
+        Self {
+            cluster: Cluster::new(options.client.clone(), options.kube_timeout, options.concurrency),
+            clock: options.clock.clone(),
+            sources: options.sources.clone(),
+            grid: Grid::new(options.interval),
+            states: Mutex::default(),
+            wakeups: Arc::new(Wakeups::new(options.clock.clone())),
+            metrics: Arc::new(Metrics::new()),
+            evaluations: options.evaluations.clone(),
+            shutdown,
+            instance: options.instance.clone(),
+        }
+    }
+
+    pub(super) fn metrics(&self) -> Arc<Metrics> {
+        Arc::clone(&self.metrics)
+    }
+
+    pub(super) fn wakeups(&self) -> Arc<Wakeups> {
+        Arc::clone(&self.wakeups)
+    }
+
+    /// Forgets a policy that is gone. Its workload stays as it is.
+    pub(super) fn forget(&self, key: &Key) {
+        self.wakeups.cancel(key);
+        let mut states = self.states();
+        if states.remove(key).is_some() {
+            tracing::info!(namespace = key.namespace, name = key.name, "the policy is gone");
+        }
+        self.metrics.policies(states.len());
+    }
+
+    /// Handles what the controller could not turn into a reconcile.
+    pub(super) fn missed(&self, error: &controller::Error<Infallible, watcher::Error>) {
+        match error {
+            // It was deleted while the watch was interrupted.
+            controller::Error::ObjectNotFound(object) => self.forget(&Key {
+                namespace: object.namespace.clone().unwrap_or_default(),
+                name: object.name.clone(),
+            }),
+            controller::Error::QueueError(error) => {
+                tracing::warn!(%error, "the watch of policies was interrupted")
+            }
+            controller::Error::ReconcilerFailed(never, _) => match *never {},
+            controller::Error::RunnerError(error) => tracing::warn!(%error, "the watch of policies ended"),
+        }
+    }
+
+    async fn attend(&self, resource: &ScalePolicy, state: &mut State) {
+        let now = self.clock.now();
+        let is_new = state.uid.is_none() || state.uid != resource.metadata.uid;
+        if is_new {
+            *state = State {
+                uid: resource.metadata.uid.clone(),
+                status: resource.status.clone().unwrap_or_default(),
+                timetable: Timetable::starting(self.grid, now),
+                ..State::default()
+            };
+        }
+        let is_changed = is_new || state.generation != resource.metadata.generation;
+        let target = &resource.spec.scale_target_ref;
+        if is_changed {
+            state.generation = resource.metadata.generation;
+            match policy::validate(&resource.spec) {
+                Ok(policy) => adopt(state, policy, target, now),
+                Err(invalid) => {
+                    state.policy = None;
+                    tracing::warn!(generation = state.generation, "the spec is invalid: {invalid}");
+                    self.refuse(resource, state, &invalid.to_string()).await;
+                }
+            }
+        }
+        let Some(policy) = state.policy.clone() else {
+            if let Some(tick) = state.timetable.tick_due(self.grid, now) {
+                state.timetable.ticked(tick);
+                self.write_again(resource, state).await;
+            }
+            return;
+        };
+        let (namespace, name) = (resource.namespace().unwrap_or_default(), resource.name_any());
+        let subject = Subject {
+            namespace: &namespace,
+            name: &name,
+            uid: resource.metadata.uid.as_deref(),
+            generation: resource.metadata.generation,
+            target,
+            policy,
+        };
+        if is_changed {
+            let at = state.timetable.not_before_last(now);
+            self.unmetered(&subject, state, at, Occasion::First).await;
+        }
+        if let Some(at) = state.timetable.edge_due(self.grid, now) {
+            self.unmetered(&subject, state, at, Occasion::Edge).await;
+        }
+        if let Some(tick) = state.timetable.tick_due(self.grid, now) {
+            self.tick(&subject, state, tick).await;
+        }
+    }
+
+    /// Evaluates without asking for metrics.
+    async fn unmetered(&self, subject: &Subject<'_>, state: &mut State, at: Timestamp, occasion: Occasion) {
+        self.evaluate(subject, state, Due { at, occasion, samples: Samples::NotDue, problems: &[] }).await;
+    }
+
+    /// Evaluates a tick. An edge that comes while the metrics are being read goes first.
+    async fn tick(&self, subject: &Subject<'_>, state: &mut State, tick: Timestamp) {
+        state.timetable.ticked(tick);
+        let results = {
+            let mut queries = pin!(self.read_metrics(&subject.policy, tick));
+            loop {
+                let edge = state.timetable.next_edge();
+                tokio::select! {
+                    biased;
+                    () = self.shutdown.cancelled() => return,
+                    () = self.sleep_until(edge) => {
+                        let now = self.clock.now();
+                        let at = state.timetable.edge_due(self.grid, now).unwrap_or(now);
+                        self.unmetered(subject, state, at, Occasion::Edge).await;
+                    }
+                    results = &mut queries => break results,
+                }
+            }
+        };
+        let readings = results.iter().map(|result| match result {
+            Ok(value) => Reading::Value(*value),
+            Err(problem) => Reading::Missing(problem.cause),
+        });
+        let samples = Samples::Read(readings.collect());
+        let problems: Vec<_> = results.into_iter().map(Result::err).collect();
+        let at = state.timetable.not_before_last(tick);
+        self.evaluate(subject, state, Due { at, occasion: Occasion::Tick, samples, problems: &problems })
+            .await;
+    }
+
+    async fn read_metrics(
+        &self,
+        policy: &Policy,
+        at: Timestamp,
+    ) -> Vec<Result<crate::decision::Milli, Problem>> {
+        match policy.mode {
+            Mode::Paused => return Vec::new(),
+            Mode::Active | Mode::DryRun => {}
+        }
+        let results = self.sources.read_all(policy, at).await;
+        for (metric, result) in policy.metrics.iter().zip(&results) {
+            if let Err(problem) = result {
+                let source = &*metric.query.source;
+                self.metrics.query_failed(&self.sources, source, problem);
+                tracing::debug!(metric = &*metric.name, source, cause = problem.cause.as_str(), "{problem}");
+            }
+        }
+        results
+    }
+
+    async fn sleep_until(&self, at: Option<Timestamp>) {
+        match at {
+            Some(at) => self.clock.sleep_until(at).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Writes the status of an invalid policy when that did not work before.
+    async fn write_again(&self, resource: &ScalePolicy, state: &mut State) {
+        let status = state.status.clone();
+        let (namespace, name) = (resource.namespace().unwrap_or_default(), resource.name_any());
+        self.write_status(&namespace, &name, state, status).await;
+    }
+
+    /// Reports the mistakes in a spec. The workload stays as it is.
+    async fn refuse(&self, resource: &ScalePolicy, state: &mut State, mistakes: &str) {
+        let (namespace, name) = (resource.namespace().unwrap_or_default(), resource.name_any());
+        self.report_mistake((&namespace, &name, resource.metadata.uid.clone()), state, mistakes).await;
+    }
+
+    /// Reports a policy that this version can't parse, such as one of a later version's CRD.
+    async fn refuse_unparsable(&self, invalid: &InvalidObject, state: &mut State) {
+        let metadata = &invalid.metadata;
+        if state.uid.is_some() && state.uid == metadata.uid && state.generation == metadata.generation {
+            return;
+        }
+        let now = self.clock.now();
+        *state = State {
+            uid: metadata.uid.clone(),
+            generation: metadata.generation,
+            timetable: Timetable::starting(self.grid, now),
+            ..State::default()
+        };
+        tracing::warn!(generation = state.generation, "the policy can't be parsed: {}", invalid.error);
+        let name = metadata.name.as_deref().unwrap_or_default();
+        let namespace = metadata.namespace.as_deref().unwrap_or_default();
+        self.report_mistake((namespace, name, metadata.uid.clone()), state, &invalid.error).await;
+    }
+
+    async fn report_mistake(
+        &self,
+        (namespace, name, uid): (&str, &str, Option<String>),
+        state: &mut State,
+        mistakes: &str,
+    ) {
+        let now = self.clock.now();
+        let known = status::knows_mistake(&state.status, state.generation);
+        let next = status::after_mistake(&state.status, state.generation, now, mistakes);
+        self.write_status(namespace, name, state, next).await;
+        if !known {
+            let policy = events::reference(namespace, name, uid);
+            self.announce(policy, None, EventReason::InvalidSpec, mistakes, now).await;
+        }
+    }
+
+    fn states(&self) -> MutexGuard<'_, BTreeMap<Key, State>> {
+        self.states.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Takes a valid spec over, with as much of the history as still counts.
+fn adopt(state: &mut State, policy: Policy, target: &ScaleTargetRef, now: Timestamp) {
+    let was_trying = state.policy.as_ref().is_some_and(|policy| policy.mode == Mode::DryRun);
+    match &state.target {
+        None => state.history = History::restore(status::memory(&state.status, target), &policy, now),
+        // Another workload, or a real one after a shadow: the past was about something else.
+        Some(old) if old != target || (was_trying && policy.mode == Mode::Active) => {
+            state.history = History::default();
+            state.target_uid = None;
+        }
+        Some(_) => {}
+    }
+    state.target = Some(target.clone());
+    state.policy = Some(Arc::new(policy));
+}

@@ -1,0 +1,278 @@
+//! The status of a policy: built from a decision, and written only when a person would care.
+
+use jiff::{SignedDuration, Timestamp, tz::TimeZone};
+
+use super::conditions::{self, Aspect, Finding, Reason};
+use super::prometheus::Problem;
+use crate::api::{
+    Condition, ConditionStatus, DecisionStatus, LoadStatus, MetricStatus, NextChange, ScaleEvent,
+    ScalePolicyStatus, ScaleTargetRef,
+};
+use crate::decision::{
+    Baseline, Cause, Decision, EntryId, Memory, Policy, RateEvent, RateEvents, Reading, Replicas, Samples,
+    Transition, Trigger,
+};
+
+/// What an evaluation has to report.
+pub(super) struct Report<'a> {
+    /// The instant of the evaluation.
+    pub(super) at: Timestamp,
+    /// The workload.
+    pub(super) target: &'a ScaleTargetRef,
+    /// The generation of the spec.
+    pub(super) generation: Option<i64>,
+    /// The policy that was evaluated.
+    pub(super) policy: &'a Policy,
+    /// The replicas that the workload has after the evaluation.
+    pub(super) current: Option<Replicas>,
+    /// What was decided, and what the load remembers after it.
+    pub(super) decision: Option<(&'a Decision, Memory)>,
+    /// What went wrong with each metric; empty when metrics were not due.
+    pub(super) problems: &'a [Option<Problem>],
+    /// Whether the evaluation was to read metrics.
+    pub(super) samples: &'a Samples,
+    /// Whether the replicas were changed.
+    pub(super) scaled: bool,
+    /// Whether the workload could be read and scaled.
+    pub(super) able: Finding,
+}
+
+/// `Deployment/web`.
+pub(super) fn target_name(target: &ScaleTargetRef) -> String {
+    format!("{}/{}", target.kind, target.name)
+}
+
+/// The status after an evaluation.
+pub(super) fn after_evaluation(previous: &ScalePolicyStatus, report: &Report<'_>) -> ScalePolicyStatus {
+    let mut status = previous.clone();
+    status.observed_generation = report.generation;
+    status.target = Some(target_name(report.target));
+    if let Some(current) = report.current {
+        status.current_replicas = Some(current.get());
+    }
+    if let Some((decision, memory)) = &report.decision {
+        let baseline = &decision.baseline;
+        status.desired_replicas = Some(decision.desired.get());
+        status.baseline_replicas = Some(baseline.floor.get());
+        status.load = load_status(memory);
+        status.next_change =
+            baseline.next.map(|next| next_change(report.policy, baseline, next, decision.at));
+        status.decision = Some(decision_status(previous, report, decision));
+    }
+    if report.scaled {
+        status.last_scale_time = Some(report.at);
+    }
+    let mut set = |aspect, finding| {
+        conditions::set(&mut status.conditions, aspect, finding, report.at, report.generation);
+    };
+    let ready = match report.able.status {
+        ConditionStatus::True => {
+            Finding::new(ConditionStatus::True, Reason::AsPlanned, "the policy is in force")
+        }
+        ConditionStatus::False | ConditionStatus::Unknown => report.able.clone(),
+    };
+    set(Aspect::Ready, ready);
+    set(Aspect::AbleToScale, report.able.clone());
+    let decision = report.decision.as_ref().map(|(decision, _)| *decision);
+    let active = conditions::scaling_active(report.policy.mode, decision)
+        .or_else(|| not_asked(previous, report.policy));
+    if let Some(active) = active {
+        set(Aspect::ScalingActive, active);
+    }
+    if let Some(decision) = decision {
+        set(Aspect::ScalingLimited, conditions::scaling_limited(decision));
+    }
+    status
+}
+
+/// The status of a policy whose spec can't be used. What was last decided stays.
+pub(super) fn after_mistake(
+    previous: &ScalePolicyStatus,
+    generation: Option<i64>,
+    at: Timestamp,
+    message: &str,
+) -> ScalePolicyStatus {
+    let mut status = previous.clone();
+    status.observed_generation = generation;
+    status.next_change = None;
+    for (aspect, text) in [
+        (Aspect::Ready, message),
+        (Aspect::ScalingActive, "the spec has mistakes: the workload stays as it is"),
+    ] {
+        let finding = Finding::new(ConditionStatus::False, Reason::InvalidSpec, text);
+        conditions::set(&mut status.conditions, aspect, finding, at, generation);
+    }
+    status
+}
+
+/// Whether the mistake of this generation is in the status already.
+pub(super) fn knows_mistake(status: &ScalePolicyStatus, generation: Option<i64>) -> bool {
+    conditions::find(&status.conditions, Aspect::Ready).is_some_and(|ready| {
+        ready.reason == Reason::InvalidSpec.as_str() && ready.observed_generation == generation
+    })
+}
+
+/// Whether a person would care about the difference. A wobbling metric, a later decision that says the
+/// same and the wording of a sentence are none.
+pub(super) fn meaningful_difference(old: &ScalePolicyStatus, new: &ScalePolicyStatus) -> bool {
+    essence(old) != essence(new)
+}
+
+/// A status without what wobbles.
+fn essence(status: &ScalePolicyStatus) -> ScalePolicyStatus {
+    let mut status = status.clone();
+    if let Some(decision) = &mut status.decision {
+        decision.at = Timestamp::UNIX_EPOCH;
+        decision.message.clear();
+        decision.recommendation = None;
+        decision.stabilized = None;
+        for metric in &mut decision.metrics {
+            metric.value = metric.value.take().map(|_| String::new());
+            metric.problem = metric.problem.take().map(|_| String::new());
+            metric.replicas = None;
+        }
+    }
+    if let Some(next) = &mut status.next_change {
+        next.summary.clear();
+    }
+    for condition in &mut status.conditions {
+        condition.last_transition_time = Timestamp::UNIX_EPOCH;
+    }
+    status
+}
+
+/// What a process before this one left in the status, when it speaks of the same target.
+pub(super) fn memory(status: &ScalePolicyStatus, target: &ScaleTargetRef) -> Memory {
+    let Some(load) = &status.load else { return Memory::default() };
+    if status.target.as_deref() != Some(&*target_name(target)) {
+        return Memory::default();
+    }
+    let events = |events: &[ScaleEvent]| {
+        events
+            .iter()
+            .map(|event| RateEvent { at: event.at, replicas: i64::from(event.replicas.max(0)) })
+            .collect()
+    };
+    Memory {
+        level: load.level.map(Replicas::new),
+        events: RateEvents { up: events(&load.scale_up_events), down: events(&load.scale_down_events) },
+    }
+}
+
+fn load_status(memory: &Memory) -> Option<LoadStatus> {
+    let level = memory.level?;
+    let events = |events: &std::collections::VecDeque<RateEvent>| {
+        let event = |event: &RateEvent| ScaleEvent {
+            at: event.at,
+            replicas: i32::try_from(event.replicas).unwrap_or(i32::MAX),
+        };
+        events.iter().map(event).collect()
+    };
+    Some(LoadStatus {
+        level: Some(level.get()),
+        scale_up_events: events(&memory.events.up),
+        scale_down_events: events(&memory.events.down),
+    })
+}
+
+/// Metrics were not due: what was known of the load stays, as far as it was about metrics.
+fn not_asked(previous: &ScalePolicyStatus, policy: &Policy) -> Option<Finding> {
+    let known =
+        [Reason::MetricsRead, Reason::MetricsMissing, Reason::MetricsPartial, Reason::MetricsRecovering];
+    let is_known = |condition: &Condition| known.iter().any(|reason| condition.reason == reason.as_str());
+    let kept = conditions::find(&previous.conditions, Aspect::ScalingActive).is_some_and(is_known);
+    (!kept && !policy.metrics.is_empty())
+        .then(|| Finding::new(ConditionStatus::Unknown, Reason::NotReadYet, "the metrics were not read yet"))
+}
+
+fn decision_status(previous: &ScalePolicyStatus, report: &Report<'_>, decision: &Decision) -> DecisionStatus {
+    let entry = |cause| match cause {
+        Cause::Policy => None,
+        Cause::Entry(id) => entry_name(report.policy, id),
+    };
+    let baseline = &decision.baseline;
+    let mut status = DecisionStatus {
+        at: decision.at,
+        reason: decision.reason.as_str().to_owned(),
+        message: super::events::shorten(&decision.explain(report.policy).to_string(), 1024),
+        floor: baseline.floor.get(),
+        ceiling: baseline.ceiling.get(),
+        floor_entry: entry(baseline.floor_cause),
+        ceiling_entry: entry(baseline.ceiling_cause),
+        metrics: Vec::new(),
+        recommendation: None,
+        stabilized: None,
+    };
+    match (&decision.load, report.samples, &previous.decision) {
+        (Some(load), Samples::Read(_), _) => {
+            status.metrics = metric_statuses(report, load);
+            status.recommendation = load.recommendation.map(Replicas::get);
+            status.stabilized = Some(load.stabilized.get());
+        }
+        (Some(_), Samples::NotDue, Some(previous)) => {
+            status.metrics.clone_from(&previous.metrics);
+            status.recommendation = previous.recommendation;
+            status.stabilized = previous.stabilized;
+        }
+        (Some(_), Samples::NotDue, None) | (None, _, _) => {}
+    }
+    status
+}
+
+fn metric_statuses(report: &Report<'_>, load: &crate::decision::LoadDecision) -> Vec<MetricStatus> {
+    let metrics = report.policy.metrics.iter().zip(&load.metrics).enumerate();
+    let status = metrics.map(|(index, (metric, read))| {
+        let said =
+            report.problems.get(index).and_then(Option::as_ref).map(|problem| problem.message.as_str());
+        let (value, problem) = match read.reading {
+            Reading::Value(value) => (Some(value.to_string()), None),
+            Reading::Missing(cause) => {
+                let word = cause.as_str();
+                (None, Some(said.map_or_else(|| word.to_owned(), |said| format!("{word}: {said}"))))
+            }
+        };
+        MetricStatus {
+            name: metric.name.to_string(),
+            value,
+            replicas: read.recommendation.map(Replicas::get),
+            problem: problem.map(|problem| super::events::shorten(&problem, 512)),
+        }
+    });
+    status.collect()
+}
+
+fn entry_name(policy: &Policy, id: EntryId) -> Option<String> {
+    policy.schedule.entry(id).map(|entry| entry.name.to_string())
+}
+
+fn next_change(policy: &Policy, now: &Baseline, next: Transition, at: Timestamp) -> NextChange {
+    let zone = policy.schedule.entry(next.entry).map_or(TimeZone::UTC, |entry| match &entry.trigger {
+        Trigger::Cron { zone, .. } => zone.clone(),
+    });
+    NextChange {
+        at: next.at,
+        floor: next.floor.get(),
+        ceiling: next.ceiling.get(),
+        entry: entry_name(policy, next.entry),
+        summary: summary(now, next, at, &zone),
+    }
+}
+
+/// `20:00 → 3` within a day, `Mon 07:00 → 12` within a week, `2026-12-24 07:00 → 12` after that; `≤ 6`
+/// when only the ceiling changes.
+fn summary(now: &Baseline, next: Transition, at: Timestamp, zone: &TimeZone) -> String {
+    let ahead = next.at.duration_since(at);
+    let format = if ahead < SignedDuration::from_hours(24) {
+        "%H:%M"
+    } else if ahead < SignedDuration::from_hours(7 * 24) {
+        "%a %H:%M"
+    } else {
+        "%Y-%m-%d %H:%M"
+    };
+    let when = next.at.to_zoned(zone.clone()).strftime(format).to_string();
+    if next.floor == now.floor && next.ceiling != now.ceiling {
+        format!("{when} ≤ {}", next.ceiling)
+    } else {
+        format!("{when} → {}", next.floor)
+    }
+}

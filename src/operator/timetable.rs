@@ -1,0 +1,171 @@
+//! When a policy is evaluated, as arithmetic on instants.
+//!
+//! There are two kinds of instants. *Ticks* are the multiples of one interval since the Unix epoch, the
+//! same for every policy and every process, so that a restart does not move them. *Edges* are the changes
+//! of a schedule. Both may be late. A lateness of less than an interval is a matter of scheduling, and the
+//! evaluation is for the instant that was meant; after more than that the world has moved on, and the
+//! evaluation is for the present. What was missed in between is skipped and never queued up.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+/// The instants of the ticks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Grid {
+    interval: i128,
+}
+
+impl Grid {
+    /// Ticks every `interval`; an interval below a millisecond counts as one.
+    pub(crate) fn new(interval: Duration) -> Self {
+        let nanoseconds = i128::try_from(interval.as_nanos()).unwrap_or(i128::MAX);
+        Self { interval: nanoseconds.max(1_000_000) }
+    }
+
+    /// The last tick at or before `at`.
+    pub(crate) fn latest(self, at: Timestamp) -> Timestamp {
+        let at = at.as_nanosecond();
+        instant(at - at.rem_euclid(self.interval))
+    }
+
+    /// The tick after `tick`.
+    pub(crate) fn after(self, tick: Timestamp) -> Timestamp {
+        instant(self.latest(tick).as_nanosecond().saturating_add(self.interval))
+    }
+
+    /// Whether `then` is more than an interval before `now`.
+    fn is_stale(self, then: Timestamp, now: Timestamp) -> bool {
+        now.as_nanosecond() - then.as_nanosecond() > self.interval
+    }
+}
+
+fn instant(nanoseconds: i128) -> Timestamp {
+    Timestamp::from_nanosecond(nanoseconds).unwrap_or(Timestamp::MAX)
+}
+
+/// Where one policy stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Timetable {
+    /// The last tick that was evaluated or skipped.
+    tick: Option<Timestamp>,
+    /// The next edge of the schedule; `None` when there is none.
+    edge: Option<Timestamp>,
+    /// The instant of the last evaluation.
+    last: Option<Timestamp>,
+}
+
+impl Timetable {
+    /// Starts at `now`. When that is a tick, it is due.
+    pub(crate) fn starting(grid: Grid, now: Timestamp) -> Self {
+        let latest = grid.latest(now);
+        let tick = if latest == now { None } else { Some(latest) };
+        Self { tick, edge: None, last: None }
+    }
+
+    /// The instant for which an edge has to be evaluated now.
+    pub(crate) fn edge_due(&self, grid: Grid, now: Timestamp) -> Option<Timestamp> {
+        let edge = self.edge.filter(|edge| *edge <= now)?;
+        let at = if grid.is_stale(edge, now) { now } else { edge };
+        Some(self.not_before_last(at))
+    }
+
+    /// The tick that has to be evaluated now.
+    pub(crate) fn tick_due(&self, grid: Grid, now: Timestamp) -> Option<Timestamp> {
+        let latest = grid.latest(now);
+        self.tick.is_none_or(|tick| tick < latest).then_some(latest)
+    }
+
+    /// Notes that `tick` was evaluated or given up.
+    pub(crate) fn ticked(&mut self, tick: Timestamp) {
+        self.tick = Some(tick);
+    }
+
+    /// Notes an evaluation at `at` and the edge that follows it.
+    pub(crate) fn evaluated(&mut self, at: Timestamp, next_edge: Option<Timestamp>) {
+        self.last = Some(self.not_before_last(at));
+        self.edge = next_edge;
+    }
+
+    /// The next edge of the schedule.
+    pub(crate) fn next_edge(&self) -> Option<Timestamp> {
+        self.edge
+    }
+
+    /// `at`, or the last evaluation's instant when that is later: time never runs backwards for a history.
+    pub(crate) fn not_before_last(&self, at: Timestamp) -> Timestamp {
+        self.last.map_or(at, |last| last.max(at))
+    }
+
+    /// The next instant at which anything is due.
+    pub(crate) fn wake(&self, grid: Grid, now: Timestamp) -> Timestamp {
+        let tick = grid.after(self.tick.unwrap_or(now));
+        self.edge.map_or(tick, |edge| edge.min(tick))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        format!("2026-11-23T{text}Z").parse().expect("a timestamp")
+    }
+
+    fn grid() -> Grid {
+        Grid::new(Duration::from_secs(15))
+    }
+
+    #[test]
+    fn ticks_are_multiples_of_the_interval_since_the_epoch() {
+        for (now, latest, after) in [
+            ("07:00:00", "07:00:00", "07:00:15"),
+            ("07:00:14.999999999", "07:00:00", "07:00:15"),
+            ("07:00:16", "07:00:15", "07:00:30"),
+        ] {
+            assert_eq!(grid().latest(at(now)), at(latest), "{now}");
+            assert_eq!(grid().after(at(now)), at(after), "{now}");
+        }
+        let uneven = Grid::new(Duration::from_secs(7));
+        assert_eq!(uneven.latest(at("07:00:03")).as_second().rem_euclid(7), 0);
+        let before_the_epoch = Timestamp::from_second(-1).expect("a timestamp");
+        assert_eq!(grid().latest(before_the_epoch).as_second(), -15);
+    }
+
+    #[test]
+    fn the_first_tick_is_due_at_once_only_on_the_grid() {
+        let on = Timetable::starting(grid(), at("07:00:15"));
+        assert_eq!(on.tick_due(grid(), at("07:00:15")), Some(at("07:00:15")));
+        let off = Timetable::starting(grid(), at("07:00:16"));
+        assert_eq!(off.tick_due(grid(), at("07:00:16")), None);
+        assert_eq!(off.wake(grid(), at("07:00:16")), at("07:00:30"));
+    }
+
+    #[test]
+    fn missed_ticks_are_skipped_and_not_queued_up() {
+        let mut table = Timetable::starting(grid(), at("07:00:16"));
+        assert_eq!(table.tick_due(grid(), at("07:10:02")), Some(at("07:10:00")));
+        table.ticked(at("07:10:00"));
+        assert_eq!(table.tick_due(grid(), at("07:10:02")), None);
+        assert_eq!(table.wake(grid(), at("07:10:02")), at("07:10:15"));
+    }
+
+    #[test]
+    fn a_late_edge_is_evaluated_at_its_instant_and_a_very_late_one_at_the_present() {
+        let mut table = Timetable::starting(grid(), at("06:59:50"));
+        table.evaluated(at("06:59:50"), Some(at("07:00:00")));
+        assert_eq!(table.edge_due(grid(), at("06:59:59.9")), None);
+        assert_eq!(table.edge_due(grid(), at("07:00:00")), Some(at("07:00:00")));
+        assert_eq!(table.edge_due(grid(), at("07:00:04")), Some(at("07:00:00")));
+        assert_eq!(table.edge_due(grid(), at("07:00:16")), Some(at("07:00:16")));
+        assert_eq!(table.wake(grid(), at("06:59:50")), at("07:00:00"), "the edge at 07:00 is also a tick");
+    }
+
+    #[test]
+    fn a_tick_that_was_overtaken_by_an_edge_is_evaluated_at_the_edge() {
+        let mut table = Timetable::starting(grid(), at("06:59:45"));
+        table.evaluated(at("06:59:45"), Some(at("06:59:47")));
+        table.evaluated(at("06:59:47"), None);
+        assert_eq!(table.not_before_last(at("06:59:45")), at("06:59:47"));
+    }
+}
