@@ -66,8 +66,8 @@ impl Drop for PrometheusEndpoint {
 }
 
 fn router(measured: Measured) -> Router {
-    let instant = get(|State(measured), Query(question)| async { answer(&measured, &question) })
-        .post(|State(measured), Form(question)| async { answer(&measured, &question) });
+    let instant = get(|State(measured), Query(question)| async move { answer(&measured, &question) })
+        .post(|State(measured), Form(question)| async move { answer(&measured, &question) });
     Router::new().route("/api/v1/query", instant).with_state(Arc::new(measured))
 }
 
