@@ -34,6 +34,7 @@ mod schema;
 mod selectors;
 mod server;
 mod shape;
+pub mod stage;
 mod store;
 mod table;
 mod typing;

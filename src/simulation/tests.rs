@@ -13,10 +13,11 @@ const START: &str = "2026-11-23T00:00:00Z";
 
 fn scenario(policy: &str, traffic: Traffic, hours: u64) -> Scenario {
     let yaml = format!("scaleTargetRef: {{apiVersion: apps/v1, kind: Deployment, name: web}}\n{policy}");
-    let spec = serde_saphyr::from_str(&yaml).expect("the shape of a spec");
+    let spec: crate::api::ScalePolicySpec = serde_saphyr::from_str(&yaml).expect("the shape of a spec");
     Scenario {
         name: "test".to_owned(),
         policy: crate::policy::validate(&spec).expect("valid"),
+        resource: ScalePolicy::new("test", spec),
         policy_text: yaml,
         from: at(START),
         length: Duration::from_secs(hours * 3600),

@@ -3,6 +3,7 @@
 
 mod cli;
 mod client;
+mod differential;
 mod kubectl;
 mod structure;
 mod support;
