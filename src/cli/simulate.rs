@@ -62,7 +62,7 @@ fn factor(text: &str) -> Result<f64, String> {
     }
 }
 
-fn length(text: &str) -> Result<Duration, String> {
+pub(super) fn length(text: &str) -> Result<Duration, String> {
     match parse_duration(text) {
         Ok(length) if !length.is_zero() => Ok(length),
         Ok(_) => Err("must be longer than nothing".to_owned()),
