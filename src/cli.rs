@@ -4,6 +4,7 @@
 
 mod check;
 mod crd;
+mod run;
 mod sandbox;
 
 use std::io::{self, Write};
@@ -29,6 +30,8 @@ enum Command {
     Check(check::Args),
     /// Print the CustomResourceDefinition
     Crd,
+    /// Run the operator
+    Run(run::Args),
     /// Serve a small Kubernetes API on loopback, without a cluster behind it
     Sandbox(sandbox::Args),
 }
@@ -85,6 +88,7 @@ pub fn run(cli: Cli, out: &mut dyn Write) -> Result<(), Failure> {
     match cli.command {
         Command::Check(args) => check::run(&args, out),
         Command::Crd => crd::run(out),
+        Command::Run(args) => run::run(args, out),
         Command::Sandbox(args) => sandbox::run(&args, out),
     }
 }

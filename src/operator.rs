@@ -23,6 +23,7 @@ mod reconcile;
 mod server;
 mod status;
 pub mod telemetry;
+mod text;
 mod timetable;
 mod wakeups;
 
@@ -256,20 +257,18 @@ impl Operator {
         // The server outlives the controller, so that a pod that is finishing is still seen to live.
         let finished = CancellationToken::new();
         let server = async {
-            match listener {
-                Some(listener) => server::serve(listener, shown, finished.clone()).await,
-                None => {
-                    finished.cancelled().await;
-                    Ok(())
-                }
+            if let Some(listener) = listener {
+                return server::serve(listener, shown, finished.clone()).await;
             }
+            finished.cancelled().await;
+            Ok(())
         };
         let controller = async {
             self.control(context, ready, shutdown).await;
             finished.cancel();
         };
-        let (served, ()) = tokio::join!(server, controller);
-        served.map_err(OperatorError::Server)
+        let (result, ()) = tokio::join!(server, controller);
+        result.map_err(OperatorError::Server)
     }
 
     async fn control(&self, context: Arc<Context>, ready: Arc<AtomicBool>, shutdown: CancellationToken) {

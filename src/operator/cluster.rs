@@ -1,5 +1,5 @@
 //! Calls to the Kubernetes API: each with a deadline, each with an error that has a category, and few
-//! at a time.
+//! at a time. Who scales waits for a turn; all other calls queue by themselves.
 //!
 //! Scale calls and all others (status, events) have permits of their own, so that a queue of status
 //! writes never delays a scale write.
@@ -13,7 +13,7 @@ use k8s_openapi::api::events::v1::Event;
 use kube::api::{DynamicObject, PostParams};
 use kube::core::{ApiResource, GroupVersionKind};
 use kube::{Api, Client, Resource};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::api::{ScalePolicy, ScalePolicyStatus, ScaleTargetRef};
 use crate::decision::Replicas;
@@ -104,6 +104,15 @@ impl Cluster {
         Self { client, deadline, scales: permits(), others: permits(), kinds: Mutex::default() }
     }
 
+    /// Waits for one's turn to scale: to read a workload and to write it. One turn serves for both, so
+    /// that of many policies with the same edge the first are written before the last are read.
+    ///
+    /// The wait has no deadline: a write that has to queue is late, one that is given up is lost.
+    pub(super) async fn turn(&self) -> Option<SemaphorePermit<'_>> {
+        // The semaphore is never closed; without a permit there would merely be one too many.
+        self.scales.acquire().await.ok()
+    }
+
     /// Reads the scale subresource of a workload.
     pub(super) async fn scale(
         &self,
@@ -112,7 +121,7 @@ impl Cluster {
     ) -> Result<ScaleSeen, CallError> {
         let kind = self.kind(target).await?;
         let api = Api::<DynamicObject>::namespaced_with(self.client.clone(), namespace, &kind);
-        let result = self.call(&self.scales, api.get_scale(&target.name)).await;
+        let result = self.call(api.get_scale(&target.name)).await;
         if let Err(CallError::NotFound(_)) = result {
             // Perhaps the kind is served under another name by now: look it up again next time.
             self.kinds().remove(&kind_key(target));
@@ -130,7 +139,7 @@ impl Cluster {
     ) -> Result<Replicas, CallError> {
         let kind = self.kind(target).await?;
         let api = Api::<DynamicObject>::namespaced_with(self.client.clone(), namespace, &kind);
-        let workload = self.call(&self.scales, api.get(&target.name)).await?;
+        let workload = self.call(api.get(&target.name)).await?;
         let ready = workload.data.pointer("/status/readyReplicas").and_then(serde_json::Value::as_i64);
         Ok(Replicas::saturating_from(i128::from(ready.unwrap_or(0))))
     }
@@ -144,9 +153,9 @@ impl Cluster {
     ) -> Result<(), CallError> {
         let kind = self.kind(target).await?;
         let collection = DynamicObject::url_path(&kind, Some(namespace));
-        let path = format!("{collection}/{}/scale?fieldManager={SCALE_MANAGER}", target.name);
-        let request = self.patch_request(&path, "application/json-patch+json", patch)?;
-        self.call(&self.scales, self.client.request::<Scale>(request)).await.map(drop)
+        let url = format!("{collection}/{}/scale?fieldManager={SCALE_MANAGER}", target.name);
+        let request = patch_request(&url, "application/json-patch+json", patch)?;
+        self.call(self.client.request::<Scale>(request)).await.map(drop)
     }
 
     /// Applies a policy's status, which the operator owns as a whole.
@@ -157,23 +166,25 @@ impl Cluster {
         status: &ScalePolicyStatus,
     ) -> Result<(), CallError> {
         let collection = ScalePolicy::url_path(&(), Some(namespace));
-        let path = format!("{collection}/{name}/status?fieldManager={STATUS_MANAGER}&force=true");
+        let url = format!("{collection}/{name}/status?fieldManager={STATUS_MANAGER}&force=true");
         let body = serde_json::json!({
             "apiVersion": ScalePolicy::api_version(&()),
             "kind": ScalePolicy::kind(&()),
             "metadata": {"name": name, "namespace": namespace},
             "status": status,
         });
-        let request = self.patch_request(&path, "application/apply-patch+yaml", &body)?;
+        let request = patch_request(&url, "application/apply-patch+yaml", &body)?;
         // The answer is not read as a policy: it may hold one that this version can't parse.
-        self.call(&self.others, self.client.request::<serde_json::Value>(request)).await.map(drop)
+        let _permit = self.others.acquire().await.ok();
+        self.call(self.client.request::<serde_json::Value>(request)).await.map(drop)
     }
 
     /// Creates an event.
     pub(super) async fn create_event(&self, namespace: &str, event: &Event) -> Result<(), CallError> {
         let api = Api::<Event>::namespaced(self.client.clone(), namespace);
         let params = PostParams { field_manager: Some(SCALE_MANAGER.to_owned()), ..PostParams::default() };
-        self.call(&self.others, api.create(&params, event)).await.map(drop)
+        let _permit = self.others.acquire().await.ok();
+        self.call(api.create(&params, event)).await.map(drop)
     }
 
     /// How a kind is addressed. The usual workloads are known; any other is asked for once.
@@ -188,7 +199,7 @@ impl Cluster {
         }
         let (group, version) = target.api_version.split_once('/').unwrap_or(("", &target.api_version));
         let kind = GroupVersionKind::gvk(group, version, &target.kind);
-        let found = self.call(&self.scales, kube::discovery::pinned_kind(&self.client, &kind)).await;
+        let found = self.call(kube::discovery::pinned_kind(&self.client, &kind)).await;
         let (resource, _) = found.map_err(|error| match error {
             CallError::Transport(cause) if matches!(*cause, kube::Error::Discovery(_)) => {
                 CallError::NotFound(format!(
@@ -202,28 +213,8 @@ impl Cluster {
         Ok(resource)
     }
 
-    fn patch_request(
-        &self,
-        path: &str,
-        content_type: &str,
-        body: &serde_json::Value,
-    ) -> Result<http::Request<Vec<u8>>, CallError> {
-        http::Request::patch(path)
-            .header(http::header::CONTENT_TYPE, content_type)
-            .header(http::header::ACCEPT, "application/json")
-            .body(body.to_string().into_bytes())
-            .map_err(|error| CallError::from(kube::Error::HttpError(error)))
-    }
-
-    /// Waits for a permit, then makes the call with a deadline. The wait has none: a write that has to
-    /// queue is late, one that is given up is lost.
-    async fn call<T>(
-        &self,
-        permits: &Semaphore,
-        call: impl Future<Output = Result<T, kube::Error>>,
-    ) -> Result<T, CallError> {
-        // The semaphores are never closed; without a permit the call would merely be one too many.
-        let _permit = permits.acquire().await.ok();
+    /// Makes a call with a deadline.
+    async fn call<T>(&self, call: impl Future<Output = Result<T, kube::Error>>) -> Result<T, CallError> {
         match tokio::time::timeout(self.deadline, call).await {
             Ok(result) => result.map_err(CallError::from),
             Err(_) => Err(CallError::Timeout(self.deadline)),
@@ -233,6 +224,18 @@ impl Cluster {
     fn kinds(&self) -> std::sync::MutexGuard<'_, BTreeMap<(String, String), ApiResource>> {
         self.kinds.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn patch_request(
+    url: &str,
+    content_type: &str,
+    body: &serde_json::Value,
+) -> Result<http::Request<Vec<u8>>, CallError> {
+    http::Request::patch(url)
+        .header(http::header::CONTENT_TYPE, content_type)
+        .header(http::header::ACCEPT, "application/json")
+        .body(body.to_string().into_bytes())
+        .map_err(|error| CallError::from(kube::Error::HttpError(error)))
 }
 
 fn kind_key(target: &ScaleTargetRef) -> (String, String) {

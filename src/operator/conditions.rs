@@ -5,6 +5,7 @@
 use jiff::Timestamp;
 
 use super::cluster::CallError;
+use super::text::shorten;
 use crate::api::{Condition, ConditionStatus};
 use crate::decision::{Decision, DesiredReason, LoadLimit, LoadState, Mode};
 
@@ -194,7 +195,7 @@ pub(super) fn scaling_limited(decision: &Decision) -> Finding {
 pub(super) fn set(
     conditions: &mut Vec<Condition>,
     aspect: Aspect,
-    finding: Finding,
+    finding: &Finding,
     at: Timestamp,
     generation: Option<i64>,
 ) {
@@ -207,7 +208,7 @@ pub(super) fn set(
         r#type: aspect.as_str().to_owned(),
         status: finding.status,
         reason: finding.reason.as_str().to_owned(),
-        message: super::events::shorten(&finding.message, 4096),
+        message: shorten(&finding.message, 4096),
         last_transition_time: since,
         observed_generation: generation,
     };
@@ -236,7 +237,7 @@ mod tests {
             (ConditionStatus::True, Reason::MetricsPartial, second, first),
             (ConditionStatus::False, Reason::MetricsMissing, second, second),
         ] {
-            set(&mut conditions, Aspect::ScalingActive, Finding::new(status, reason, "m"), at, Some(1));
+            set(&mut conditions, Aspect::ScalingActive, &Finding::new(status, reason, "m"), at, Some(1));
             let condition = find(&conditions, Aspect::ScalingActive).expect("a condition");
             assert_eq!((condition.reason.as_str(), condition.last_transition_time), (reason.as_str(), since));
         }

@@ -32,10 +32,12 @@ impl Context {
         if self.shutdown.is_cancelled() {
             return;
         }
+        let turn = self.cluster.turn().await;
         let settled = match subject.policy.mode {
             Mode::Paused => self.look(subject, &due).await,
             Mode::Active | Mode::DryRun => self.settle(subject, state, &due).await,
         };
+        drop(turn);
         let settled = settled.unwrap_or_else(|error| failed(&error));
         let next_edge = match (&settled.decision, subject.policy.mode) {
             (_, Mode::Paused) => None,
@@ -148,12 +150,12 @@ impl Context {
                 self.metrics.edge_written(due.at, written);
             }
             let why = decision.explain(&subject.policy).to_string();
-            let (reason, target) = (decision.reason.as_str(), status::target_name(subject.target));
+            let (reason, workload) = (decision.reason.as_str(), status::target_name(subject.target));
             let occasion = due.occasion.as_str();
-            tracing::info!(target, %from, %to, reason, occasion, at = %due.at, "scaled: {why}");
+            tracing::info!(workload, %from, %to, reason, occasion, at = %due.at, "scaled: {why}");
             self.write_status(subject.namespace, subject.name, state, next).await;
             let event = if to > from { EventReason::ScaledUp } else { EventReason::ScaledDown };
-            let note = format!("{target} from {from} to {to}: {why}");
+            let note = format!("{workload} from {from} to {to}: {why}");
             self.announce(subject.reference(), Some(subject.target), event, &note, due.at).await;
             return;
         }

@@ -9,6 +9,7 @@ use k8s_openapi::api::events::v1::Event;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
 use kube::Resource;
 
+use super::text::{beginning, shorten};
 use crate::api::{ScalePolicy, ScaleTargetRef};
 
 /// The longest note that the API server takes.
@@ -72,7 +73,7 @@ pub(super) fn event(
     let namespace = policy.namespace.clone();
     // A name must be a DNS subdomain of at most 253 characters; the rest makes it unique.
     let prefix =
-        shorten_to(policy.name.as_deref().unwrap_or("policy"), 200).trim_end_matches(['.', '-']).to_owned();
+        beginning(policy.name.as_deref().unwrap_or("policy"), 200).trim_end_matches(['.', '-']).to_owned();
     let name = format!("{prefix}.{:x}.{}", at.as_nanosecond().max(0), reason.as_str().to_ascii_lowercase());
     let related = target.map(|target| ObjectReference {
         api_version: Some(target.api_version.clone()),
@@ -108,29 +109,9 @@ pub(super) fn reference(namespace: &str, name: &str, uid: Option<String>) -> Obj
     }
 }
 
-/// At most `limit` bytes of a text; what is cut ends in an ellipsis.
-pub(super) fn shorten(text: &str, limit: usize) -> String {
-    if text.len() <= limit {
-        return text.to_owned();
-    }
-    format!("{}…", shorten_to(text, limit.saturating_sub('…'.len_utf8())))
-}
-
-fn shorten_to(text: &str, limit: usize) -> &str {
-    &text[..text.floor_char_boundary(limit)]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_long_note_is_cut_between_characters() {
-        for (text, limit, short) in [("abc", 3, "abc"), ("abcdef", 5, "ab…"), ("äöü", 5, "ä…")] {
-            assert_eq!(shorten(text, limit), short);
-            assert!(shorten(text, limit).len() <= limit);
-        }
-    }
 
     #[test]
     fn an_event_names_policy_and_workload_and_bears_the_instant_of_the_evaluation() {
@@ -143,7 +124,7 @@ mod tests {
         assert_eq!(event.type_.as_deref(), Some("Normal"));
         assert_eq!(event.note.map(|note| note.len()), Some(LONGEST_NOTE));
         assert_eq!(event.metadata.namespace.as_deref(), Some("shop"));
-        assert_eq!(event.metadata.name.as_deref(), Some("web.18ea8dd29aeee000.scaledup"));
+        assert_eq!(event.metadata.name.as_deref(), Some("web.18ea9a6e4da06000.scaledup"));
         assert_eq!(event.related.and_then(|related| related.kind).as_deref(), Some("Deployment"));
     }
 }

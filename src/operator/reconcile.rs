@@ -146,10 +146,12 @@ impl Context {
                 name: object.name.clone(),
             }),
             controller::Error::QueueError(error) => {
-                tracing::warn!(%error, "the watch of policies was interrupted")
+                tracing::warn!(%error, "the watch of policies was interrupted");
             }
             controller::Error::ReconcilerFailed(never, _) => match *never {},
-            controller::Error::RunnerError(error) => tracing::warn!(%error, "the watch of policies ended"),
+            controller::Error::RunnerError(error) => {
+                tracing::warn!(%error, "the watch of policies ended");
+            }
         }
     }
 

@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
 use super::conditions::{self, Aspect, Finding, Reason};
 use super::prometheus::Problem;
+use super::text::shorten;
 use crate::api::{
     Condition, ConditionStatus, DecisionStatus, LoadStatus, MetricStatus, NextChange, ScaleEvent,
     ScalePolicyStatus, ScaleTargetRef,
@@ -63,7 +64,7 @@ pub(super) fn after_evaluation(previous: &ScalePolicyStatus, report: &Report<'_>
         status.last_scale_time = Some(report.at);
     }
     let mut set = |aspect, finding| {
-        conditions::set(&mut status.conditions, aspect, finding, report.at, report.generation);
+        conditions::set(&mut status.conditions, aspect, &finding, report.at, report.generation);
     };
     let ready = match report.able.status {
         ConditionStatus::True => {
@@ -100,7 +101,7 @@ pub(super) fn after_mistake(
         (Aspect::ScalingActive, "the spec has mistakes: the workload stays as it is"),
     ] {
         let finding = Finding::new(ConditionStatus::False, Reason::InvalidSpec, text);
-        conditions::set(&mut status.conditions, aspect, finding, at, generation);
+        conditions::set(&mut status.conditions, aspect, &finding, at, generation);
     }
     status
 }
@@ -194,7 +195,7 @@ fn decision_status(previous: &ScalePolicyStatus, report: &Report<'_>, decision: 
     let mut status = DecisionStatus {
         at: decision.at,
         reason: decision.reason.as_str().to_owned(),
-        message: super::events::shorten(&decision.explain(report.policy).to_string(), 1024),
+        message: shorten(&decision.explain(report.policy).to_string(), 1024),
         floor: baseline.floor.get(),
         ceiling: baseline.ceiling.get(),
         floor_entry: entry(baseline.floor_cause),
@@ -235,7 +236,7 @@ fn metric_statuses(report: &Report<'_>, load: &crate::decision::LoadDecision) ->
             name: metric.name.to_string(),
             value,
             replicas: read.recommendation.map(Replicas::get),
-            problem: problem.map(|problem| super::events::shorten(&problem, 512)),
+            problem: problem.map(|problem| shorten(&problem, 512)),
         }
     });
     status.collect()
@@ -276,3 +277,6 @@ fn summary(now: &Baseline, next: Transition, at: Timestamp, zone: &TimeZone) -> 
         format!("{when} → {}", next.floor)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,7 @@ mod cli;
 mod client;
 mod differential;
 mod kubectl;
+mod operator_sandbox;
 mod structure;
 mod support;
 mod transcript;

@@ -6,6 +6,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::super::text::shorten;
 use super::Problem;
 use crate::decision::{Milli, MissingCause};
 
@@ -100,10 +101,6 @@ fn missing(cause: MissingCause, message: impl Into<String>) -> Problem {
 
 /// At most [`LONGEST_QUOTE`] bytes, on one line.
 fn quote(text: &str) -> String {
-    let mut quote: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    if quote.len() > LONGEST_QUOTE {
-        quote.truncate(quote.floor_char_boundary(LONGEST_QUOTE));
-        quote.push('…');
-    }
-    quote
+    let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    shorten(&line, LONGEST_QUOTE)
 }

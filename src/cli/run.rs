@@ -1,0 +1,93 @@
+//! `tidetable run`: the operator, in a cluster or on a desk.
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use tokio_util::sync::CancellationToken;
+
+use super::{Failure, runtime};
+use crate::operator::config::Config;
+use crate::operator::telemetry::{self, LogFormat};
+use crate::operator::{Operator, OperatorOptions, Sources, install_crypto_provider};
+use crate::policy::parse_duration;
+
+/// Arguments of `tidetable run`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The configuration file with the Prometheus sources
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Look after the policies of one namespace; without it, of all
+    #[arg(long, value_name = "NAMESPACE")]
+    namespace: Option<String>,
+    /// The time between two looks at the metrics
+    #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = duration)]
+    interval: std::time::Duration,
+    /// Where /livez, /readyz and /metrics are served
+    #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:8080")]
+    listen: SocketAddr,
+    /// How long a call to the Kubernetes API may take
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration)]
+    kube_timeout: std::time::Duration,
+    /// How many calls for scaling run at a time, and how many others
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    concurrency: u16,
+    /// How log lines look
+    #[arg(long, value_enum, default_value_t)]
+    log_format: LogFormat,
+    /// What is logged, as in `RUST_LOG`, which it overrides [default: info]
+    #[arg(long, value_name = "LEVEL")]
+    log_level: Option<String>,
+}
+
+fn duration(text: &str) -> Result<std::time::Duration, String> {
+    match parse_duration(text) {
+        Ok(duration) if duration.is_zero() => Err("must be more than 0s".to_owned()),
+        Ok(duration) => Ok(duration),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Runs until Ctrl-C or SIGTERM. Logs go to stderr; there is nothing for stdout.
+pub(super) fn run(args: Args, _: &mut dyn Write) -> Result<(), Failure> {
+    let level = args.log_level.clone().or_else(|| std::env::var("RUST_LOG").ok());
+    telemetry::init(args.log_format, level.as_deref().unwrap_or("info"))
+        .map_err(|error| Failure::BadInput(error.to_string()))?;
+    let config = match &args.config {
+        None => Config::default(),
+        Some(path) => Config::load(path).map_err(|error| Failure::BadInput(error.to_string()))?,
+    };
+    runtime()?.block_on(async {
+        install_crypto_provider();
+        let failed = |what: &str, error: &dyn std::fmt::Display| Failure::Runtime(format!("{what}: {error}"));
+        let mut kube = kube::Config::infer()
+            .await
+            .map_err(|error| failed("no cluster is configured (KUBECONFIG or in a pod)", &error))?;
+        // The next tick is the retry; fifteen retries of a write that is late would be fifteen too many.
+        kube.default_retry = false;
+        let client = kube::Client::try_from(kube).map_err(|error| failed("no client", &error))?;
+        let options = OperatorOptions {
+            sources: Sources::new(&config.sources).map_err(|error| Failure::BadInput(error.to_string()))?,
+            interval: args.interval,
+            namespace: args.namespace,
+            concurrency: args.concurrency.into(),
+            kube_timeout: args.kube_timeout,
+            listen: Some(args.listen),
+            instance: std::env::var("HOSTNAME").unwrap_or_else(|_| "tidetable".to_owned()),
+            ..OperatorOptions::new(client)
+        };
+        let shutdown = CancellationToken::new();
+        let operator = Operator::new(options).run(shutdown.clone());
+        let stop = async {
+            super::interrupted().await;
+            tracing::info!("stopping");
+            shutdown.cancel();
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            result = operator => result.map_err(|error| failed("the operator stopped", &error)),
+            () = stop => Ok(()),
+        }
+    })
+}

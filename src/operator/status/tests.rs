@@ -1,0 +1,141 @@
+use super::*;
+use crate::decision::{History, Observation, Samples, decide};
+
+fn at(text: &str) -> Timestamp {
+    text.parse().expect("a timestamp")
+}
+
+fn policy(extra: &str) -> (Policy, ScaleTargetRef) {
+    let text = format!(
+        "scaleTargetRef: {{apiVersion: apps/v1, kind: Deployment, name: web}}\nmaxReplicas: 20\n{extra}\n"
+    );
+    let spec: crate::api::ScalePolicySpec = serde_saphyr::from_str(&text).expect("a spec");
+    (crate::policy::validate(&spec).expect("a policy"), spec.scale_target_ref)
+}
+
+const SCHEDULE: &str = "schedule: {timeZone: Europe/Berlin, entries: [{name: day, cron: '0 7 * * mon-fri', replicas: 12}, {name: night, cron: '0 20 * * *', replicas: 3}]}";
+
+fn evaluated(text: &str, (policy, target): &(Policy, ScaleTargetRef)) -> ScalePolicyStatus {
+    let decision = decide(policy, &History::default(), &Observation::new(at(text), Replicas::new(3)));
+    let report = Report {
+        at: at(text),
+        target,
+        generation: Some(1),
+        policy,
+        current: Some(decision.desired),
+        decision: Some((&decision, Memory::default())),
+        problems: &[],
+        samples: &Samples::NotDue,
+        scaled: decision.is_change(),
+        able: Finding::new(ConditionStatus::True, Reason::AsPlanned, "fine"),
+    };
+    after_evaluation(&ScalePolicyStatus::default(), &report)
+}
+
+#[test]
+fn the_next_change_is_told_in_the_entrys_zone_and_as_short_as_its_distance_allows() {
+    let weekdays = policy(SCHEDULE);
+    let yearly = policy("schedule: {entries: [{name: fair, cron: '0 9 24 12 *', for: 2h, replicas: 9}]}");
+    let ceiling = policy("schedule: {entries: [{name: batch, cron: '0 22 * * *', for: 2h, maxReplicas: 6}]}");
+    for (policy, now, summary) in [
+        (&weekdays, "2026-11-23T12:00:00Z", "20:00 → 3"),
+        (&weekdays, "2026-11-27T20:00:00Z", "Mon 07:00 → 12"),
+        (&yearly, "2026-11-23T12:00:00Z", "2026-12-24 09:00 → 9"),
+        (&ceiling, "2026-11-23T12:00:00Z", "22:00 ≤ 6"),
+        (&ceiling, "2026-11-23T23:00:00Z", "00:00 ≤ 20"),
+    ] {
+        let next = evaluated(now, policy).next_change.expect(summary);
+        assert_eq!(next.summary, summary);
+    }
+}
+
+#[test]
+fn a_status_says_what_was_decided() {
+    let status = evaluated("2026-11-23T12:00:00Z", &policy(SCHEDULE));
+    assert_eq!(status.target.as_deref(), Some("Deployment/web"));
+    assert_eq!((status.current_replicas, status.desired_replicas), (Some(12), Some(12)));
+    assert_eq!((status.baseline_replicas, status.load), (Some(12), None));
+    assert_eq!(status.last_scale_time, Some(at("2026-11-23T12:00:00Z")));
+    let decision = status.decision.expect("a decision");
+    assert_eq!((decision.reason.as_str(), decision.floor_entry.as_deref()), ("Baseline", Some("day")));
+    let conditions: Vec<_> =
+        status.conditions.iter().map(|c| (c.r#type.as_str(), c.status, c.reason.as_str())).collect();
+    assert_eq!(
+        conditions,
+        [
+            ("Ready", ConditionStatus::True, "AsPlanned"),
+            ("AbleToScale", ConditionStatus::True, "AsPlanned"),
+            ("ScalingActive", ConditionStatus::True, "NoMetrics"),
+            ("ScalingLimited", ConditionStatus::False, "NotLimited"),
+        ]
+    );
+}
+
+type Change = fn(&mut ScalePolicyStatus);
+
+#[test]
+fn a_status_is_written_for_what_a_person_would_care_about_and_for_nothing_else() {
+    let mut old = evaluated("2026-11-23T12:00:00Z", &policy(SCHEDULE));
+    let metric = |value: &str| MetricStatus {
+        name: "qps".to_owned(),
+        value: Some(value.to_owned()),
+        replicas: Some(3),
+        problem: None,
+    };
+    old.decision.as_mut().expect("a decision").metrics = vec![metric("450")];
+    let table: [(&str, bool, Change); 14] = [
+        ("nothing", false, |_| {}),
+        ("the time of the decision", false, |s| {
+            s.decision.as_mut().expect("d").at = "2026-11-23T12:00:15Z".parse().expect("t");
+        }),
+        ("the sentence", false, |s| s.decision.as_mut().expect("d").message = "qps is 460".to_owned()),
+        ("a metric's value", false, |s| {
+            s.decision.as_mut().expect("d").metrics[0].value = Some("460".to_owned());
+        }),
+        ("the recommendation", false, |s| s.decision.as_mut().expect("d").recommendation = Some(4)),
+        ("the wording of a distance", false, |s| s.next_change.as_mut().expect("n").summary.clear()),
+        ("a metric that is missing", true, |s| {
+            let metric = &mut s.decision.as_mut().expect("d").metrics[0];
+            (metric.value, metric.problem) = (None, Some("NoSample".to_owned()));
+        }),
+        ("desired replicas", true, |s| s.desired_replicas = Some(13)),
+        ("current replicas", true, |s| s.current_replicas = Some(13)),
+        ("the load's level", true, |s| s.load = Some(LoadStatus { level: Some(4), ..LoadStatus::default() })),
+        ("the reason", true, |s| s.decision.as_mut().expect("d").reason = "Load".to_owned()),
+        ("the next change", true, |s| s.next_change.as_mut().expect("n").floor = 4),
+        ("a condition", true, |s| s.conditions[0].reason = "InvalidSpec".to_owned()),
+        ("the generation", true, |s| s.observed_generation = Some(2)),
+    ];
+    for (what, meaningful, change) in table {
+        let mut new = old.clone();
+        change(&mut new);
+        assert_eq!(meaningful_difference(&old, &new), meaningful, "{what}");
+    }
+}
+
+#[test]
+fn the_load_survives_a_restart_only_with_the_same_target() {
+    let (_, target) = policy(SCHEDULE);
+    let event = RateEvent { at: at("2026-11-23T12:00:00Z"), replicas: 4 };
+    let left = Memory {
+        level: Some(Replicas::new(7)),
+        events: RateEvents { up: [event].into(), down: std::collections::VecDeque::new() },
+    };
+    let status = ScalePolicyStatus {
+        target: Some(target_name(&target)),
+        load: load_status(&left),
+        ..ScalePolicyStatus::default()
+    };
+    assert_eq!(memory(&status, &target), left);
+    let other = ScaleTargetRef { name: "api".to_owned(), ..target };
+    assert_eq!(memory(&status, &other), Memory::default());
+}
+
+#[test]
+fn a_mistake_is_known_once_its_generation_is_in_the_status() {
+    let now = at("2026-11-23T12:00:00Z");
+    let status = after_mistake(&ScalePolicyStatus::default(), Some(2), now, "spec.x: is wrong");
+    assert!(knows_mistake(&status, Some(2)));
+    assert!(!knows_mistake(&status, Some(3)));
+    assert!(!knows_mistake(&ScalePolicyStatus::default(), Some(2)));
+}

@@ -1,0 +1,320 @@
+//! The operator against the sandbox's API, on a virtual clock: no step waits for real time.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::events::v1::Event;
+use kube::api::{Patch, PatchParams, PostParams};
+use kube::{Api, Client, CustomResourceExt};
+use serde_json::{Value, json};
+use tidetable::api::{ScalePolicy, ScalePolicyStatus};
+use tidetable::clock::Clock;
+use tidetable::decision::Replicas;
+use tidetable::operator::config::Config;
+use tidetable::operator::{Evaluation, Occasion, Operator, OperatorError, OperatorOptions, Outcome, Sources};
+use tidetable::sandbox::{Sandbox, SandboxOptions};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A sandbox with an operator at work in it.
+struct Stage {
+    sandbox: Sandbox,
+    client: Client,
+    clock: Clock,
+    evaluations: UnboundedReceiver<Evaluation>,
+    shutdown: CancellationToken,
+    operator: JoinHandle<Result<(), OperatorError>>,
+}
+
+fn at(text: &str) -> Timestamp {
+    text.parse().expect("a timestamp")
+}
+
+impl Stage {
+    /// Starts with these objects; `config` is the operator's configuration file.
+    async fn with(origin: &str, objects: &[Value], config: &str) -> Self {
+        let clock = Clock::stopped_at(at(origin));
+        let sandbox = Sandbox::start(SandboxOptions::new(clock.clone())).await.expect("a sandbox");
+        let client = sandbox.client().expect("a client");
+        let crd = serde_json::to_value(ScalePolicy::crd()).expect("a CRD");
+        for object in std::iter::once(&crd).chain(objects) {
+            sandbox.create(object.clone()).unwrap_or_else(|error| panic!("{object}: {error:?}"));
+        }
+        let (operator, evaluations, shutdown) = start(&sandbox, &clock, config);
+        Self { sandbox, client, clock, evaluations, shutdown, operator }
+    }
+
+    /// The next evaluation.
+    async fn next(&mut self) -> Evaluation {
+        let next = tokio::time::timeout(PATIENCE, self.evaluations.recv()).await;
+        next.expect("an evaluation in time").expect("an operator")
+    }
+
+    async fn replicas(&self, name: &str) -> i32 {
+        let api = Api::<Deployment>::namespaced(self.client.clone(), "default");
+        let deployment = api.get(name).await.expect("the deployment");
+        deployment.spec.and_then(|spec| spec.replicas).expect("replicas")
+    }
+
+    fn policies(&self) -> Api<ScalePolicy> {
+        Api::namespaced(self.client.clone(), "default")
+    }
+
+    async fn status(&self, name: &str) -> ScalePolicyStatus {
+        self.policies().get(name).await.expect("the policy").status.expect("a status")
+    }
+
+    async fn events(&self) -> Vec<(String, String)> {
+        let api = Api::<Event>::namespaced(self.client.clone(), "default");
+        let events = api.list(&kube::api::ListParams::default()).await.expect("events");
+        let text = |event: Event| (event.reason.unwrap_or_default(), event.note.unwrap_or_default());
+        events.items.into_iter().map(text).collect()
+    }
+
+    async fn stop(self) {
+        self.shutdown.cancel();
+        let stopped = tokio::time::timeout(PATIENCE, self.operator).await.expect("a stop in time");
+        stopped.expect("no panic").expect("no error");
+        self.sandbox.shutdown().await;
+    }
+}
+
+type Started = (JoinHandle<Result<(), OperatorError>>, UnboundedReceiver<Evaluation>, CancellationToken);
+
+fn start(sandbox: &Sandbox, clock: &Clock, config: &str) -> Started {
+    let (sender, evaluations) = unbounded_channel();
+    let config = Config::parse(config).expect("a configuration");
+    let options = OperatorOptions {
+        clock: clock.clone(),
+        sources: Sources::new(&config.sources).expect("sources"),
+        evaluations: Some(sender),
+        ..OperatorOptions::new(sandbox.client().expect("a client"))
+    };
+    let shutdown = CancellationToken::new();
+    (tokio::spawn(Operator::new(options).run(shutdown.clone())), evaluations, shutdown)
+}
+
+fn deployment(name: &str, replicas: i32) -> Value {
+    json!({
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name, "namespace": "default"},
+        "spec": {
+            "replicas": replicas,
+            "selector": {"matchLabels": {"app": name}},
+            "template": {
+                "metadata": {"labels": {"app": name}},
+                "spec": {"containers": [{"name": "app", "image": "app"}]},
+            },
+        },
+    })
+}
+
+/// A policy `web` for a deployment of the same name.
+fn policy(spec: &Value) -> Value {
+    let mut object = json!({
+        "apiVersion": "tidetable.dev/v1alpha1",
+        "kind": "ScalePolicy",
+        "metadata": {"name": "web", "namespace": "default"},
+        "spec": {
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"},
+            "maxReplicas": 20,
+        },
+    });
+    for (key, value) in spec.as_object().expect("a spec") {
+        object["spec"][key] = value.clone();
+    }
+    object
+}
+
+fn day_and_night() -> Value {
+    json!({"minReplicas": 0, "schedule": {"timeZone": "Europe/Berlin", "entries": [
+        {"name": "day", "cron": "0 7 * * *", "replicas": 12},
+        {"name": "night", "cron": "0 20 * * *", "replicas": 0},
+    ]}})
+}
+
+fn scaled(from: i32, to: i32) -> Outcome {
+    Outcome::Scaled { from: Replicas::new(from), to: Replicas::new(to) }
+}
+
+#[tokio::test]
+async fn a_scheduled_change_is_written_at_its_instant_down_to_zero_and_back() {
+    // 06:59:50 in Berlin, and not on the grid of ticks.
+    let mut stage =
+        Stage::with("2026-11-23T05:59:50Z", &[deployment("web", 3), policy(&day_and_night())], "{}").await;
+    let first = stage.next().await;
+    assert_eq!((first.occasion, first.outcome), (Occasion::First, scaled(3, 0)));
+    assert_eq!(stage.replicas("web").await, 0);
+
+    let edge = at("2026-11-23T06:00:00Z");
+    stage.clock.advance_to(edge);
+    let evaluation = stage.next().await;
+    assert_eq!(
+        (evaluation.occasion, evaluation.at, evaluation.outcome),
+        (Occasion::Edge, edge, scaled(0, 12))
+    );
+    assert_eq!(stage.replicas("web").await, 12);
+    let tick = stage.next().await;
+    assert_eq!((tick.occasion, tick.at, tick.outcome), (Occasion::Tick, edge, Outcome::Unchanged));
+
+    let status = stage.status("web").await;
+    assert_eq!((status.current_replicas, status.desired_replicas), (Some(12), Some(12)));
+    assert_eq!(status.last_scale_time, Some(edge));
+    assert_eq!(status.next_change.expect("a next change").summary, "20:00 → 0");
+    let events = stage.events().await;
+    assert_eq!(events.len(), 2, "{events:?}");
+    let up = "Deployment/web from 0 to 12: schedule entry day asks for 12";
+    assert!(events.contains(&("ScaledUp".to_owned(), up.to_owned())), "{events:?}");
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn an_idle_policy_costs_one_read_per_tick_and_writes_nothing() {
+    let mut stage =
+        Stage::with("2026-11-23T12:00:00Z", &[deployment("web", 12), policy(&day_and_night())], "{}").await;
+    assert_eq!(stage.next().await.occasion, Occasion::First);
+    assert_eq!(stage.next().await.occasion, Occasion::Tick, "12:00:00 is a tick");
+    let before = stage.sandbox.requests();
+    for second in [15, 30, 45, 60] {
+        let tick = at("2026-11-23T12:00:00Z") + jiff::SignedDuration::from_secs(second);
+        stage.clock.advance_to(tick);
+        let evaluation = stage.next().await;
+        assert_eq!((evaluation.at, evaluation.outcome), (tick, Outcome::Unchanged));
+    }
+    let sum = |seen: &std::collections::BTreeMap<_, u64>| seen.values().sum::<u64>();
+    assert_eq!(sum(&stage.sandbox.requests()) - sum(&before), 4, "{:#?}", stage.sandbox.requests());
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn missed_ticks_are_skipped_and_a_foreign_write_is_put_right_at_the_next_one() {
+    let mut stage =
+        Stage::with("2026-11-23T12:00:00Z", &[deployment("web", 12), policy(&day_and_night())], "{}").await;
+    stage.next().await;
+    stage.next().await;
+    let api = Api::<Deployment>::namespaced(stage.client.clone(), "default");
+    let by_hand = Patch::Merge(json!({"spec": {"replicas": 5}}));
+    api.patch_scale("web", &PatchParams::default(), &by_hand).await.expect("scaled by hand");
+    stage.clock.advance_to(at("2026-11-23T12:10:07Z"));
+    let evaluation = stage.next().await;
+    assert_eq!(evaluation.at, at("2026-11-23T12:10:00Z"), "the last tick and none before it");
+    assert_eq!(evaluation.outcome, scaled(5, 12));
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn a_changed_spec_counts_at_once_and_pause_and_dry_run_write_nothing() {
+    let mut stage =
+        Stage::with("2026-11-23T12:00:01Z", &[deployment("web", 3), policy(&day_and_night())], "{}").await;
+    assert_eq!(stage.next().await.outcome, scaled(3, 12));
+    for (spec, outcome, replicas) in [
+        (json!({"mode": "DryRun", "minReplicas": 14}), Outcome::DryRun, 12),
+        (json!({"mode": "Paused"}), Outcome::Paused, 12),
+        (json!({"mode": "Active"}), scaled(12, 14), 14),
+    ] {
+        let patch = Patch::Merge(json!({"spec": spec}));
+        stage.policies().patch("web", &PatchParams::default(), &patch).await.expect("patched");
+        let evaluation = stage.next().await;
+        assert_eq!((evaluation.occasion, evaluation.outcome), (Occasion::First, outcome), "{spec}");
+        assert_eq!(stage.replicas("web").await, replicas, "{spec}");
+    }
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn an_invalid_spec_is_reported_with_its_fields_and_leaves_the_workload_alone() {
+    let wrong = json!({"schedule": {"entries": [{"name": "day", "cron": "61 7 * * *", "replicas": 12}]}});
+    let mut stage = Stage::with("2026-11-23T12:00:01Z", &[deployment("web", 3), policy(&wrong)], "{}").await;
+    let ready = loop {
+        let policy = stage.policies().get("web").await.expect("the policy");
+        let conditions = policy.status.unwrap_or_default().conditions;
+        if let Some(ready) = conditions.into_iter().find(|condition| condition.r#type == "Ready") {
+            break ready;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    };
+    assert_eq!(ready.reason, "InvalidSpec");
+    assert!(ready.message.starts_with("spec.schedule.entries[0].cron: "), "{}", ready.message);
+    let right = json!({"schedule": {"entries": [{"name": "day", "cron": "0 7 * * *", "replicas": 12}]}});
+    let patch = Patch::Merge(json!({"spec": right}));
+    stage.policies().patch("web", &PatchParams::default(), &patch).await.expect("patched");
+    assert_eq!(stage.next().await.outcome, scaled(3, 12), "the first evaluation is of the valid spec");
+    let ready = stage.status("web").await.conditions.into_iter().find(|c| c.r#type == "Ready");
+    assert_eq!(ready.expect("Ready").reason, "AsPlanned");
+    assert_eq!(stage.events().await.iter().filter(|(reason, _)| reason == "InvalidSpec").count(), 1);
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn a_missing_target_is_looked_for_again_at_the_next_tick() {
+    let mut stage = Stage::with("2026-11-23T12:00:01Z", &[policy(&day_and_night())], "{}").await;
+    assert_eq!(stage.next().await.outcome, Outcome::Failed { category: "not-found" });
+    let able = stage.status("web").await.conditions.into_iter().find(|c| c.r#type == "AbleToScale");
+    assert_eq!(able.expect("AbleToScale").reason, "TargetNotFound");
+    let api = Api::<Deployment>::namespaced(stage.client.clone(), "default");
+    let web: Deployment = serde_json::from_value(deployment("web", 1)).expect("a deployment");
+    api.create(&PostParams::default(), &web).await.expect("created");
+    stage.clock.advance_to(at("2026-11-23T12:00:15Z"));
+    let evaluation = stage.next().await;
+    assert_eq!((evaluation.occasion, evaluation.outcome), (Occasion::Tick, scaled(1, 12)));
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn a_dead_source_holds_the_load_and_never_the_schedule() {
+    let spec = json!({
+        "schedule": day_and_night()["schedule"],
+        "metrics": [{"name": "qps", "prometheus": {"query": "q"}, "target": {"averageValue": "10"}}],
+    });
+    // A port that accepts connections and never answers.
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}", silent.local_addr().expect("an address"));
+    let config = format!("sources: [{{url: '{url}', timeout: 60s}}]");
+    let mut stage =
+        Stage::with("2026-11-23T05:59:45Z", &[deployment("web", 4), policy(&spec)], &config).await;
+    assert_eq!(stage.next().await.outcome, Outcome::Unchanged, "the first evaluation asks nobody");
+    // The tick of 05:59:45 now waits for its answer, and the edge comes all the same.
+    let edge = at("2026-11-23T06:00:00Z");
+    stage.clock.advance_to(edge);
+    let evaluation = stage.next().await;
+    assert_eq!(
+        (evaluation.occasion, evaluation.at, evaluation.outcome),
+        (Occasion::Edge, edge, scaled(4, 12))
+    );
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn a_deleted_policy_is_forgotten_and_its_workload_stays() {
+    let mut stage =
+        Stage::with("2026-11-23T12:00:01Z", &[deployment("web", 12), policy(&day_and_night())], "{}").await;
+    stage.next().await;
+    stage.policies().delete("web", &kube::api::DeleteParams::default()).await.expect("deleted");
+    // Whether the watch or the tick is first: there is nothing to evaluate.
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    stage.clock.advance_to(at("2026-11-23T20:00:00Z"));
+    let silence = tokio::time::timeout(Duration::from_millis(300), stage.evaluations.recv()).await;
+    assert!(silence.is_err(), "{silence:?}");
+    assert_eq!(stage.replicas("web").await, 12);
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn a_restart_changes_nothing() {
+    let mut stage =
+        Stage::with("2026-11-23T12:00:01Z", &[deployment("web", 3), policy(&day_and_night())], "{}").await;
+    assert_eq!(stage.next().await.outcome, scaled(3, 12));
+    stage.shutdown.cancel();
+    while stage.evaluations.recv().await.is_some() {}
+    let before = stage.policies().get("web").await.expect("the policy").metadata.resource_version;
+    (stage.operator, stage.evaluations, stage.shutdown) = start(&stage.sandbox, &stage.clock, "{}");
+    assert_eq!(stage.next().await.outcome, Outcome::Unchanged);
+    let after = stage.policies().get("web").await.expect("the policy").metadata.resource_version;
+    assert_eq!(before, after, "the status says the same, so it is not written");
+    stage.stop().await;
+}
