@@ -45,17 +45,25 @@ async fn next(evaluations: &mut UnboundedReceiver<Evaluation>, waiting_for: &str
         .expect("the operator runs")
 }
 
-/// Plays a scenario with a real operator on virtual time, and gives every write and the replicas after
-/// every tick.
-async fn play(scenario: &Scenario) -> (Vec<(Timestamp, u32, u32)>, Vec<(Timestamp, i64)>) {
+/// What an operator did.
+pub(crate) struct Played {
+    /// Every write: when, from, to.
+    pub(crate) writes: Vec<(Timestamp, u32, u32)>,
+    /// The replicas after every tick.
+    pub(crate) replicas: Vec<(Timestamp, i64)>,
+}
+
+/// Plays a scenario with a real operator on virtual time, which asks `source`, or else the stage's own
+/// Prometheus endpoint.
+pub(crate) async fn play(scenario: &Scenario, source: Option<SourceConfig>) -> Played {
     let clock = Clock::stopped_at(scenario.from);
     let stage = Stage::set(scenario, clock.clone()).await.expect("a stage");
-    let source = SourceConfig {
+    let source = source.unwrap_or_else(|| SourceConfig {
         name: "default".to_owned(),
         url: stage.prometheus.url(),
         timeout: Duration::from_secs(5),
         bearer_token_file: None,
-    };
+    });
     let (sender, mut evaluations) = tokio::sync::mpsc::unbounded_channel();
     let options = OperatorOptions {
         clock: clock.clone(),
@@ -89,14 +97,14 @@ async fn play(scenario: &Scenario) -> (Vec<(Timestamp, u32, u32)>, Vec<(Timestam
     }
     shutdown.cancel();
     operator.await.expect("no panic").expect("a clean end");
-    (writes, replicas)
+    Played { writes, replicas }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn operator_and_simulator_give_the_same_replicas_tick_for_tick() {
     let scenario = shipped("web-day.yaml", &Overrides::default());
     let simulated = simulation::run(&scenario);
-    let (writes, replicas) = play(&scenario).await;
+    let Played { writes, replicas } = play(&scenario, None).await;
     let expected: Vec<_> = simulated.rows.iter().map(|row| (row.at, i64::from(row.replicas))).collect();
     assert_eq!(replicas, expected);
     let expected: Vec<_> =

@@ -6,6 +6,7 @@ mod client;
 mod differential;
 mod kubectl;
 mod operator_sandbox;
+mod prometheus;
 mod structure;
 mod support;
 mod transcript;
