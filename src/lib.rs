@@ -6,5 +6,6 @@ pub mod clock;
 pub mod decision;
 pub mod manifest;
 pub mod policy;
+pub mod report;
 pub mod sandbox;
 pub mod simulation;
