@@ -23,8 +23,7 @@ use crate::simulation::scenario::{self, Overrides};
 use crate::simulation::{Recorder, Run, Scenario};
 
 /// The scenario that is played when none is named, and its policy.
-const SCENARIO: (&str, &str) =
-    ("simulations/web-day.yaml", include_str!("../../simulations/web-day.yaml"));
+const SCENARIO: (&str, &str) = ("simulations/web-day.yaml", include_str!("../../simulations/web-day.yaml"));
 const POLICY: &str = include_str!("../../simulations/web-day.policy.yaml");
 
 /// How often the summary line is renewed on a terminal, in real time.

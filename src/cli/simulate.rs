@@ -71,26 +71,18 @@ pub(super) fn length(text: &str) -> Result<Duration, String> {
 }
 
 pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
-    let overrides = Overrides {
-        trace: args.trace.clone(),
-        scale: args.scale,
-        from: args.from,
-        length: args.length,
-    };
+    let overrides =
+        Overrides { trace: args.trace.clone(), scale: args.scale, from: args.from, length: args.length };
     let scenario = scenario::read(&args.scenario, &overrides)?;
     let zone = zone(&scenario);
     let run = simulation::run(&scenario);
-    for (file, text) in [
-        (&args.csv, csv::table as fn(&Run) -> String),
-    ] {
+    for (file, text) in [(&args.csv, csv::table as fn(&Run) -> String)] {
         if let Some(file) = file {
             write(file, &text(&run))?;
         }
     }
-    for (file, text) in [
-        (&args.html, html::page as fn(&Run, &TimeZone) -> String),
-        (&args.svg, svg::picture),
-    ] {
+    for (file, text) in [(&args.html, html::page as fn(&Run, &TimeZone) -> String), (&args.svg, svg::picture)]
+    {
         if let Some(file) = file {
             write(file, &text(&run, &zone))?;
         }
