@@ -4,8 +4,10 @@
 
 mod check;
 mod crd;
+mod demo;
 mod run;
 mod sandbox;
+mod simulate;
 
 use std::io::{self, Write};
 
@@ -30,6 +32,10 @@ enum Command {
     Check(check::Args),
     /// Print the CustomResourceDefinition
     Crd,
+    /// Show it: a day in a minute, the real operator against a sandbox
+    Demo(demo::Args),
+    /// Try a policy against a day of traffic, offline
+    Simulate(simulate::Args),
     /// Run the operator
     Run(run::Args),
     /// Serve a small Kubernetes API on loopback, without a cluster behind it
@@ -88,6 +94,8 @@ pub fn run(cli: Cli, out: &mut dyn Write) -> Result<(), Failure> {
     match cli.command {
         Command::Check(args) => check::run(&args, out),
         Command::Crd => crd::run(out),
+        Command::Demo(args) => demo::run(&args, out),
+        Command::Simulate(args) => simulate::run(&args, out),
         Command::Run(args) => run::run(args, out),
         Command::Sandbox(args) => sandbox::run(&args, out),
     }

@@ -7,5 +7,6 @@ pub mod decision;
 pub mod manifest;
 pub mod operator;
 pub mod policy;
+pub mod report;
 pub mod sandbox;
 pub mod simulation;

@@ -110,12 +110,12 @@ pub fn parse(file: &Path, text: &str) -> Result<Vec<Document>, Mistakes> {
     Ok(trees.into_iter().filter(|tree| !tree.is_null()).map(document).collect())
 }
 
-/// The one policy of a file.
+/// The one policy among the documents of `text`, which is called `file` in errors.
 ///
 /// # Errors
-/// When the file holds no policy, several, or one with mistakes.
-pub fn read_policy(file: &Path) -> Result<PolicyManifest, Mistakes> {
-    let documents = read(file)?;
+/// When there is no policy, several, or one with mistakes.
+pub fn parse_policy(file: &Path, text: &str) -> Result<PolicyManifest, Mistakes> {
+    let documents = parse(file, text)?;
     let mut policies = documents.iter().filter(|document| document.is_policy());
     match (policies.next(), policies.next()) {
         (Some(document), None) => document.policy(),

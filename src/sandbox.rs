@@ -13,6 +13,7 @@ mod admission;
 mod builtin;
 mod columns;
 mod custom;
+mod deletion;
 mod discovery;
 mod error;
 mod events;
@@ -24,6 +25,7 @@ mod openapi;
 mod owned;
 mod patch;
 mod present;
+pub mod prometheus;
 mod reading;
 mod request;
 mod resources;
@@ -32,10 +34,12 @@ mod schema;
 mod selectors;
 mod server;
 mod shape;
+pub mod stage;
 mod store;
 mod table;
 mod typing;
 mod watch;
+pub mod workload;
 mod writing;
 
 use std::collections::BTreeMap;
@@ -179,15 +183,18 @@ impl Sandbox {
     }
 
     /// A kubeconfig for the administrator.
+    ///
+    /// `kubectl` sends no token from a kubeconfig to a server without TLS. What it does send are the
+    /// user and password of the URL itself, so the token stands there too, as a password.
     #[must_use]
     pub fn kubeconfig(&self) -> String {
         self.kubeconfig_for(ADMIN, &self.token)
     }
 
-    /// A kubeconfig for a user with a token. JSON is YAML too, but people will read this one.
+    /// A kubeconfig for a user with a token.
     #[must_use]
     pub fn kubeconfig_for(&self, user: &str, token: &str) -> String {
-        let url = self.url();
+        let url = format!("http://{user}:{token}@{}", self.address);
         format!(
             "apiVersion: v1\nkind: Config\nclusters:\n- name: sandbox\n  cluster:\n    server: {url}\n\
              users:\n- name: {user}\n  user:\n    token: {token}\n\

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::api::ScalePolicy;
 use crate::decision::{
     Decision, DesiredReason, History, Milli, MissingCause, Mode, Observation, Policy, Reading, Replicas,
     decide,
@@ -30,6 +31,8 @@ pub struct Scenario {
     pub name: String,
     /// Who decides.
     pub policy: Policy,
+    /// The same as a Kubernetes resource.
+    pub resource: ScalePolicy,
     /// The policy as YAML, for reports.
     pub policy_text: String,
     /// The first instant.
@@ -273,11 +276,9 @@ impl<'a> Recorder<'a> {
     pub fn finish(mut self, end: Timestamp) -> Run {
         self.account(end);
         let Self { scenario, mut rows, changes, .. } = self;
-        let seconds = scenario.interval.as_secs_f64();
-        for row in &mut rows {
-            if row.requests > 0.0 {
-                row.qps = row.requests / seconds;
-            }
+        let ends: Vec<Timestamp> = rows.iter().skip(1).map(|row| row.at).chain([end]).collect();
+        for (row, end) in rows.iter_mut().zip(ends) {
+            row.qps = scenario.traffic.mean(row.at, end);
         }
         let scores = scores::score(scenario, &rows, &changes);
         Run {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::Failure;
 use crate::manifest::{self, Document, Mistakes};
+use crate::simulation::scenario::{self, Overrides};
 
 /// Arguments of `tidetable check`.
 #[derive(Debug, clap::Args)]
@@ -28,11 +29,9 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
 /// What a file holds, or everything that is wrong with it.
 fn check(file: &Path) -> Result<String, Mistakes> {
     let documents = manifest::read(file)?;
-    if let [document] = documents.as_slice()
-        && document.kind().is_none()
-        && document.has("traffic")
-    {
-        return scenario(file);
+    if documents.iter().any(scenario::is_scenario) {
+        scenario::read(file, &Overrides::default())?;
+        return Ok("ok, a scenario".to_owned());
     }
     let mut mistakes = Vec::new();
     let mut policies = 0;
@@ -47,10 +46,6 @@ fn check(file: &Path) -> Result<String, Mistakes> {
     }
     let plural = if policies == 1 { "y" } else { "ies" };
     if mistakes.is_empty() { Ok(format!("ok, {policies} polic{plural}")) } else { Err(Mistakes(mistakes)) }
-}
-
-fn scenario(_file: &Path) -> Result<String, Mistakes> {
-    Ok("ok, a scenario".to_owned())
 }
 
 fn nothing(file: &Path, document: Option<&Document>) -> manifest::Mistake {

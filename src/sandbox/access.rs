@@ -66,8 +66,9 @@ impl Access {
 
     /// A new token for a user.
     pub(crate) fn add_token(&self, user: &str) -> String {
-        let token: String =
+        let parts: Vec<String> =
             (0..4).map(|part| format!("{:016x}", RandomState::new().hash_one(part))).collect();
+        let token = parts.concat();
         lock(&self.users).insert(token.clone(), user.to_owned());
         token
     }
@@ -75,12 +76,16 @@ impl Access {
     /// The user whom an `Authorization` header names.
     pub(crate) fn authenticate(&self, header: Option<&str>) -> Result<String, ApiError> {
         let Some(header) = header else { return Ok(ANONYMOUS.to_owned()) };
-        let token = header.strip_prefix("Bearer ").unwrap_or_default();
-        lock(&self.users).get(token).cloned().ok_or_else(ApiError::unauthorized)
+        let token = match (header.strip_prefix("Bearer "), header.strip_prefix("Basic ")) {
+            (Some(token), _) => token.to_owned(),
+            (None, Some(encoded)) => basic_password(encoded).ok_or_else(ApiError::unauthorized)?,
+            (None, None) => String::new(),
+        };
+        lock(&self.users).get(&token).cloned().ok_or_else(ApiError::unauthorized)
     }
 
     /// Whether `user` may do what `attributes` say. Everyone with a token may do everything.
-    pub(crate) fn authorize(&self, user: &str, attributes: &Attributes) -> Result<(), ApiError> {
+    pub(crate) fn authorize(user: &str, attributes: &Attributes) -> Result<(), ApiError> {
         let open = matches!(attributes.path.as_str(), "/version" | "/healthz" | "/livez" | "/readyz");
         if user != ANONYMOUS || open {
             return Ok(());
@@ -133,6 +138,13 @@ impl Access {
     pub(crate) fn seen(&self) -> BTreeMap<RequestSeen, u64> {
         lock(&self.seen).clone()
     }
+}
+
+/// The password in a basic `Authorization` header; see [`super::Sandbox::kubeconfig`] for who sends one.
+fn basic_password(encoded: &str) -> Option<String> {
+    let bytes: k8s_openapi::ByteString = serde_json::from_value(json!(encoded)).ok()?;
+    let text = String::from_utf8(bytes.0).ok()?;
+    text.split_once(':').map(|(_, password)| password.to_owned())
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

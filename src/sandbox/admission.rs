@@ -134,15 +134,14 @@ pub(crate) fn confine_config(
     mut config: Value,
     part: Part,
 ) -> Result<Value, ApiError> {
-    let unknown = match &resource.custom {
-        Some(custom) => shape::prune(&custom.schema, &mut config),
-        None => {
-            let (pruned, unknown) = builtin::prune(resource, &config).map_err(|message| {
-                ApiError::bad_request(format!("failed to create typed patch object: {message}"))
-            })?;
-            config = pruned;
-            unknown
-        }
+    let unknown = if let Some(custom) = &resource.custom {
+        shape::prune(&custom.schema, &mut config)
+    } else {
+        let (pruned, unknown) = builtin::prune(resource, &config).map_err(|message| {
+            ApiError::bad_request(format!("failed to create typed patch object: {message}"))
+        })?;
+        config = pruned;
+        unknown
     };
     if let Some(field) = unknown.first() {
         return Err(ApiError::untyped_patch(resource, &config, field));

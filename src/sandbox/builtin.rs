@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::error::FieldError;
 use super::events::is_new_face;
-use super::json::{child_path, object_at, text_at};
+use super::json::{child_path, fields, object_at, text_at};
 use super::resources::ResourceType;
 
 /// Removes the fields that a kind doesn't have and returns their paths.
@@ -32,12 +32,13 @@ pub(crate) fn prune(resource: &ResourceType, object: &Value) -> Result<(Value, V
 pub(crate) fn blank(resource: &ResourceType) -> Value {
     match resource.storage.as_str() {
         "deployments.apps" => {
-            json!({"spec": {"strategy": {}, "template": {"metadata": {}, "spec": {}}}, "status": {}})
+            json!({"spec": {"strategy": {}, "template": {"metadata": {}, "spec": {"containers": []}}}, "status": {}})
         }
         "replicasets.apps" | "statefulsets.apps" => {
-            json!({"spec": {"template": {"metadata": {}, "spec": {}}}, "status": {}})
+            json!({"spec": {"template": {"metadata": {}, "spec": {"containers": []}}}, "status": {}})
         }
-        "pods" | "services" | "leases.coordination.k8s.io" | "nodes" => json!({"spec": {}, "status": {}}),
+        "pods" => json!({"spec": {"containers": []}, "status": {}}),
+        "services" | "leases.coordination.k8s.io" | "nodes" => json!({"spec": {}, "status": {}}),
         _ => json!({}),
     }
 }
@@ -82,7 +83,15 @@ pub(crate) fn fill_defaults(resource: &ResourceType, object: &mut Value) {
             }
         }
         "secrets" => {
-            object.as_object_mut().map(|map| map.entry("type").or_insert_with(|| json!("Opaque")));
+            let secret = fields(object);
+            secret.entry("type").or_insert_with(|| json!("Opaque"));
+            if let Some(Value::Object(texts)) = secret.remove("stringData") {
+                let data = object_at(object, "data");
+                for (name, text) in texts {
+                    let bytes = text.as_str().unwrap_or_default().as_bytes().to_vec();
+                    data.insert(name, json!(k8s_openapi::ByteString(bytes)));
+                }
+            }
         }
         "namespaces" => {
             let name = object["metadata"]["name"].clone();
@@ -106,16 +115,11 @@ pub(crate) fn initialise(resource: &ResourceType, object: &mut Value) {
         "deployments.apps" | "poddisruptionbudgets.policy" => object["status"] = json!({}),
         "replicasets.apps" | "statefulsets.apps" => object["status"] = json!({"replicas": 0}),
         "services" => object["status"] = json!({"loadBalancer": {}}),
-        "events" => {
-            object.as_object_mut().map(|map| {
-                map.entry("source").or_insert_with(|| json!({}));
-                map.entry("firstTimestamp").or_insert(Value::Null);
-                map.entry("lastTimestamp").or_insert(Value::Null);
-                map.entry("eventTime").or_insert(Value::Null);
-                map.entry("reportingComponent").or_insert_with(|| json!(""));
-                map.entry("reportingInstance").or_insert_with(|| json!(""))
-            });
-        }
+        "events" => defaults(
+            fields(object),
+            json!({"source": {}, "reportingComponent": "", "reportingInstance": "",
+                "firstTimestamp": null, "lastTimestamp": null, "eventTime": null}),
+        ),
         _ => {}
     }
 }
@@ -176,8 +180,7 @@ fn judge_workload(object: &Value, old: Option<&Value>, errors: &mut Vec<FieldErr
         }
     }
     judge_containers(&spec["template"]["spec"], "spec.template.spec", errors);
-    if let Some(old) = old.filter(|old| old["spec"]["selector"] != *selector) {
-        let _ = old;
+    if old.is_some_and(|old| old["spec"]["selector"] != *selector) {
         errors.push(FieldError::invalid("spec.selector", selector, "field is immutable"));
     }
 }
@@ -216,12 +219,10 @@ fn judge_event(object: &Value, errors: &mut Vec<FieldError>) {
             errors.push(FieldError::invalid(field, &json!(""), &detail));
         }
     }
-    if object["regarding"]["namespace"].as_str().unwrap_or("default")
-        != text_at(object, "/metadata/namespace")
-        && !text_at(object, "/regarding/namespace").is_empty()
-    {
-        let value = &object["regarding"]["namespace"];
-        errors.push(FieldError::invalid("involvedObject.namespace", value, "does not match event.namespace"));
+    let namespace = text_at(object, "/regarding/namespace");
+    if !namespace.is_empty() && namespace != text_at(object, "/metadata/namespace") {
+        let detail = "does not match event.namespace";
+        errors.push(FieldError::invalid("involvedObject.namespace", &json!(namespace), detail));
     }
 }
 
@@ -260,7 +261,7 @@ fn pod_defaults(spec: &mut Value) {
                 }),
             );
             for port in container.get_mut("ports").and_then(Value::as_array_mut).into_iter().flatten() {
-                port.as_object_mut().map(|port| port.entry("protocol").or_insert_with(|| json!("TCP")));
+                fields(port).entry("protocol").or_insert_with(|| json!("TCP"));
             }
         }
     }

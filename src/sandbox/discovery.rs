@@ -43,7 +43,7 @@ pub(crate) fn answer(registry: &Registry, path: &str, headers: &HeaderMap) -> Op
 
 fn version() -> Value {
     json!({
-        "major": "1", "minor": "33", "gitVersion": "v1.33.0+tidetable-sandbox", "gitCommit": "",
+        "major": "1", "minor": "32", "gitVersion": "v1.32.0+tidetable-sandbox", "gitCommit": "",
         "gitTreeState": "clean", "buildDate": "1970-01-01T00:00:00Z", "goVersion": "none",
         "compiler": "rustc", "platform": "sandbox",
     })

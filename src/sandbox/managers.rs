@@ -36,10 +36,10 @@ pub(crate) fn record_update(old: &Value, new: &mut Value, manager: &Manager, now
     let mut owners = read(old);
     let changes = compare(old, new, typing);
     take_from_others(&mut owners, manager, &changes);
-    let changed = changes.added.union(&changes.modified);
+    let taken = changes.added.union(&changes.modified);
     let position = owners.iter().position(|owner| owner.manager == *manager);
     let mut mine = position.map_or_else(|| fresh(manager, now), |index| owners.remove(index));
-    let set = mine.set.clone().difference(&changes.removed).union(&changed);
+    let set = mine.set.clone().difference(&changes.removed).union(&taken);
     if set != mine.set {
         now.clone_into(&mut mine.time);
         mine.set = set;
@@ -87,19 +87,19 @@ fn fresh(manager: &Manager, now: &str) -> Owner {
 }
 
 fn take_from_others(owners: &mut [Owner], manager: &Manager, changes: &Comparison) {
-    let changed = changes.added.clone().union(&changes.modified);
+    let touched = changes.added.clone().union(&changes.modified);
     for owner in owners.iter_mut().filter(|owner| owner.manager != *manager) {
-        let lost = owner.set.intersection(&changed);
+        let lost = owner.set.intersection(&touched);
         owner.set = owner.set.clone().difference(&lost).difference(&changes.removed);
     }
 }
 
 fn refuse_conflicts(owners: &[Owner], changes: &Comparison) -> Result<(), ApiError> {
-    let changed = changes.added.clone().union(&changes.modified);
+    let touched = changes.added.clone().union(&changes.modified);
     let conflicts: Vec<(String, String)> = owners
         .iter()
         .flat_map(|owner| {
-            let paths = owner.set.intersection(&changed).paths();
+            let paths = owner.set.intersection(&touched).paths();
             paths.into_iter().map(|path| (describe(owner), path))
         })
         .collect();
@@ -110,10 +110,10 @@ fn describe(owner: &Owner) -> String {
     let Owner { manager, time, .. } = owner;
     let mut text = format!("{:?}", manager.name);
     if !manager.subresource.is_empty() {
-        text.push_str(&format!(" with subresource {:?}", manager.subresource));
+        text = format!("{text} with subresource {:?}", manager.subresource);
     }
     if !manager.applies {
-        text.push_str(&format!(" using {} at {time}", manager.api_version));
+        text = format!("{text} using {} at {time}", manager.api_version);
     }
     text
 }
@@ -144,15 +144,34 @@ fn merge(live: &mut Value, config: &Value, typing: Typing<'_>) {
     }
 }
 
+/// Merges two lists of items with identities. What both have stands in the order of the configuration;
+/// what only the live object has keeps its place among its neighbours.
 fn merge_items(live: &mut Value, items: &[Value], same: impl Fn(&Value, &Value) -> bool, typing: Typing<'_>) {
-    let mut list = live.as_array().cloned().unwrap_or_default();
+    let mine = live.as_array().cloned().unwrap_or_default();
+    let mut merged = Vec::with_capacity(mine.len() + items.len());
+    let mut mine_left = mine.iter().peekable();
     for item in items {
-        match list.iter_mut().find(|mine| same(mine, item)) {
-            Some(mine) => merge(mine, item, typing.items()),
-            None => list.push(item.clone()),
+        let shared = mine.iter().find(|candidate| same(candidate, item));
+        // Live items that stand before this one, or at the end of what both know, come first.
+        while let Some(candidate) = mine_left.peek() {
+            let elsewhere = items.iter().any(|other| same(candidate, other));
+            if same(candidate, item) {
+                mine_left.next();
+                break;
+            }
+            if !elsewhere {
+                merged.push((*candidate).clone());
+            } else if shared.is_none() {
+                break;
+            }
+            mine_left.next();
         }
+        let mut result = shared.cloned().unwrap_or(Value::Null);
+        merge(&mut result, item, typing.items());
+        merged.push(result);
     }
-    *live = Value::Array(list);
+    merged.extend(mine_left.filter(|left| !items.iter().any(|item| same(left, item))).cloned());
+    *live = Value::Array(merged);
 }
 
 fn read(object: &Value) -> Vec<Owner> {

@@ -1,7 +1,6 @@
 //! Creating, changing and deleting objects by the rules of the API: generations, finalizers, owners,
 //! namespaces. Everything that changes an object on behalf of a client goes through here.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -10,7 +9,7 @@ use super::admission::{self, Strictness, typing_of};
 use super::custom::{self, Part};
 use super::error::ApiError;
 use super::events;
-use super::json::{Parsed, object_at, text_at};
+use super::json::{Parsed, fields, object_at, text_at};
 use super::managers::{self, Manager};
 use super::resources::{Registry, ResourceType};
 use super::store::{Store, StoreError};
@@ -51,19 +50,6 @@ pub(crate) struct Written {
     pub(crate) warnings: Vec<String>,
 }
 
-/// What a deletion asks for.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Deletion {
-    /// The only identity that may be deleted.
-    pub(crate) uid: Option<String>,
-    /// The only version that may be deleted.
-    pub(crate) version: Option<String>,
-    /// Whether dependents stay.
-    pub(crate) orphan: bool,
-    /// Whether nothing is deleted.
-    pub(crate) dry_run: bool,
-}
-
 impl Objects {
     /// Adds an object.
     pub(crate) fn create(
@@ -90,21 +76,7 @@ impl Objects {
         } else {
             Vec::new()
         };
-        if resource.status {
-            object_at(&mut object, "metadata");
-            if let Some(map) = object.as_object_mut() {
-                map.remove("status");
-            }
-        }
-        let mut owners = object["metadata"]["managedFields"].clone();
-        if write.manager.applies {
-            admission::keep_system_fields(&mut object, &json!({}));
-        } else {
-            owners = Value::Null;
-            admission::keep_system_fields(&mut object, &json!({"metadata": {"generateName": prefix}}));
-        }
-        object["metadata"]["managedFields"] = owners;
-        admission::drop_empty(&mut object);
+        clear_system_fields(resource, &mut object, &prefix, write.manager.applies);
         admission::judge(resource, &object, None, Part::Main)?;
         let now = self.store.now();
         if !write.manager.applies {
@@ -198,53 +170,6 @@ impl Objects {
         }
     }
 
-    /// Deletes an object, or marks it when finalizers hold it. Returns its last state and whether it is
-    /// gone.
-    pub(crate) fn delete(
-        &self,
-        resource: &ResourceType,
-        present: &Arc<Value>,
-        deletion: &Deletion,
-    ) -> Result<(Arc<Value>, bool), ApiError> {
-        let name = text_at(present, "/metadata/name").to_owned();
-        check_deletion(resource, present, deletion, &name)?;
-        if resource.storage == "namespaces" && matches!(name.as_str(), "default" | "kube-system") {
-            return Err(ApiError::forbidden_object(resource, &name, "this namespace may not be deleted"));
-        }
-        let mut marked = Value::clone(present);
-        let held = marked["metadata"]["finalizers"].as_array().is_some_and(|list| !list.is_empty());
-        let contains = matches!(resource.storage.as_str(), "namespaces" | DEFINITIONS);
-        if (held || contains) && !marked["metadata"]["deletionTimestamp"].is_string() {
-            marked["metadata"]["deletionTimestamp"] = json!(self.store.now());
-            marked["metadata"]["deletionGracePeriodSeconds"] = json!(0);
-            if resource.generation {
-                let generation = marked["metadata"]["generation"].as_u64().unwrap_or_default() + 1;
-                marked["metadata"]["generation"] = json!(generation);
-            }
-            if resource.storage == "namespaces" {
-                marked["status"] = json!({"phase": "Terminating"});
-            }
-        }
-        if deletion.dry_run {
-            return Ok((Arc::new(marked), !held && !contains));
-        }
-        let lost = |_| ApiError::conflict(resource, &name);
-        if contains {
-            let object = self.store.replace(&resource.storage, present, marked).map_err(lost)?;
-            self.empty(resource, &object);
-            return Ok((object, false));
-        }
-        if held {
-            if marked == **present {
-                return Ok((Arc::clone(present), false));
-            }
-            return Ok((self.store.replace(&resource.storage, present, marked).map_err(lost)?, false));
-        }
-        let object = self.store.delete_unchanged(&resource.storage, present, marked).map_err(lost)?;
-        self.after_removal(resource, &object, deletion.orphan);
-        Ok((object, true))
-    }
-
     /// Makes the namespaces that every cluster has.
     pub(crate) fn create_first_namespaces(&self) {
         for name in ["default", "kube-node-lease", "kube-public", "kube-system"] {
@@ -287,84 +212,17 @@ impl Objects {
             self.registry.replace_custom(text_at(object, "/metadata/name"), served);
         }
     }
+}
 
-    /// Removes what belonged to an object that is gone, and the container it was the last content of.
-    fn after_removal(&self, resource: &ResourceType, object: &Value, orphan: bool) {
-        let uid = text_at(object, "/metadata/uid");
-        if !orphan && !uid.is_empty() {
-            self.remove_where(|candidate| {
-                let owners = candidate["metadata"]["ownerReferences"].as_array();
-                owners.is_some_and(|owners| owners.iter().any(|owner| owner["uid"] == uid))
-            });
-        }
-        let namespace = text_at(object, "/metadata/namespace");
-        if let Some(found) = self.store.get("namespaces", "", namespace) {
-            self.finish("namespaces", &found, |candidate| {
-                text_at(candidate, "/metadata/namespace") == namespace
-            });
-        }
-        if resource.custom.is_some()
-            && let Some(definition) = self.store.get(DEFINITIONS, "", &resource.storage)
-            && self.store.list(&resource.storage, None).0.is_empty()
-        {
-            self.finish(DEFINITIONS, &definition, |_| false);
-        }
+/// Removes from a new object what its author has no say in. An apply has recorded its owners already.
+fn clear_system_fields(resource: &ResourceType, object: &mut Value, prefix: &str, applied: bool) {
+    if resource.status {
+        fields(object).remove("status");
     }
-
-    /// Removes the content of a namespace or of a definition, and then itself.
-    fn empty(&self, resource: &ResourceType, container: &Arc<Value>) {
-        let name = text_at(container, "/metadata/name").to_owned();
-        if resource.storage == "namespaces" {
-            let inside = |candidate: &Value| text_at(candidate, "/metadata/namespace") == name;
-            self.remove_where(inside);
-            self.finish("namespaces", container, inside);
-        } else {
-            let served = self.registry.all();
-            if let Some(custom) = served.iter().find(|r| r.custom.is_some() && r.storage == name) {
-                for object in self.store.list(&name, None).0 {
-                    // Who changes or holds an object now is waited for.
-                    let _ = self.delete(custom, &object, &Deletion::default());
-                }
-            }
-            if self.store.list(&name, None).0.is_empty() {
-                self.finish(DEFINITIONS, container, |_| false);
-            }
-        }
-    }
-
-    fn remove_where(&self, chosen: impl Fn(&Value) -> bool) {
-        for (resource, object) in self.find(&chosen) {
-            // Who changes or holds an object now is waited for.
-            let _ = self.delete(&resource, &object, &Deletion::default());
-        }
-    }
-
-    /// Removes a container that is being deleted when nothing is left in it.
-    fn finish(&self, storage: &str, container: &Value, inside: impl Fn(&Value) -> bool) {
-        let deleting = container["metadata"]["deletionTimestamp"].is_string();
-        if !deleting || !self.find(&inside).is_empty() {
-            return;
-        }
-        let name = text_at(container, "/metadata/name");
-        if storage == DEFINITIONS {
-            self.registry.replace_custom(name, Vec::new());
-        }
-        // It may have been finished by the removal of its last content.
-        let _ = self.store.delete(storage, "", name);
-    }
-
-    fn find(&self, chosen: impl Fn(&Value) -> bool) -> Vec<(Arc<ResourceType>, Arc<Value>)> {
-        let mut seen = BTreeSet::new();
-        let mut found = Vec::new();
-        for resource in self.registry.all() {
-            if seen.insert(resource.storage.clone()) {
-                let (objects, _) = self.store.list(&resource.storage, None);
-                let chosen = objects.into_iter().filter(|object| chosen(object));
-                found.extend(chosen.map(|object| (Arc::clone(&resource), object)));
-            }
-        }
-        found
-    }
+    let owners = if applied { object["metadata"]["managedFields"].clone() } else { Value::Null };
+    admission::keep_system_fields(object, &json!({"metadata": {"generateName": prefix}}));
+    object["metadata"]["managedFields"] = owners;
+    admission::drop_empty(object);
 }
 
 /// The new object, with what the request may not touch as it was.
@@ -375,7 +233,7 @@ fn confine(resource: &ResourceType, old: &Value, mut object: Value, part: Part) 
             match object.get("status") {
                 Some(status) => confined["status"] = status.clone(),
                 None => {
-                    confined.as_object_mut().map(|map| map.remove("status"));
+                    fields(&mut confined).remove("status");
                 }
             }
             confined
@@ -385,7 +243,7 @@ fn confine(resource: &ResourceType, old: &Value, mut object: Value, part: Part) 
                 match old.get("status") {
                     Some(status) => object["status"] = status.clone(),
                     None => {
-                        object.as_object_mut().map(|map| map.remove("status"));
+                        fields(&mut object).remove("status");
                     }
                 }
             }
@@ -408,28 +266,6 @@ fn check_preconditions(
     }
     if !version.is_empty() && version != text_at(old, "/metadata/resourceVersion") {
         return Err(ApiError::conflict(resource, name));
-    }
-    Ok(())
-}
-
-fn check_deletion(
-    resource: &ResourceType,
-    present: &Value,
-    deletion: &Deletion,
-    name: &str,
-) -> Result<(), ApiError> {
-    let pairs = [
-        ("UID", &deletion.uid, "/metadata/uid"),
-        ("ResourceVersion", &deletion.version, "/metadata/resourceVersion"),
-    ];
-    for (label, wanted, pointer) in pairs {
-        let found = text_at(present, pointer);
-        if let Some(wanted) = wanted
-            && wanted != found
-        {
-            let (wanted, found) = (format!("{label}: {wanted}"), format!("{label}: {found}"));
-            return Err(ApiError::precondition(resource, name, &wanted, &found));
-        }
     }
     Ok(())
 }

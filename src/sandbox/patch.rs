@@ -88,7 +88,8 @@ pub(crate) fn strategic_patch(object: &mut Value, patch: &Value, typing: Typing<
             && let (Some(present), Some(order)) = (target.get_mut(list), order.as_array())
         {
             let keys = merge_keys(present, order, typing.child(list));
-            reorder(present, order, &keys);
+            let before = present.as_array().cloned().unwrap_or_default();
+            *present = Value::Array(arrange(before.clone(), order, &before, &keys));
         }
     }
 }
@@ -102,29 +103,31 @@ fn patch_list(present: &mut Value, changes: &[Value], order: Option<&Vec<Value>>
         *present = Value::Array(kept);
         return;
     }
-    let mut items = present.as_array().cloned().unwrap_or_default();
+    let before = present.as_array().cloned().unwrap_or_default();
+    let mut items = before.clone();
     if is_set {
         let new: Vec<Value> = changes.iter().filter(|change| !items.contains(change)).cloned().collect();
         items.extend(new);
         *present = Value::Array(items);
         return;
     }
-    let mut touched = Vec::new();
     for change in changes {
         let position = items.iter().position(|item| item_key(&keys, item) == item_key(&keys, change));
-        let old = position.map(|index| items.remove(index));
-        if change["$patch"] != "delete" {
-            let mut item = old.unwrap_or(Value::Null);
-            strategic_patch(&mut item, change, typing.items());
-            touched.push(item);
+        match (position, change["$patch"] == "delete") {
+            (Some(index), true) => {
+                items.remove(index);
+            }
+            (Some(index), false) => strategic_patch(&mut items[index], change, typing.items()),
+            (None, true) => {}
+            (None, false) => {
+                let mut item = Value::Null;
+                strategic_patch(&mut item, change, typing.items());
+                items.push(item);
+            }
         }
     }
-    // What a patch names comes before what it doesn't.
-    touched.append(&mut items);
-    *present = Value::Array(touched);
-    if let Some(order) = order {
-        reorder(present, order, &keys);
-    }
+    let order = order.map_or(changes, Vec::as_slice);
+    *present = Value::Array(arrange(items, order, &before, &keys));
 }
 
 /// Strategic merge uses the first key of a list alone.
@@ -139,15 +142,30 @@ fn merge_keys(present: &Value, changes: &[Value], typing: Typing<'_>) -> Vec<Str
     }
 }
 
-fn reorder(present: &mut Value, order: &[Value], keys: &[String]) {
-    let Some(items) = present.as_array_mut() else { return };
-    let place = |item: &Value| {
-        let same = |wanted: &Value| {
-            if keys.is_empty() { wanted == item } else { item_key(keys, wanted) == item_key(keys, item) }
+/// Puts the items that `order` names in its order, and the others where they stood among them before. An
+/// item whose place isn't known comes before what the patch doesn't name.
+fn arrange(items: Vec<Value>, order: &[Value], before: &[Value], keys: &[String]) -> Vec<Value> {
+    let place = |list: &[Value], item: &Value| {
+        let same = |other: &Value| {
+            if keys.is_empty() { other == item } else { item_key(keys, other) == item_key(keys, item) }
         };
-        order.iter().position(same).unwrap_or(usize::MAX)
+        list.iter().position(same)
     };
-    items.sort_by_key(place);
+    let (mut named, others): (Vec<Value>, Vec<Value>) =
+        items.into_iter().partition(|item| place(order, item).is_some());
+    named.sort_by_key(|item| place(order, item));
+    let mut arranged = Vec::with_capacity(named.len() + others.len());
+    let mut others = others.into_iter().peekable();
+    for item in named {
+        while let Some(other) = others.next_if(|other| {
+            place(before, other).zip(place(before, &item)).is_some_and(|(other, item)| other < item)
+        }) {
+            arranged.push(other);
+        }
+        arranged.push(item);
+    }
+    arranged.extend(others);
+    arranged
 }
 
 fn without_directives(value: &Value) -> Value {
@@ -188,6 +206,12 @@ mod tests {
                 json!({"containers": [{"name": "a", "env": [{"name": "B", "value": "2"}]}]}),
                 json!({"containers": [{"name": "a", "image": "x",
                     "env": [{"name": "B", "value": "2"}, {"name": "A", "value": "1"}]}], "args": ["x"]}),
+            ),
+            (
+                json!({"$setElementOrder/containers": [{"name": "c"}, {"name": "a"}],
+                    "containers": [{"name": "c"}], "args": null}),
+                json!({"containers": [{"name": "c"}, {"name": "a", "image": "x",
+                    "env": [{"name": "A", "value": "1"}]}]}),
             ),
             (
                 json!({"containers": [{"name": "a", "$patch": "delete"}], "args": ["y"]}),

@@ -32,7 +32,7 @@ impl Presenter {
             Form::Partial => table::partial(&object),
             Form::Table => {
                 let metadata = json!({"resourceVersion": object["metadata"]["resourceVersion"]});
-                table::table(&self.resource, &[object], metadata, self.include, self.clock.now())
+                table::table(&self.resource, &[object], &metadata, self.include, self.clock.now())
             }
         }
     }
@@ -51,7 +51,7 @@ impl Presenter {
         let mut objects: Vec<Value> =
             stored.iter().map(|object| events::from_stored(&self.resource, object)).collect();
         match self.form {
-            Form::Table => table::table(&self.resource, &objects, metadata, self.include, self.clock.now()),
+            Form::Table => table::table(&self.resource, &objects, &metadata, self.include, self.clock.now()),
             Form::Partial => {
                 let items: Vec<Value> = objects.iter().map(table::partial).collect();
                 let kind = "PartialObjectMetadataList";

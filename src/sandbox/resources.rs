@@ -7,6 +7,7 @@ use super::custom::CustomSchema;
 
 /// One resource of one group and version, with all that routing, discovery and storage need to know.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an independent fact about a kind")]
 pub struct ResourceType {
     /// The API group; empty for the core group.
     pub group: String,

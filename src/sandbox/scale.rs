@@ -6,7 +6,7 @@
 use serde_json::{Value, json};
 
 use super::error::{ApiError, FieldError};
-use super::json::text_at;
+use super::json::{fields, text_at};
 use super::resources::{ResourceType, ScalePaths};
 use super::selectors::selector_text;
 
@@ -90,13 +90,40 @@ pub(crate) fn set(
         return Err(ApiError::conflict(resource, name));
     }
     let mut scaled = object.clone();
-    if let Some(replicas) = scaled.pointer_mut(&paths.spec_replicas) {
-        *replicas = json!(count);
-    } else if let Some((parent, field)) = paths.spec_replicas.rsplit_once('/') {
-        match scaled.pointer_mut(parent) {
-            Some(parent) => parent[field] = json!(count),
-            None => scaled[parent.trim_start_matches('/')] = json!({field: count}),
-        }
+    let mut place = &mut scaled;
+    for field in paths.spec_replicas.split('/').filter(|field| !field.is_empty()) {
+        place = fields(place).entry(field).or_insert(Value::Null);
     }
+    *place = json!(count);
     Ok(scaled)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::resources::Registry;
+    use super::*;
+
+    #[test]
+    fn zero_replicas_are_left_out_and_can_be_set_again() {
+        let deployments = Registry::built_in().find("apps", "v1", "deployments").expect("deployments");
+        let paths = deployments.scale.clone().expect("a scale");
+        let object = json!({
+            "metadata": {"name": "web", "resourceVersion": "7"},
+            "spec": {"replicas": 0, "selector": {"matchLabels": {"app": "web"}}},
+            "status": {"replicas": 2},
+        });
+        let mut scale = of(&deployments, &paths, &object).expect("a scale");
+        assert_eq!(scale["spec"], json!({}));
+        assert_eq!(scale["status"], json!({"replicas": 2, "selector": "app=web"}));
+        scale["spec"]["replicas"] = json!(3);
+        assert_eq!(set(&deployments, &paths, &object, &scale).expect("set")["spec"]["replicas"], 3);
+        let cases = [(json!(-1), 422), (json!("3"), 422), (json!(1.5), 422), (json!(3_000_000_000_u64), 422)];
+        for (replicas, code) in cases {
+            scale["spec"]["replicas"] = replicas;
+            assert_eq!(set(&deployments, &paths, &object, &scale).expect_err("refused").code, code);
+        }
+        scale["metadata"]["resourceVersion"] = json!("6");
+        scale["spec"]["replicas"] = json!(3);
+        assert_eq!(set(&deployments, &paths, &object, &scale).expect_err("stale").code, 409);
+    }
 }

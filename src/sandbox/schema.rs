@@ -39,7 +39,7 @@ impl Checker {
             Value::Array(items) => self.check_array(schema, items, path),
             Value::String(text) => self.check_text(schema, text, path),
             Value::Number(number) => {
-                self.check_number(schema, number.as_f64().unwrap_or_default(), value, path)
+                self.check_number(schema, number.as_f64().unwrap_or_default(), value, path);
             }
             Value::Bool(_) | Value::Null => {}
         }

@@ -43,7 +43,7 @@ impl Include {
 pub(crate) fn table(
     resource: &ResourceType,
     objects: &[Value],
-    list_metadata: Value,
+    list_metadata: &Value,
     include: Include,
     now: Timestamp,
 ) -> Value {
@@ -195,7 +195,7 @@ mod tests {
             "status": {"readyReplicas": 2, "updatedReplicas": 3, "availableReplicas": 2},
         });
         let now = "2026-11-22T07:05:00Z".parse().expect("a timestamp");
-        let table = table(&deployments, &[object], json!({}), Include::Metadata, now);
+        let table = table(&deployments, &[object], &json!({}), Include::Metadata, now);
         let cells = table["rows"][0]["cells"].as_array().expect("cells");
         assert_eq!(cells[..5], [json!("web"), json!("2/3"), json!(3), json!(2), json!("5m")]);
         assert_eq!(table["columnDefinitions"][1]["name"], "Ready");

@@ -113,8 +113,7 @@ fn named_keys(name: &str, items: &[Value]) -> &'static [&'static str] {
             &["containerPort", "protocol"]
         }
         "ports" => &["port", "protocol"],
-        "conditions" => &["type"],
-        "addresses" => &["type"],
+        "conditions" | "addresses" => &["type"],
         "volumeMounts" => &["mountPath"],
         "volumeDevices" => &["devicePath"],
         "ownerReferences" => &["uid"],

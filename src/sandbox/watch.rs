@@ -5,13 +5,14 @@
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures::Stream;
 use serde_json::{Value, json};
-use tokio::time::Instant;
+use tokio::time::{Sleep, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::error::ApiError;
@@ -69,14 +70,13 @@ pub(crate) fn stream(
         }
         version
     });
-    let now = Instant::now();
     let state = Watching {
         watch: store.watch(&scope.storage, start),
         headed: !ready.is_empty(),
         scope,
         ready,
-        deadline: now + terms.timeout.unwrap_or(DEFAULT_TIMEOUT),
-        bookmark_at: terms.bookmarks.then_some(now + BOOKMARK_INTERVAL),
+        deadline: Box::pin(sleep(terms.timeout.unwrap_or(DEFAULT_TIMEOUT))),
+        bookmark: terms.bookmarks.then(|| Box::pin(sleep(BOOKMARK_INTERVAL))),
         stop,
         done: false,
     };
@@ -92,8 +92,8 @@ struct Watching {
     ready: VecDeque<Bytes>,
     /// Whether the heading of a table has been sent.
     headed: bool,
-    deadline: Instant,
-    bookmark_at: Option<Instant>,
+    deadline: Pin<Box<Sleep>>,
+    bookmark: Option<Pin<Box<Sleep>>>,
     stop: CancellationToken,
     done: bool,
 }
@@ -113,13 +113,18 @@ impl Watching {
             if self.done {
                 return None;
             }
-            let bookmark_at = self.bookmark_at.unwrap_or(self.deadline);
+            let bookmark = async {
+                match &mut self.bookmark {
+                    Some(bookmark) => bookmark.await,
+                    None => std::future::pending().await,
+                }
+            };
             let news = tokio::select! {
                 biased;
                 () = self.stop.cancelled() => News::End,
                 event = self.watch.next() => News::Event(event),
-                () = tokio::time::sleep_until(self.deadline) => News::End,
-                () = tokio::time::sleep_until(bookmark_at) => News::Bookmark,
+                () = &mut self.deadline => News::End,
+                () = bookmark => News::Bookmark,
             };
             self.take(news);
         }
@@ -145,12 +150,12 @@ impl Watching {
                 self.ready.push_back(line("ERROR", &error.status()));
             }
             News::Bookmark => {
-                self.bookmark_at = Some(Instant::now() + BOOKMARK_INTERVAL);
+                self.bookmark = Some(Box::pin(sleep(BOOKMARK_INTERVAL)));
                 self.push_bookmark();
             }
             News::End => {
                 self.done = true;
-                if self.bookmark_at.is_some() {
+                if self.bookmark.is_some() {
                     self.push_bookmark();
                 }
             }

@@ -7,11 +7,12 @@ use serde_json::{Value, json};
 
 use super::admission::{self, Strictness, typing_of};
 use super::custom::Part;
+use super::deletion::Deletion;
 use super::error::{ApiError, FieldError, details_of};
 use super::events;
 use super::json::{self, Parsed, object_at, text_at};
 use super::managers::{self, Manager};
-use super::objects::{Deletion, Write, Written};
+use super::objects::{Write, Written};
 use super::reading::{find, namespace, presenter, selector};
 use super::request::content_type;
 use super::resources::ScalePaths;

@@ -11,7 +11,7 @@ use super::Scenario;
 use super::plant::{Measurement, PlantSpec};
 use super::traffic::Traffic;
 use crate::decision::Replicas;
-use crate::manifest::{self, Document, Mistake, Mistakes};
+use crate::manifest::{self, Document, Mistake, Mistakes, PolicyManifest};
 use crate::policy::parse_duration;
 
 /// How long a value of made-up traffic holds.
@@ -134,24 +134,38 @@ pub fn is_scenario(document: &Document) -> bool {
 /// # Errors
 /// Every mistake that can be found at once, with file, line, column and path.
 pub fn read(file: &Path, overrides: &Overrides) -> Result<Scenario, Mistakes> {
-    let documents = manifest::read(file)?;
+    let text = std::fs::read_to_string(file).map_err(|error| whole(file, error.to_string()))?;
+    let directory = file.parent().unwrap_or(Path::new(""));
+    parse(file, &text, overrides, |policy| std::fs::read_to_string(directory.join(policy)))
+}
+
+/// Reads a scenario from `text`, which is called `file` in errors; `open` gives the text of the policy
+/// that it names.
+///
+/// # Errors
+/// As for [`read`].
+pub fn parse(
+    file: &Path,
+    text: &str,
+    overrides: &Overrides,
+    open: impl FnOnce(&Path) -> std::io::Result<String>,
+) -> Result<Scenario, Mistakes> {
+    let documents = manifest::parse(file, text)?;
     let [document] = documents.as_slice() else {
         let problem = format!("a scenario is one YAML document; there are {}", documents.len());
         return Err(whole(file, problem).into());
     };
     let spec: ScenarioSpec = document.read()?;
-    let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let policy_file = file.parent().unwrap_or(Path::new("")).join(&spec.policy);
-    let policy_text = std::fs::read_to_string(&policy_file)
+    let policy_text = open(&spec.policy)
         .map_err(|error| document.mistake("policy", format!("{}: {error}", policy_file.display())))?;
-    let manifest = manifest::read_policy(&policy_file)?;
+    let manifest = manifest::parse_policy(&policy_file, &policy_text)?;
     let mut reader = Reader { document, mistakes: Vec::new() };
     let plant = reader.plant(&spec.plant);
     let interval = reader.span("interval", spec.interval.as_deref().unwrap_or("15s"));
     let length = reader.span("length", &spec.length);
-    let from = reader.instant("from", &spec.from);
     let length = overrides.length.unwrap_or(length);
-    let scale = overrides.scale.unwrap_or(1.0);
+    let from = reader.instant("from", &spec.from);
     if length.as_nanos() / interval.as_nanos().max(1) > MOST_TICKS {
         reader.add("length", format!("more than {MOST_TICKS} ticks; shorten it, or lengthen the interval"));
     }
@@ -159,14 +173,10 @@ pub fn read(file: &Path, overrides: &Overrides) -> Result<Scenario, Mistakes> {
     if !reader.mistakes.is_empty() {
         return Err(Mistakes(reader.mistakes));
     }
+    let scale = overrides.scale.unwrap_or(1.0);
     let (from, traffic) = match &overrides.trace {
         Some(trace) => {
-            let traffic = Traffic::from_csv(trace, scale).map_err(|error| Mistake {
-                file: trace.clone(),
-                place: error.line.map(|line| (u64::try_from(line).unwrap_or(u64::MAX), 1)),
-                path: String::new(),
-                problem: error.problem,
-            })?;
+            let traffic = recorded(trace, scale)?;
             (overrides.from.unwrap_or_else(|| first_midnight(&traffic, &manifest.resource)), traffic)
         }
         None => {
@@ -174,7 +184,18 @@ pub fn read(file: &Path, overrides: &Overrides) -> Result<Scenario, Mistakes> {
             (from, made_up(&parts, scale, from, length))
         }
     };
-    Ok(Scenario { name, policy: manifest.policy, policy_text, from, length, interval, traffic, plant })
+    let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let PolicyManifest { policy, resource } = manifest;
+    Ok(Scenario { name, policy, resource, policy_text, from, length, interval, traffic, plant })
+}
+
+fn recorded(trace: &Path, scale: f64) -> Result<Traffic, Mistake> {
+    Traffic::from_csv(trace, scale).map_err(|error| Mistake {
+        file: trace.to_owned(),
+        place: error.line.map(|line| (u64::try_from(line).unwrap_or(u64::MAX), 1)),
+        path: String::new(),
+        problem: error.problem,
+    })
 }
 
 /// The first local midnight of a trace, in the time zone of the policy's schedule.

@@ -1,1 +1,175 @@
+//! Cases whose answer can be computed by hand, and the promise of the same bytes.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::plant::{Measurement, PlantSpec};
 use super::*;
+
+fn at(text: &str) -> Timestamp {
+    text.parse().expect("a timestamp")
+}
+
+const START: &str = "2026-11-23T00:00:00Z";
+
+fn scenario(policy: &str, traffic: Traffic, hours: u64) -> Scenario {
+    let yaml = format!("scaleTargetRef: {{apiVersion: apps/v1, kind: Deployment, name: web}}\n{policy}");
+    let spec: crate::api::ScalePolicySpec = serde_saphyr::from_str(&yaml).expect("the shape of a spec");
+    Scenario {
+        name: "test".to_owned(),
+        policy: crate::policy::validate(&spec).expect("valid"),
+        resource: ScalePolicy::new("test", spec),
+        policy_text: yaml,
+        from: at(START),
+        length: Duration::from_secs(hours * 3600),
+        interval: Duration::from_secs(15),
+        traffic,
+        plant: PlantSpec {
+            startup: Duration::from_secs(40),
+            capacity_per_replica: 100.0,
+            initial_replicas: Replicas::new(2),
+            measurement: Measurement {
+                window: Duration::from_secs(60),
+                scrape_interval: Duration::from_secs(15),
+            },
+        },
+    }
+}
+
+const LOAD: &str = "
+maxReplicas: 50
+metrics: [{name: qps, prometheus: {query: q}, target: {averageValue: 100}}]
+";
+
+#[test]
+fn constant_demand_settles_where_it_is_covered_and_stays() {
+    let run = run(&scenario(LOAD, Traffic::constant(1000.0), 1));
+    let moves: Vec<_> = run.changes.iter().map(|change| (change.from, change.to)).collect();
+    // 4 pods or 100 % per 15 s: 2 → 6, then the rest, once the 300 s of the seed don't matter upward.
+    assert_eq!(moves, [(2, 6), (6, 10)]);
+    assert_eq!(run.rows.last().map(|row| row.ready), Some(10));
+    assert_eq!(run.rows.len(), 240);
+}
+
+#[test]
+fn a_step_drops_exactly_what_is_missing_until_pods_are_ready() {
+    // 200 qps on two pods of 100, and 700 from 00:10:00 on. The metric is a mean over a minute: at 00:10:15
+    // it says 325, so 4; at 00:10:30 450, so 5; at :45 575, so 6; at 00:11:00 700, so 7.
+    let step = at("2026-11-23T00:10:00Z");
+    let end = at("2026-11-23T02:00:00Z");
+    let traffic = Traffic::sampled(at("2026-11-22T23:00:00Z"), end, Duration::from_secs(15), |now| {
+        if now < step { 200.0 } else { 700.0 }
+    });
+    let run = run(&scenario(LOAD, traffic, 1));
+    let moves: Vec<_> = run.changes.iter().map(|change| (change.at, change.to)).collect();
+    let after = |seconds| step + SignedDuration::from_secs(seconds);
+    assert_eq!(moves, [(after(15), 4), (after(30), 5), (after(45), 6), (after(60), 7)]);
+    // Capacity is 200 for 55 s, 400 for 15 s, 500 for 15 s, 600 for 15 s, then enough.
+    let dropped = 500.0 * 55.0 + 300.0 * 15.0 + 200.0 * 15.0 + 100.0 * 15.0;
+    assert!((run.scores.dropped_requests - dropped).abs() < 1e-6, "{}", run.scores.dropped_requests);
+    assert!((run.scores.requests - (200.0 * 600.0 + 700.0 * 3000.0)).abs() < 1e-6);
+}
+
+#[test]
+fn a_schedule_is_applied_at_its_instant_also_between_ticks() {
+    let policy = "
+maxReplicas: 50
+schedule:
+  entries: [{name: a, cron: '*/7 * * * *', for: 3m, replicas: 9}]
+";
+    let mut scenario = scenario(policy, Traffic::constant(10.0), 1);
+    scenario.interval = Duration::from_secs(300);
+    let run = run(&scenario);
+    let moves: Vec<_> = run.changes.iter().take(4).map(|change| (change.at.to_string(), change.to)).collect();
+    let expected = [
+        ("2026-11-23T00:00:00Z", 9),
+        ("2026-11-23T00:03:00Z", 1),
+        ("2026-11-23T00:07:00Z", 9),
+        ("2026-11-23T00:10:00Z", 1),
+    ];
+    assert_eq!(moves, expected.map(|(at, to)| (at.to_owned(), to)));
+}
+
+#[test]
+fn dry_run_and_paused_change_nothing() {
+    for mode in ["DryRun", "Paused"] {
+        let run = run(&scenario(&format!("{LOAD}mode: {mode}\n"), Traffic::constant(1000.0), 1));
+        assert_eq!((run.changes.len(), run.scores.peak_replicas), (0, 2), "{mode}");
+    }
+}
+
+#[test]
+fn the_same_scenario_gives_the_same_run() {
+    let wave = |now: Timestamp| {
+        let second = i32::try_from(now.as_second().rem_euclid(3600)).unwrap_or(0);
+        f64::from(second) / 3.0
+    };
+    let traffic = || {
+        Traffic::sampled(
+            at("2026-11-22T23:00:00Z"),
+            at("2026-11-23T06:00:00Z"),
+            Duration::from_secs(15),
+            wave,
+        )
+    };
+    let [a, b] = [(); 2].map(|()| run(&scenario(LOAD, traffic(), 5)));
+    assert_eq!(format!("{a:?}"), format!("{b:?}"));
+    assert!(a.changes.len() > 10, "it moves");
+}
+
+#[test]
+fn ticks_are_multiples_of_the_interval_since_the_epoch() {
+    let quarter = Duration::from_secs(15);
+    for (from, expected) in [
+        ("2026-11-23T00:00:00Z", "2026-11-23T00:00:00Z"),
+        ("2026-11-23T00:00:00.001Z", "2026-11-23T00:00:15Z"),
+        ("2026-11-23T00:00:14Z", "2026-11-23T00:00:15Z"),
+        ("1969-12-31T23:59:50Z", "1970-01-01T00:00:00Z"),
+    ] {
+        assert_eq!(first_tick(at(from), quarter), at(expected), "{from}");
+    }
+}
+
+#[test]
+fn means_are_exact_over_pieces_regular_or_not() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("trace.csv");
+    std::fs::write(&file, "timestamp,qps\n100,10\n110,20\n1970-01-01T00:02:20Z,0\n").expect("written");
+    let traffic = Traffic::from_csv(&file, 2.0).expect("a trace");
+    let second = |seconds| Timestamp::from_second(seconds).expect("in range");
+    for (from, to, mean) in
+        [(100, 110, 20.0), (105, 115, 30.0), (100, 140, 35.0), (140, 200, 0.0), (90, 100, 20.0)]
+    {
+        assert!((traffic.mean(second(from), second(to)) - mean).abs() < 1e-9, "{from} to {to}");
+    }
+    for (text, expected) in [
+        ("timestamp,qps\n", "trace.csv: no rows"),
+        ("timestamp,qps\n1,2\n1,3\n", "trace.csv:3: rows must be in order"),
+        ("timestamp,qps\n1,-2\n", "trace.csv:2: \"-2\" is not a rate"),
+        ("timestamp,qps\n1,NaN\n", "trace.csv:2: \"NaN\" is not a rate"),
+        ("timestamp,qps\nnoon,2\n", "trace.csv:2: \"noon\" is neither"),
+        ("timestamp,qps\n1\n", "trace.csv:2: expected timestamp,qps"),
+    ] {
+        std::fs::write(&file, text).expect("written");
+        let error = Traffic::from_csv(&file, 1.0).expect_err(text).to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+}
+
+#[test]
+fn elasticity_is_what_the_reference_computes() {
+    // Rows of the SPEC RG metrics computed by others.
+    let step = Duration::from_secs(60);
+    let scores = scores::elasticity(step, &[10, 15, 16], &[10, 14, 17]);
+    let close = |got: f64, expected: f64| assert!((got - expected).abs() < 1e-6, "{got} is not {expected}");
+    close(scores.theta_u_percent, 2.222_222_222);
+    close(scores.theta_o_percent, 2.083_333_333);
+    close(scores.tau_u_percent, 33.333_333_333);
+    close(scores.upsilon_percent, 0.0);
+    close(scores.replica_hours, 0.683_333_333);
+    assert_eq!((scores.scale_events, scores.reversals), (2, 0));
+    let scores = scores::elasticity(Duration::from_secs(15), &[4, 4], &[4, 5]);
+    close(scores.upsilon_percent, 100.0);
+    close(scores.accuracy_o, 0.5);
+    let nothing = scores::elasticity(step, &[], &[]);
+    close(nothing.theta_u_percent + nothing.upsilon_percent, 0.0);
+}

@@ -2,5 +2,11 @@
 //! cluster that `TIDETABLE_TEST_KUBECONFIG` names. One binary, since linking is what takes the time.
 
 mod cli;
+mod client;
+mod differential;
+mod kubectl;
 mod operator_sandbox;
+mod prometheus;
 mod structure;
+mod support;
+mod transcript;

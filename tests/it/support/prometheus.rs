@@ -23,7 +23,8 @@ impl Prometheus {
         let step = SignedDuration::from_secs(15);
         let (mut at, mut total) = (from, 0.0);
         while at <= to {
-            writeln!(samples, "http_requests_total{{app=\"web\"}} {total} {}", at.as_second()).expect("a string");
+            writeln!(samples, "http_requests_total{{app=\"web\"}} {total} {}", at.as_second())
+                .expect("a string");
             total += qps(at) * 15.0;
             at += step;
         }
@@ -55,7 +56,8 @@ impl Prometheus {
             .spawn()
             .expect("prometheus is installed: scripts/install-test-tools");
         let mut log = BufReader::new(process.stderr.take().expect("piped")).lines();
-        let ready = log.by_ref().map_while(Result::ok).any(|line| line.contains("ready to receive web requests"));
+        let ready =
+            log.by_ref().map_while(Result::ok).any(|line| line.contains("ready to receive web requests"));
         assert!(ready, "the server ended before it was ready");
         // Keep reading, so that the server never waits for its log.
         std::thread::spawn(move || log.for_each(drop));

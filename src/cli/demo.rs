@@ -1,0 +1,257 @@
+//! `tidetable demo`: a day in a minute. The real operator, over HTTP, against the sandbox, with the clock
+//! sped up; then the day's scores and a report.
+
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use tokio::sync::mpsc::{self, UnboundedReceiver};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::{Failure, simulate};
+use crate::clock::Clock;
+use crate::operator::config::SourceConfig;
+use crate::operator::{
+    Evaluation, Occasion, Operator, OperatorError, OperatorOptions, Outcome, Sources, install_crypto_provider,
+};
+use crate::report::html;
+use crate::sandbox::stage::Stage;
+use crate::simulation::scenario::{self, Overrides};
+use crate::simulation::{Recorder, Run, Scenario};
+
+/// The scenario that is played when none is named, and its policy.
+const SCENARIO: (&str, &str) = ("simulations/web-day.yaml", include_str!("../../simulations/web-day.yaml"));
+const POLICY: &str = include_str!("../../simulations/web-day.policy.yaml");
+
+/// How often the summary line is renewed on a terminal, in real time.
+const SUMMARY_EVERY: Duration = Duration::from_millis(200);
+
+/// Arguments of `tidetable demo`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The scenario to play [default: the built-in simulations/web-day.yaml]
+    #[arg(long, value_name = "FILE")]
+    scenario: Option<PathBuf>,
+    /// How many seconds pass in one; 1440 is a day a minute
+    #[arg(long, value_name = "FACTOR", default_value = "1440", value_parser = speed)]
+    speed: f64,
+    /// Play this much of the scenario, such as 12h
+    #[arg(long, value_name = "DURATION", value_parser = simulate::length)]
+    length: Option<Duration>,
+    /// Start at this instant (RFC 3339)
+    #[arg(long, value_name = "INSTANT")]
+    from: Option<Timestamp>,
+    /// Where to write the kubeconfig of the sandbox
+    #[arg(long, value_name = "FILE", default_value = "tidetable-demo.kubeconfig")]
+    kubeconfig: PathBuf,
+    /// Where to write the report
+    #[arg(long, value_name = "FILE", default_value = "tidetable-demo.html")]
+    html: PathBuf,
+}
+
+fn speed(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(factor) if (1.0..=10_000.0).contains(&factor) => Ok(factor),
+        Ok(_) | Err(_) => Err("must be a number from 1 to 10000".to_owned()),
+    }
+}
+
+pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
+    let overrides = Overrides { length: args.length, from: args.from, ..Overrides::default() };
+    let scenario = match &args.scenario {
+        Some(file) => scenario::read(file, &overrides)?,
+        None => scenario::parse(Path::new(SCENARIO.0), SCENARIO.1, &overrides, |_| Ok(POLICY.to_owned()))?,
+    };
+    let zone = simulate::zone(&scenario);
+    let played = super::runtime()?.block_on(play(args, &scenario, &zone, out))?;
+    writeln!(out)?;
+    simulate::table(&played, &zone, out)?;
+    simulate::write(&args.html, &html::page(&played, &zone))?;
+    writeln!(out, "\nreport: {}", args.html.display())?;
+    Ok(())
+}
+
+/// Plays the scenario and gives its books.
+async fn play(
+    args: &Args,
+    scenario: &Scenario,
+    zone: &TimeZone,
+    out: &mut dyn Write,
+) -> Result<Run, Failure> {
+    install_crypto_provider();
+    let clock = Clock::scaled(scenario.from, args.speed);
+    let failed = |error: &dyn std::fmt::Display| Failure::Runtime(error.to_string());
+    let stage = Stage::set(scenario, clock.clone()).await.map_err(|error| failed(&error))?;
+    stage.sandbox.write_kubeconfig(&args.kubeconfig).await.map_err(|error| failed(&error))?;
+    introduce(args, scenario, &stage, out)?;
+    let shutdown = CancellationToken::new();
+    let (operator, evaluations) = start(scenario, &stage, clock.clone(), shutdown.clone())?;
+    let end = scenario.from.saturating_add(signed(scenario.length)).unwrap_or(Timestamp::MAX);
+    let mut show = Show { scenario, zone, out, live: std::io::stdout().is_terminal(), hour: None };
+    let watched = watch(scenario, &mut show, evaluations, &clock, end).await;
+    shutdown.cancel();
+    match operator.await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => return Err(failed(&error)),
+        Err(error) => return Err(failed(&error)),
+    }
+    stage.sandbox.shutdown().await;
+    watched
+}
+
+fn introduce(args: &Args, scenario: &Scenario, stage: &Stage, out: &mut dyn Write) -> Result<(), Failure> {
+    writeln!(out, "{}: {} at {} times real speed", scenario.name, span(scenario.length), args.speed)?;
+    writeln!(out, "watch it from a second terminal:\n")?;
+    let namespace = &stage.namespace;
+    writeln!(out, "  kubectl --kubeconfig {} -n {namespace} get sp -w\n", args.kubeconfig.display())?;
+    out.flush()?;
+    Ok(())
+}
+
+type Running = (JoinHandle<Result<(), OperatorError>>, UnboundedReceiver<Evaluation>);
+
+fn start(
+    scenario: &Scenario,
+    stage: &Stage,
+    clock: Clock,
+    shutdown: CancellationToken,
+) -> Result<Running, Failure> {
+    let failed = |error: &dyn std::fmt::Display| Failure::Runtime(error.to_string());
+    // The endpoint answers for the default source; a policy of several sources is out of a demo's reach.
+    let source = SourceConfig {
+        name: "default".to_owned(),
+        url: stage.prometheus.url(),
+        timeout: Duration::from_secs(2),
+        bearer_token_file: None,
+    };
+    let (sender, evaluations) = mpsc::unbounded_channel();
+    let options = OperatorOptions {
+        clock,
+        sources: Sources::new(&[source]).map_err(|error| failed(&error))?,
+        interval: scenario.interval,
+        evaluations: Some(sender),
+        ..OperatorOptions::new(stage.sandbox.client().map_err(|error| failed(&error))?)
+    };
+    Ok((tokio::spawn(Operator::new(options).run(shutdown)), evaluations))
+}
+
+/// Keeps the books until `end`, and shows what happens.
+async fn watch(
+    scenario: &Scenario,
+    show: &mut Show<'_>,
+    mut evaluations: UnboundedReceiver<Evaluation>,
+    clock: &Clock,
+    end: Timestamp,
+) -> Result<Run, Failure> {
+    let mut recorder = Recorder::new(scenario);
+    let mut summary = tokio::time::interval(SUMMARY_EVERY);
+    let mut interrupted = std::pin::pin!(super::interrupted());
+    loop {
+        tokio::select! {
+            biased;
+            () = &mut interrupted => {
+                return Err(Failure::Runtime("interrupted before the day was over".to_owned()));
+            }
+            () = clock.sleep_until(end) => break,
+            evaluation = evaluations.recv() => {
+                let Some(evaluation) = evaluation else { break };
+                if evaluation.at >= end {
+                    break;
+                }
+                note(&mut recorder, scenario, &evaluation);
+                show.evaluation(&evaluation, &recorder)?;
+            }
+            _ = summary.tick() => show.summary(&recorder)?,
+        }
+    }
+    show.clear()?;
+    Ok(recorder.finish(end))
+}
+
+fn note(recorder: &mut Recorder<'_>, scenario: &Scenario, evaluation: &Evaluation) {
+    let Some(decision) = &evaluation.decision else { return };
+    let applied = match evaluation.outcome {
+        Outcome::Scaled { to, .. } => Some(to),
+        Outcome::Unchanged | Outcome::DryRun | Outcome::Paused | Outcome::Failed { .. } => None,
+    };
+    let tick = evaluation.occasion == Occasion::Tick;
+    let read = tick && !scenario.policy.metrics.is_empty();
+    let measured = read.then(|| scenario.plant.measurement.rate(&scenario.traffic, evaluation.at));
+    recorder.record(evaluation.at, applied, measured, decision, tick);
+}
+
+/// What is printed while the demo runs.
+struct Show<'a> {
+    scenario: &'a Scenario,
+    zone: &'a TimeZone,
+    out: &'a mut dyn Write,
+    /// A terminal, on which the summary line can be renewed in place.
+    live: bool,
+    /// The hour of the last summary that was printed for a log.
+    hour: Option<i8>,
+}
+
+impl Show<'_> {
+    fn evaluation(&mut self, evaluation: &Evaluation, recorder: &Recorder<'_>) -> Result<(), Failure> {
+        match (&evaluation.decision, evaluation.outcome) {
+            (Some(decision), Outcome::Scaled { from, to }) => {
+                self.clear()?;
+                let why = decision.explain(&self.scenario.policy);
+                writeln!(self.out, "{}  {from:>3} → {to:<3} {why}", self.local(evaluation.at))?;
+                self.summary(recorder)
+            }
+            (_, Outcome::Failed { category }) => {
+                self.clear()?;
+                writeln!(self.out, "{}  not scaled: {category}", self.local(evaluation.at))?;
+                Ok(())
+            }
+            (Some(_) | None, _) => Ok(()),
+        }
+    }
+
+    /// The state of things in one line: in place on a terminal, once an hour elsewhere.
+    fn summary(&mut self, recorder: &Recorder<'_>) -> Result<(), Failure> {
+        let Some(row) = recorder.rows().last() else { return Ok(()) };
+        let level = row.level.map_or_else(|| "-".to_owned(), |level| level.to_string());
+        let line = format!(
+            "{}  {:5.0} qps  baseline {:>2}  load {level:>2}  replicas {:>2} ({} ready)",
+            self.local(row.at),
+            row.qps,
+            row.floor,
+            row.replicas,
+            row.ready
+        );
+        let hour = row.at.to_zoned(self.zone.clone()).hour();
+        if self.live {
+            write!(self.out, "\r\x1b[K{line}")?;
+        } else if self.hour != Some(hour) {
+            self.hour = Some(hour);
+            writeln!(self.out, "{line}")?;
+        }
+        self.out.flush()?;
+        Ok(())
+    }
+
+    fn clear(&mut self) -> Result<(), Failure> {
+        if self.live {
+            write!(self.out, "\r\x1b[K")?;
+        }
+        Ok(())
+    }
+
+    fn local(&self, at: Timestamp) -> String {
+        at.to_zoned(self.zone.clone()).strftime("%a %H:%M:%S").to_string()
+    }
+}
+
+fn span(length: Duration) -> String {
+    let minutes = length.as_secs() / 60;
+    if minutes % 60 == 0 { format!("{} h", minutes / 60) } else { format!("{minutes} min") }
+}
+
+fn signed(span: Duration) -> jiff::SignedDuration {
+    jiff::SignedDuration::try_from(span).unwrap_or(jiff::SignedDuration::MAX)
+}

@@ -1,0 +1,132 @@
+//! `tidetable simulate`: a policy against a day of traffic, offline.
+
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use super::Failure;
+use crate::decision::Trigger;
+use crate::policy::parse_duration;
+use crate::report::{csv, html, svg, terminal};
+use crate::simulation::scenario::{self, Overrides};
+use crate::simulation::{self, Run, Scenario};
+
+/// Arguments of `tidetable simulate`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The scenario: traffic, plant, policy, length
+    #[arg(value_name = "SCENARIO.yaml")]
+    scenario: PathBuf,
+    /// A recorded trace in the place of the scenario's traffic: timestamp,qps in Unix seconds or RFC 3339.
+    /// It is played from its first local midnight
+    #[arg(long, value_name = "FILE.csv")]
+    trace: Option<PathBuf>,
+    /// Multiply all demand, to fit a trace of another scale
+    #[arg(long, value_name = "FACTOR", value_parser = factor)]
+    scale: Option<f64>,
+    /// Start at this instant (RFC 3339)
+    #[arg(long, value_name = "INSTANT")]
+    from: Option<Timestamp>,
+    /// Play this long, such as 24h
+    #[arg(long, value_name = "DURATION", value_parser = length)]
+    length: Option<Duration>,
+    /// What to print
+    #[arg(long, value_enum, default_value_t = Output::Table)]
+    output: Output,
+    /// Write one row a tick
+    #[arg(long, value_name = "FILE")]
+    csv: Option<PathBuf>,
+    /// Write one self-contained page
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    /// Write the picture alone
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Output {
+    /// A chart and the scores, for people
+    Table,
+    /// The scores, for programs
+    Json,
+}
+
+fn factor(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(factor) if factor.is_finite() && factor > 0.0 => Ok(factor),
+        Ok(_) | Err(_) => Err("must be a finite number above 0".to_owned()),
+    }
+}
+
+pub(super) fn length(text: &str) -> Result<Duration, String> {
+    match parse_duration(text) {
+        Ok(length) if !length.is_zero() => Ok(length),
+        Ok(_) => Err("must be longer than nothing".to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
+    let overrides =
+        Overrides { trace: args.trace.clone(), scale: args.scale, from: args.from, length: args.length };
+    let scenario = scenario::read(&args.scenario, &overrides)?;
+    let zone = zone(&scenario);
+    let run = simulation::run(&scenario);
+    for (file, text) in [(&args.csv, csv::table as fn(&Run) -> String)] {
+        if let Some(file) = file {
+            write(file, &text(&run))?;
+        }
+    }
+    for (file, text) in [(&args.html, html::page as fn(&Run, &TimeZone) -> String), (&args.svg, svg::picture)]
+    {
+        if let Some(file) = file {
+            write(file, &text(&run, &zone))?;
+        }
+    }
+    match args.output {
+        Output::Table => table(&run, &zone, out),
+        Output::Json => json(&run, out),
+    }
+}
+
+/// The chart and the scores, for people.
+pub(super) fn table(run: &Run, zone: &TimeZone, out: &mut dyn Write) -> Result<(), Failure> {
+    let color = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    writeln!(out, "{}", terminal::chart(run, zone, terminal_width(), color))?;
+    write!(out, "{}", terminal::scores(run))?;
+    Ok(())
+}
+
+fn json(run: &Run, out: &mut dyn Write) -> Result<(), Failure> {
+    let failed = |error: serde_json::Error| Failure::Runtime(format!("can't write the scores: {error}"));
+    let mut object = serde_json::to_value(&run.scores).map_err(failed)?;
+    object["scenario"] = run.name.as_str().into();
+    object["from"] = run.from.to_string().into();
+    object["ticks"] = run.rows.len().into();
+    object["interval_seconds"] = run.interval.as_secs_f64().into();
+    writeln!(out, "{}", serde_json::to_string_pretty(&object).map_err(failed)?)?;
+    Ok(())
+}
+
+/// The zone of the schedule's first entry, in which reports show times.
+pub(super) fn zone(scenario: &Scenario) -> TimeZone {
+    let first = scenario.policy.schedule.entries().first();
+    first.map_or(TimeZone::UTC, |entry| match &entry.trigger {
+        Trigger::Cron { zone, .. } => zone.clone(),
+    })
+}
+
+/// Writes a report to a file.
+pub(super) fn write(file: &Path, text: &str) -> Result<(), Failure> {
+    std::fs::write(file, text).map_err(|error| Failure::Runtime(format!("{}: {error}", file.display())))
+}
+
+/// As wide as `COLUMNS` says, within reason.
+fn terminal_width() -> usize {
+    let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    columns.unwrap_or(100).clamp(60, 200)
+}

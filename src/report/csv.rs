@@ -1,0 +1,45 @@
+//! Runs as rows for spreadsheets and scripts. Numbers have as many digits as it takes to read back the same
+//! number, so nothing is lost.
+
+use std::fmt::Write;
+
+use crate::simulation::{Row, Run};
+
+/// The first line of [`table`].
+pub const HEADER: &str = "at,qps,measured,floor,ceiling,recommendation,level,desired,replicas,ready,capacity,\
+requests,dropped,reason";
+
+/// One line a tick under a header; what was not read or does not exist is empty.
+#[must_use]
+pub fn table(run: &Run) -> String {
+    let mut table = String::with_capacity((run.rows.len() + 1) * 96);
+    table.push_str(HEADER);
+    table.push('\n');
+    for row in &run.rows {
+        line(&mut table, row);
+    }
+    table
+}
+
+fn line(table: &mut String, row: &Row) {
+    let optional = |count: Option<u32>| count.map(|count| count.to_string()).unwrap_or_default();
+    // Writing to a string does not fail.
+    let _ = writeln!(
+        table,
+        "{},{},{},{},{},{},{},{},{},{},{},{},{},{}",
+        row.at,
+        row.qps,
+        row.measured.map(|measured| measured.to_string()).unwrap_or_default(),
+        row.floor,
+        row.ceiling,
+        optional(row.recommendation),
+        optional(row.level),
+        row.desired,
+        row.replicas,
+        row.ready,
+        row.capacity,
+        row.requests,
+        row.dropped,
+        row.reason.as_str(),
+    );
+}

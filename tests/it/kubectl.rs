@@ -1,0 +1,254 @@
+//! The sandbox as the real `kubectl` sees it.
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use serde_json::json;
+use tempfile::TempDir;
+use tidetable::clock::Clock;
+use tidetable::sandbox::{Sandbox, SandboxOptions};
+use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
+use tokio::time::timeout;
+
+type Watching = (Child, Lines<BufReader<ChildStdout>>);
+
+type Checked = Result<(), Box<dyn Error>>;
+
+/// How long one call may take, on a slow machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// `kubectl` with a home of its own, talking to one sandbox.
+struct Kubectl {
+    program: PathBuf,
+    home: TempDir,
+}
+
+struct Called {
+    ok: bool,
+    /// What it wrote to both outputs.
+    text: String,
+}
+
+impl Kubectl {
+    async fn new(sandbox: &Sandbox) -> Result<Self, Box<dyn Error>> {
+        let home = tempfile::tempdir()?;
+        sandbox.write_kubeconfig(&home.path().join("config")).await?;
+        let local = Path::new(env!("CARGO_MANIFEST_DIR")).join(".tools/kubectl");
+        let program = match std::env::var_os("KUBECTL") {
+            Some(program) => PathBuf::from(program),
+            None if local.exists() => local,
+            None => PathBuf::from("kubectl"),
+        };
+        Ok(Self { program, home })
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&self.program);
+        command
+            .args(arguments)
+            .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/sandbox"))
+            .env("KUBECONFIG", self.home.path().join("config"))
+            .env("HOME", self.home.path())
+            .stdin(Stdio::null())
+            .kill_on_drop(true);
+        command
+    }
+
+    async fn call(&self, line: &str) -> Result<Called, Box<dyn Error>> {
+        let arguments = words(line);
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let output = timeout(PATIENCE, self.command(&arguments).output())
+            .await
+            .map_err(|_| format!("kubectl {line}: took too long"))?
+            .map_err(|error| format!("{}: {error} (set KUBECTL)", self.program.display()))?;
+        let text = [output.stdout, output.stderr].map(|part| String::from_utf8_lossy(&part).into_owned());
+        Ok(Called { ok: output.status.success(), text: text.concat() })
+    }
+
+    /// Calls in order; each row is a command line and texts that it must show. A row that begins with
+    /// `!` must fail.
+    async fn follow(&self, rows: &[(&str, &[&str])]) -> Checked {
+        for (line, wanted) in rows {
+            let (line, fails) = line.strip_prefix('!').map_or((*line, false), |line| (line, true));
+            let called = self.call(line).await?;
+            if called.ok == fails {
+                return Err(format!("kubectl {line}: unexpected end\n{}", called.text).into());
+            }
+            let squeezed = called.text.split_whitespace().collect::<Vec<_>>().join(" ");
+            for text in *wanted {
+                if !squeezed.contains(text) {
+                    return Err(format!("kubectl {line}: no {text:?} in\n{}", called.text).into());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn watch(&self, line: &str) -> Result<Watching, Box<dyn Error>> {
+        let arguments = words(line);
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let mut child = self.command(&arguments).stdout(Stdio::piped()).spawn()?;
+        let output = child.stdout.take().ok_or("no output")?;
+        Ok((child, BufReader::new(output).lines()))
+    }
+}
+
+/// Splits at spaces; a part in single quotes is one word.
+fn words(line: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for (index, part) in line.split('\'').enumerate() {
+        if index % 2 == 1 {
+            found.push(part.to_owned());
+        } else {
+            found.extend(part.split_whitespace().map(ToOwned::to_owned));
+        }
+    }
+    found
+}
+
+async fn started() -> Result<(Sandbox, Kubectl), Box<dyn Error>> {
+    let sandbox = Sandbox::start(SandboxOptions::new(Clock::real())).await?;
+    let kubectl = Kubectl::new(&sandbox).await?;
+    Ok((sandbox, kubectl))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn custom_resources_are_applied_shown_explained_and_refused() -> Checked {
+    let (_sandbox, kubectl) = started().await?;
+    kubectl
+        .follow(&[
+            ("version", &["Server Version: v1.32"]),
+            ("apply -f tides.crd.yaml", &["created"]),
+            (
+                "wait --for=condition=Established crd/tides.test.tidetable.dev --timeout=30s",
+                &["condition met"],
+            ),
+            ("api-resources --api-group=test.tidetable.dev", &["tides td test.tidetable.dev/v1 true Tide"]),
+            ("apply -f tide.yaml", &["created"]),
+            ("apply -f tide.yaml", &["unchanged"]),
+            ("apply --server-side -f tide.yaml", &["serverside-applied"]),
+            ("get td", &["NAME MAX READY AGE", "one 5"]),
+            ("get tide one -o yaml", &["generation: 1", "max: 5 min: 1"]),
+            ("get tide one -o jsonpath={.spec.min}", &["1"]),
+            ("explain tides.spec", &["The high water mark.", "max <integer> -required-"]),
+            ("patch td one --type=merge -p '{\"spec\":{\"min\":2}}'", &["patched"]),
+            (
+                "!patch td one --type=merge -p '{\"spec\":{\"min\":6}}'",
+                &["spec: Invalid value: min must not exceed max"],
+            ),
+            (
+                "!patch td one --type=merge -p '{\"spec\":{\"max\":\"x\"}}'",
+                &["spec.max in body must be of type integer"],
+            ),
+            ("!patch td none --type=merge -p '{}'", &["tides.test.tidetable.dev \"none\" not found"]),
+            (
+                "patch td one --subresource=status --type=merge -p \
+                 '{\"status\":{\"conditions\":[{\"type\":\"Ready\",\"status\":\"True\"}]}}'",
+                &["patched"],
+            ),
+            ("wait --for=condition=Ready td/one --timeout=30s", &["condition met"]),
+            ("get all", &["tide.test.tidetable.dev/one 5 True"]),
+            ("label td one tier=front", &["labeled"]),
+            ("annotate td one note=x", &["annotated"]),
+            ("get td -l tier=front -o name", &["tide.test.tidetable.dev/one"]),
+            ("get td --field-selector metadata.name=other", &["No resources found"]),
+            ("describe td one", &["Max: 5 Min: 2", "Annotations: note: x"]),
+            ("delete td one --timeout=30s", &["deleted"]),
+            ("!get td one", &["not found"]),
+            ("delete -f tides.crd.yaml", &["deleted"]),
+        ])
+        .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn deployments_are_applied_scaled_and_patched() -> Checked {
+    let (sandbox, kubectl) = started().await?;
+    kubectl
+        .follow(&[
+            ("apply -f web.deployment.yaml", &["created"]),
+            ("apply -f web.deployment.yaml", &["unchanged"]),
+            ("get deploy -o wide", &["web 0/2 0 0", "registry.invalid/web:1 app=web"]),
+            ("scale deploy web --replicas=4", &["scaled"]),
+            ("scale deploy web --current-replicas=4 --replicas=0", &["scaled"]),
+            ("!scale deploy web --current-replicas=4 --replicas=5", &["Expected replicas to be 4"]),
+            ("get deploy web -o jsonpath={.spec.replicas},{.metadata.generation}", &["0,3"]),
+            ("patch deploy web --type=json -p '[{\"op\":\"replace\",\"path\":\"/spec/replicas\",\"value\":3}]'", &["patched"]),
+            (
+                "patch deploy web -p '{\"spec\":{\"template\":{\"spec\":{\"containers\":[{\"name\":\"web\",\
+                 \"env\":[{\"name\":\"B\",\"value\":\"2\"}]}]}}}}'",
+                &["patched"],
+            ),
+            ("get deploy web -o jsonpath={..env[*].name}", &["B A"]),
+            ("!apply --server-side -f web.deployment.yaml", &["conflict"]),
+            ("apply --server-side --force-conflicts -f web.deployment.yaml", &["serverside-applied"]),
+            ("get deploy web -o jsonpath={.spec.replicas}", &["2"]),
+            ("diff -f web.deployment.yaml", &[]),
+        ])
+        .await?;
+    let web = sandbox.store().get("deployments.apps", "default", "web").ok_or("no deployment")?;
+    let event = json!({
+        "apiVersion": "events.k8s.io/v1", "kind": "Event",
+        "metadata": {"name": "web.1", "namespace": "default"},
+        "eventTime": "2026-11-22T12:00:00.000000Z", "reportingController": "tidetable.dev/operator",
+        "reportingInstance": "i", "action": "Scale", "reason": "ScaledUp", "type": "Normal",
+        "note": "from 2 to 5",
+        "regarding": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web", "namespace": "default",
+            "uid": web["metadata"]["uid"]},
+    });
+    sandbox.create(event)?;
+    kubectl
+        .follow(&[
+            ("describe deploy web", &["Replicas: 2 desired", "Normal ScaledUp", "from 2 to 5"]),
+            (
+                "get events",
+                &["LAST SEEN TYPE REASON OBJECT MESSAGE", "Normal ScaledUp deployment/web from 2 to 5"],
+            ),
+            ("get events.events.k8s.io -o jsonpath={.items[0].note}", &["from 2 to 5"]),
+        ])
+        .await?;
+    kubectl.follow(&[("delete deploy --all", &["\"web\" deleted"])]).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kustomization_of_plain_kinds_is_applied_and_its_namespace_deleted() -> Checked {
+    let (_sandbox, kubectl) = started().await?;
+    kubectl
+        .follow(&[
+            ("apply -k .", &["namespace/other created", "horizontalpodautoscaler.autoscaling/agent created"]),
+            ("apply -k .", &["namespace/other unchanged", "service/agent unchanged"]),
+            (
+                "get cm,sa,svc,pdb,hpa -n other",
+                &["configmap/settings 1", "80/TCP", "poddisruptionbudget.policy/agent 1"],
+            ),
+            ("get clusterrolebinding other:agent", &["ClusterRole/other:agent"]),
+            ("!apply -f tide.yaml", &["no matches for kind \"Tide\""]),
+            ("!apply -n absent -f web.deployment.yaml", &["namespaces \"absent\" not found"]),
+            ("delete ns other --timeout=30s", &["deleted"]),
+            ("get cm -A", &["No resources found"]),
+        ])
+        .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_watch_prints_changes_as_they_happen() -> Checked {
+    let (sandbox, kubectl) = started().await?;
+    kubectl.follow(&[("apply -f web.deployment.yaml", &["created"])]).await?;
+    let (_child, mut lines) = kubectl.watch("get deploy -w")?;
+    let mut shown = async |wanted: &str| -> Checked {
+        loop {
+            let line = timeout(PATIENCE, lines.next_line()).await??.ok_or("the watch ended")?;
+            if line.split_whitespace().collect::<Vec<_>>().join(" ").starts_with(wanted) {
+                return Ok(());
+            }
+        }
+    };
+    shown("web 0/2 0 0").await?;
+    let status = json!({"replicas": 2, "readyReplicas": 1, "updatedReplicas": 2, "availableReplicas": 1});
+    sandbox.store().update_status("deployments.apps", "default", "web", status)?;
+    shown("web 1/2 2 1").await?;
+    kubectl.follow(&[("scale deploy web --replicas=1", &["scaled"])]).await?;
+    shown("web 1/1 2 1").await
+}
