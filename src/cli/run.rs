@@ -52,7 +52,7 @@ fn duration(text: &str) -> Result<std::time::Duration, String> {
 /// Runs until Ctrl-C or SIGTERM. Logs go to stderr; there is nothing for stdout.
 pub(super) fn run(args: Args, _: &mut dyn Write) -> Result<(), Failure> {
     let level = args.log_level.clone().or_else(|| std::env::var("RUST_LOG").ok());
-    telemetry::init(args.log_format, level.as_deref().unwrap_or("info"))
+    telemetry::init(args.log_format, level.as_deref().unwrap_or(telemetry::DEFAULT_LEVEL))
         .map_err(|error| Failure::BadInput(error.to_string()))?;
     let config = match &args.config {
         None => Config::default(),

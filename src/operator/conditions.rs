@@ -202,7 +202,8 @@ pub(super) fn set(
     let old = conditions.iter_mut().find(|condition| condition.r#type == aspect.as_str());
     let since = match &old {
         Some(old) if old.status == finding.status => old.last_transition_time,
-        Some(_) | None => at,
+        // As in all of Kubernetes, conditions know no fractions of a second.
+        Some(_) | None => Timestamp::from_second(at.as_second()).unwrap_or(at),
     };
     let new = Condition {
         r#type: aspect.as_str().to_owned(),

@@ -61,7 +61,7 @@ pub(super) fn after_evaluation(previous: &ScalePolicyStatus, report: &Report<'_>
         status.decision = Some(decision_status(previous, report, decision));
     }
     if report.scaled {
-        status.last_scale_time = Some(report.at);
+        status.last_scale_time = Some(whole_second(report.at));
     }
     let mut set = |aspect, finding| {
         conditions::set(&mut status.conditions, aspect, &finding, report.at, report.generation);
@@ -193,7 +193,7 @@ fn decision_status(previous: &ScalePolicyStatus, report: &Report<'_>, decision: 
     };
     let baseline = &decision.baseline;
     let mut status = DecisionStatus {
-        at: decision.at,
+        at: whole_second(decision.at),
         reason: decision.reason.as_str().to_owned(),
         message: shorten(&decision.explain(report.policy).to_string(), 1024),
         floor: baseline.floor.get(),
@@ -240,6 +240,11 @@ fn metric_statuses(report: &Report<'_>, load: &crate::decision::LoadDecision) ->
         }
     });
     status.collect()
+}
+
+/// What people read needs no fractions of a second.
+fn whole_second(at: Timestamp) -> Timestamp {
+    Timestamp::from_second(at.as_second()).unwrap_or(at)
 }
 
 fn entry_name(policy: &Policy, id: EntryId) -> Option<String> {

@@ -2,6 +2,10 @@
 
 use tracing_subscriber::EnvFilter;
 
+/// What is logged unless somebody says otherwise. The client library has a span of its own around each
+/// reconcile, which would say the same as ours.
+pub const DEFAULT_LEVEL: &str = "info,kube_client=warn,kube_runtime=warn";
+
 /// How log lines look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum LogFormat {
