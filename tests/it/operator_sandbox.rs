@@ -46,7 +46,7 @@ impl Stage {
         let sandbox = Sandbox::start(SandboxOptions::new(clock.clone())).await.expect("a sandbox");
         let client = sandbox.client().expect("a client");
         for object in std::iter::once(crd).chain(objects) {
-            sandbox.create(object.clone()).unwrap_or_else(|error| panic!("{object}: {error:?}"));
+            sandbox.create(object.clone()).expect("a valid object");
         }
         let (operator, evaluations, shutdown) = start(&sandbox, &clock, config);
         Self { sandbox, client, clock, evaluations, shutdown, operator }
