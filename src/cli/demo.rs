@@ -266,7 +266,7 @@ impl Show<'_> {
 
 fn span(length: Duration) -> String {
     let minutes = length.as_secs() / 60;
-    if minutes % 60 == 0 { format!("{} h", minutes / 60) } else { format!("{minutes} min") }
+    if minutes.is_multiple_of(60) { format!("{} h", minutes / 60) } else { format!("{minutes} min") }
 }
 
 fn signed(span: Duration) -> jiff::SignedDuration {
