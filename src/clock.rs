@@ -4,7 +4,7 @@
 //! scaled one, on which a day passes in a minute (`tidetable demo`); and a virtual one that moves only
 //! when a test moves it. A test of the import rules fails when any other module of the crate reads time.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
@@ -21,7 +21,7 @@ pub struct Clock(Kind);
 #[derive(Clone, Debug)]
 enum Kind {
     Real,
-    Scaled { origin: Timestamp, started: Instant, factor: f64 },
+    Scaled { origin: Timestamp, started: Arc<OnceLock<Instant>>, factor: f64 },
     Virtual(Arc<watch::Sender<Timestamp>>),
 }
 
@@ -32,12 +32,22 @@ impl Clock {
         Self(Kind::Real)
     }
 
-    /// A clock that shows `origin` now and runs `factor` times as fast as the wall clock (1 is real
-    /// speed; values that are not finite and positive count as 1).
+    /// A clock that stands at `origin` until [`Clock::start`], and then runs `factor` times as fast as the
+    /// wall clock (1 is real speed; values that are not finite and positive count as 1).
     #[must_use]
     pub fn scaled(origin: Timestamp, factor: f64) -> Self {
         let factor = if factor.is_finite() && factor > 0.0 { factor } else { 1.0 };
-        Self(Kind::Scaled { origin, started: Instant::now(), factor })
+        Self(Kind::Scaled { origin, started: Arc::default(), factor })
+    }
+
+    /// Starts a scaled clock. Other clocks, and one that runs, are left as they are.
+    pub fn start(&self) {
+        match &self.0 {
+            Kind::Real | Kind::Virtual(_) => {}
+            Kind::Scaled { started, .. } => {
+                started.get_or_init(Instant::now);
+            }
+        }
     }
 
     /// A clock that stands at `origin` until [`Clock::advance_to`] moves it.
@@ -52,7 +62,7 @@ impl Clock {
         match &self.0 {
             Kind::Real => Timestamp::now(),
             Kind::Scaled { origin, started, factor } => {
-                let elapsed = started.elapsed().mul_f64(*factor);
+                let elapsed = started.get().map_or(Duration::ZERO, Instant::elapsed).mul_f64(*factor);
                 let elapsed = SignedDuration::try_from(elapsed).unwrap_or(SignedDuration::MAX);
                 origin.saturating_add(elapsed).unwrap_or(Timestamp::MAX)
             }
@@ -132,9 +142,13 @@ mod tests {
     }
 
     #[test]
-    fn a_scaled_clock_starts_at_its_origin_and_a_bad_factor_is_real_speed() {
+    fn a_scaled_clock_stands_at_its_origin_until_it_is_started_and_a_bad_factor_is_real_speed() {
         let origin = at("2026-11-22T00:00:00Z");
-        assert!(Clock::scaled(origin, 1440.0).now() >= origin);
+        let clock = Clock::scaled(origin, 1e9);
+        assert_eq!(clock.now(), origin);
+        clock.start();
+        while clock.now() == origin {}
+        assert!(clock.now() > origin);
         assert_eq!(Clock::scaled(origin, f64::NAN).speed(), Some(1.0));
     }
 }

@@ -6,6 +6,7 @@
 
 mod cron;
 mod hpa;
+mod scores;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -127,7 +128,8 @@ fn case_for<'a>(file: &str, traces: &'a Path) -> Result<Case<'a>, &'static str> 
         "store_scale_events" | "stabilize_no_behavior" | "no_behavior_clamp" => {
             return Err("binds the built-in HPA rival, which is not there yet");
         }
-        "elasticity" | "metric_vectors" => return Err("scores"),
+        "elasticity" => Box::new(scores::elasticity),
+        "metric_vectors" => return Err("scores of steps at irregular times are not there yet"),
         _ => return Err("no runner of this name"),
     })
 }

@@ -20,7 +20,7 @@ use crate::operator::{
 use crate::report::html;
 use crate::sandbox::stage::Stage;
 use crate::simulation::scenario::{self, Overrides};
-use crate::simulation::{Recorder, Run, Scenario};
+use crate::simulation::{self, Recorder, Run, Scenario};
 
 /// The scenario that is played when none is named, and its policy.
 const SCENARIO: (&str, &str) = ("simulations/web-day.yaml", include_str!("../../simulations/web-day.yaml"));
@@ -69,8 +69,23 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
     let played = super::runtime()?.block_on(play(args, &scenario, &zone, out))?;
     writeln!(out)?;
     simulate::table(&played, &zone, out)?;
+    compare(&played, &simulation::run(&scenario), out)?;
     simulate::write(&args.html, &html::page(&played, &zone))?;
     writeln!(out, "\nreport: {}", args.html.display())?;
+    Ok(())
+}
+
+/// Says whether the operator did what the simulator does. It can only differ when this machine was too
+/// slow for the speed and ticks were missed.
+fn compare(played: &Run, simulated: &Run, out: &mut dyn Write) -> Result<(), Failure> {
+    let (ticks, all) = (played.rows.len(), simulated.rows.len());
+    let same = played.changes == simulated.changes;
+    let verdict = if same { "the same" } else { "other" };
+    let changes = simulated.changes.len();
+    writeln!(
+        out,
+        "\nthe operator saw {ticks} of {all} ticks; the simulator, offline, makes {verdict} {changes} changes"
+    )?;
     Ok(())
 }
 
@@ -161,6 +176,8 @@ async fn watch(
                 if evaluation.at >= end {
                     break;
                 }
+                // The day begins once everybody has found their place.
+                clock.start();
                 note(&mut recorder, scenario, &evaluation);
                 show.evaluation(&evaluation, &recorder)?;
             }
@@ -249,7 +266,7 @@ impl Show<'_> {
 
 fn span(length: Duration) -> String {
     let minutes = length.as_secs() / 60;
-    if minutes % 60 == 0 { format!("{} h", minutes / 60) } else { format!("{minutes} min") }
+    if minutes.is_multiple_of(60) { format!("{} h", minutes / 60) } else { format!("{minutes} min") }
 }
 
 fn signed(span: Duration) -> jiff::SignedDuration {

@@ -174,16 +174,10 @@ pub fn parse(
         return Err(Mistakes(reader.mistakes));
     }
     let scale = overrides.scale.unwrap_or(1.0);
-    let (from, traffic) = match &overrides.trace {
-        Some(trace) => {
-            let traffic = recorded(trace, scale)?;
-            (overrides.from.unwrap_or_else(|| first_midnight(&traffic, &manifest.resource)), traffic)
-        }
-        None => {
-            let from = overrides.from.unwrap_or(from);
-            (from, made_up(&parts, scale, from, length))
-        }
-    };
+    let recorded = overrides.trace.as_deref().map(|trace| recorded(trace, scale)).transpose()?;
+    let midnight = recorded.as_ref().map(|traffic| first_midnight(traffic, &manifest.resource));
+    let from = overrides.from.or(midnight).unwrap_or(from);
+    let traffic = recorded.unwrap_or_else(|| made_up(&parts, scale, from, length));
     let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let PolicyManifest { policy, resource } = manifest;
     Ok(Scenario { name, policy, resource, policy_text, from, length, interval, traffic, plant })

@@ -25,8 +25,9 @@ fn check_takes_the_files_that_are_shipped() {
     let shipped =
         std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("simulations")).expect("simulations");
     let mut files: Vec<String> = shipped
-        .map(|entry| entry.expect("an entry").path().display().to_string())
-        .filter(|name| name.ends_with(".yaml"))
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "yaml"))
+        .map(|path| path.display().to_string())
         .collect();
     files.sort();
     assert!(!files.is_empty());

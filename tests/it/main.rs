@@ -1,6 +1,8 @@
 //! Tests against something real: kubectl, a Prometheus server, the sandbox's API over HTTP, and the
 //! cluster that `TIDETABLE_TEST_KUBECONFIG` names. One binary, since linking is what takes the time.
 
+#![expect(clippy::panic, reason = "a test fails by panicking, also in a helper")]
+
 mod cli;
 mod client;
 mod differential;

@@ -1,0 +1,73 @@
+//! Figures: one line `name value unit` each on stdout, and nothing else. The median of several runs.
+
+#![expect(clippy::print_stdout, reason = "the figures are the result")]
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use tidetable::decision::{History, Milli, Observation, Reading, Replicas, decide};
+use tidetable::simulation::scenario::{self, Overrides};
+use tidetable::simulation::{self, Scenario};
+
+fn main() {
+    // `cargo test --all-targets` runs benches as tests, with a flag: once is enough then.
+    let runs = if std::env::args().any(|argument| argument == "--bench") { 15 } else { 1 };
+    let day = shipped(Duration::from_secs(24 * 3600));
+    let month = shipped(Duration::from_secs(28 * 24 * 3600));
+    figure("simulate_1_day", median(runs, || simulation::run(&day).rows.len()), "ms");
+    figure("simulate_28_days", median(runs, || simulation::run(&month).rows.len()), "ms");
+    let ticks = 28.0 * 5760.0;
+    let seconds = median(runs, || simulation::run(&month).rows.len()).as_secs_f64();
+    println!("simulated_ticks {:.2} million/s", ticks / seconds / 1e6);
+    single_decision(runs, &day);
+    let calls = 1000_u32;
+    let lookups = median(runs, || {
+        let at = |i| day.from + Duration::from_secs(u64::from(i) * 60);
+        (0..calls).filter(|i| day.policy.schedule.baseline(at(*i)).next.is_some()).count()
+    });
+    println!("baseline_lookup {:.0} ns", lookups.as_secs_f64() * 1e9 / f64::from(calls));
+}
+
+/// One decision with a warm history: a schedule, one metric, full damping.
+fn single_decision(runs: usize, scenario: &Scenario) {
+    let calls = 100_000_u32;
+    let mut history = History::default();
+    let observation = |i: u32| {
+        let at = scenario.from + Duration::from_secs(u64::from(i) * 15);
+        let qps = 1000 + i64::from(i % 97) * 10;
+        Observation::new(at, Replicas::new(10)).with_readings([Reading::Value(Milli::new(qps * 1000))])
+    };
+    for i in 0..100 {
+        let decision = decide(&scenario.policy, &history, &observation(i));
+        history.record(&scenario.policy, &decision);
+    }
+    let now = observation(100);
+    let time = median(runs, || {
+        (0..calls)
+            .filter(|_| decide(&scenario.policy, &history, std::hint::black_box(&now)).is_change())
+            .count()
+    });
+    println!("decide {:.0} ns", time.as_secs_f64() * 1e9 / f64::from(calls));
+}
+
+fn shipped(length: Duration) -> Scenario {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("simulations/web-day.yaml");
+    let overrides = Overrides { length: Some(length), ..Overrides::default() };
+    scenario::read(&file, &overrides).expect("the shipped scenario is good")
+}
+
+fn figure(name: &str, time: Duration, unit: &str) {
+    println!("{name} {:.2} {unit}", time.as_secs_f64() * 1e3);
+}
+
+fn median<T>(runs: usize, mut work: impl FnMut() -> T) -> Duration {
+    let mut times: Vec<Duration> = (0..runs)
+        .map(|_| {
+            let start = Instant::now();
+            std::hint::black_box(work());
+            start.elapsed()
+        })
+        .collect();
+    times.sort();
+    times[times.len() / 2]
+}
