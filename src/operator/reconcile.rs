@@ -11,10 +11,10 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
-use kube::ResourceExt;
 use kube::core::error_boundary::InvalidObject;
 use kube::runtime::controller::{self, Action};
 use kube::runtime::watcher;
+use kube::{Resource, ResourceExt};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
@@ -180,11 +180,7 @@ impl Context {
             }
         }
         let Some(policy) = state.policy.clone() else {
-            if let Some(tick) = state.timetable.tick_due(self.grid, now) {
-                state.timetable.ticked(tick);
-                self.write_again(resource, state).await;
-            }
-            return;
+            return self.idle(&Key::of_parts(resource.meta()), state).await;
         };
         let (namespace, name) = (resource.namespace().unwrap_or_default(), resource.name_any());
         let subject = Subject {
@@ -273,11 +269,14 @@ impl Context {
         }
     }
 
-    /// Writes the status of an invalid policy when that did not work before.
-    async fn write_again(&self, resource: &ScalePolicy, state: &mut State) {
+    /// Lets a tick pass for a policy that can't be evaluated; its status is written when that did not work
+    /// before.
+    async fn idle(&self, key: &Key, state: &mut State) {
+        state.timetable.suspend();
+        let Some(tick) = state.timetable.tick_due(self.grid, self.clock.now()) else { return };
+        state.timetable.ticked(tick);
         let status = state.status.clone();
-        let (namespace, name) = (resource.namespace().unwrap_or_default(), resource.name_any());
-        self.write_status(&namespace, &name, state, status).await;
+        self.write_status(&key.namespace, &key.name, state, status).await;
     }
 
     /// Reports the mistakes in a spec. The workload stays as it is.
@@ -289,20 +288,22 @@ impl Context {
     /// Reports a policy that this version can't parse, such as one of a later version's CRD.
     async fn refuse_unparsable(&self, invalid: &InvalidObject, state: &mut State) {
         let metadata = &invalid.metadata;
-        if state.uid.is_some() && state.uid == metadata.uid && state.generation == metadata.generation {
-            return;
+        let key = Key::of_parts(metadata);
+        let is_same = state.uid.is_some() && state.uid == metadata.uid;
+        if is_same && state.generation == metadata.generation {
+            return self.idle(&key, state).await;
         }
-        let now = self.clock.now();
+        let status = if is_same { std::mem::take(&mut state.status) } else { ScalePolicyStatus::default() };
         *state = State {
             uid: metadata.uid.clone(),
             generation: metadata.generation,
-            timetable: Timetable::starting(self.grid, now),
+            timetable: Timetable::starting(self.grid, self.clock.now()),
+            status,
             ..State::default()
         };
         tracing::warn!(generation = state.generation, "the policy can't be parsed: {}", invalid.error);
-        let name = metadata.name.as_deref().unwrap_or_default();
-        let namespace = metadata.namespace.as_deref().unwrap_or_default();
-        self.report_mistake((namespace, name, metadata.uid.clone()), state, &invalid.error).await;
+        let name = (key.namespace.as_str(), key.name.as_str(), metadata.uid.clone());
+        self.report_mistake(name, state, &invalid.error).await;
     }
 
     async fn report_mistake(

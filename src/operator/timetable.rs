@@ -114,6 +114,13 @@ impl Timetable {
         self.retry = Some((now.saturating_add(wait).unwrap_or(Timestamp::MAX), wait));
     }
 
+    /// Leaves nothing but ticks: the policy can't be evaluated, and an edge that nobody takes would be due
+    /// for ever.
+    pub(crate) fn suspend(&mut self) {
+        self.edge = None;
+        self.retry = None;
+    }
+
     /// The next edge of the schedule.
     pub(crate) fn next_edge(&self) -> Option<Timestamp> {
         self.edge
@@ -201,6 +208,16 @@ mod tests {
         table.succeeded();
         assert!(!table.retry_due(at("07:00:08")));
         assert_eq!(table.wake(grid(), at("07:00:08")), at("07:00:15"));
+    }
+
+    #[test]
+    fn a_policy_that_became_invalid_sleeps_through_its_edges() {
+        let mut table = Timetable::starting(grid(), at("06:59:50"));
+        table.evaluated(at("06:59:50"), Some(at("07:00:00")));
+        table.failed(at("06:59:50"));
+        table.suspend();
+        table.ticked(at("07:00:00"));
+        assert_eq!(table.wake(grid(), at("07:00:01")), at("07:00:15"));
     }
 
     #[test]

@@ -333,6 +333,16 @@ async fn a_policy_of_a_later_version_is_reported_and_does_not_stop_the_others() 
     };
     assert_eq!(ready["reason"], "InvalidSpec");
     assert!(ready["message"].as_str().expect("a message").contains("horoscope"), "{ready}");
+    let other = Api::<ScalePolicy>::namespaced(stage.client.clone(), "default");
+    other.delete("web", &kube::api::DeleteParams::default()).await.expect("deleted");
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let sum = |sandbox: &Sandbox| sandbox.requests().values().sum::<u64>();
+    let before = sum(&stage.sandbox);
+    for second in [15, 30, 45] {
+        stage.clock.advance_to(at("2026-11-23T12:00:00Z") + jiff::SignedDuration::from_secs(second));
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(sum(&stage.sandbox), before, "what can't be evaluated costs nothing");
     stage.stop().await;
 }
 
