@@ -122,7 +122,7 @@ pub(crate) fn attributes(method: &Method, path: &str, parameters: &Parameters) -
     if found.resource == "namespaces" && found.group.is_empty() {
         found.namespace.clone_from(&found.name);
     }
-    found.verb = verb(method, &found, parameters);
+    found.verb = verb(method, &found, parameters).to_owned();
     found
 }
 
@@ -200,7 +200,7 @@ mod tests {
             let method: Method = method.parse().expect("a method");
             let found = attributes(&method, uri.path(), &Parameters::of(&uri));
             let found =
-                (found.verb, found.resource.as_str(), found.name.as_str(), found.subresource.as_str());
+                (found.verb.as_str(), found.resource.as_str(), found.name.as_str(), found.subresource.as_str());
             assert_eq!(found, (verb, resource, name, subresource), "{target}");
         }
     }
