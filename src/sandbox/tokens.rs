@@ -6,10 +6,11 @@ use serde_json::{Value, json};
 
 use super::access::Attributes;
 use super::error::{ApiError, FieldError};
-use super::json::{self, object_at, text_at};
+use super::json::{object_at, text_at};
 use super::rbac;
 use super::reading::find;
 use super::server::{Answer, Call, Server};
+use super::writing::body_of;
 
 /// How long a token is good for unless the request says otherwise, in seconds.
 const USUAL_LIFE: i64 = 3600;
@@ -23,7 +24,7 @@ const AUDIENCE: &str = "https://kubernetes.default.svc";
 
 /// Gives a token to a service account.
 pub(crate) fn request(server: &Server, call: &Call) -> Result<Answer, ApiError> {
-    let mut object = body_of(call)?;
+    let mut object = body_of(call)?.value;
     let account = find(server, call)?;
     let life = object["spec"]["expirationSeconds"].as_i64().unwrap_or(USUAL_LIFE);
     let bound = match life {
@@ -56,7 +57,7 @@ pub(crate) fn request(server: &Server, call: &Call) -> Result<Answer, ApiError> 
 
 /// Answers the question whether the user who asks may do something.
 pub(crate) fn review(server: &Server, call: &Call) -> Result<Answer, ApiError> {
-    let mut object = body_of(call)?;
+    let mut object = body_of(call)?.value;
     object_at(&mut object, "metadata");
     let asked = asked(&object["spec"]);
     let verdict = rbac::judge(&server.objects.store, &call.user, &asked);
@@ -82,10 +83,4 @@ fn asked(spec: &Value) -> Attributes {
         name: text("name"),
         path: text("path"),
     }
-}
-
-fn body_of(call: &Call) -> Result<Value, ApiError> {
-    let parsed = json::parse(&call.body)
-        .map_err(|error| ApiError::bad_request(format!("the body can't be read: {error}")))?;
-    Ok(parsed.value)
 }

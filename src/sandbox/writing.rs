@@ -220,7 +220,8 @@ fn shown(server: &Server, call: &Call, code: StatusCode, written: &Written) -> A
     Answer::Object(code, presenter(server, call).object(&written.object), written.warnings.clone())
 }
 
-fn body_of(call: &Call) -> Result<Parsed, ApiError> {
+/// The body of a request that is an object.
+pub(crate) fn body_of(call: &Call) -> Result<Parsed, ApiError> {
     let parsed = match content_type(&call.headers) {
         "application/json" | "" => json::parse(&call.body),
         "application/yaml" => json::parse_yaml(&call.body),

@@ -4,6 +4,7 @@
 mod access;
 mod cli;
 mod client;
+mod cluster;
 mod differential;
 mod kubectl;
 mod operator_sandbox;
