@@ -108,8 +108,7 @@ impl Stage {
 
     fn namespace_file(&self) -> Checked<PathBuf> {
         let path = self.files.path().join("namespace.json");
-        let object =
-            json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace}});
+        let object = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace}});
         std::fs::write(&path, object.to_string())?;
         Ok(path)
     }
@@ -170,7 +169,9 @@ impl Stage {
         let namespace = &self.namespace;
         let mut problems = Vec::new();
         let mut lines = vec![
-            format!("delete scalepolicies,deployments,statefulsets,replicasets,events --all -n {namespace} --wait=false"),
+            format!(
+                "delete scalepolicies,deployments,statefulsets,replicasets,events --all -n {namespace} --wait=false"
+            ),
             format!("delete namespace {namespace} --wait=false --ignore-not-found"),
         ];
         if !had {
