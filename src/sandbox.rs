@@ -26,6 +26,7 @@ mod owned;
 mod patch;
 mod present;
 pub mod prometheus;
+mod rbac;
 mod reading;
 mod request;
 mod resources;
@@ -37,6 +38,7 @@ mod shape;
 pub mod stage;
 mod store;
 mod table;
+mod tokens;
 mod typing;
 mod watch;
 pub mod workload;
@@ -176,7 +178,8 @@ impl Sandbox {
         &self.token
     }
 
-    /// A further token, for another user.
+    /// A further token, for another user, who may do what the roles in the sandbox allow. A user with the
+    /// name of a service account is one.
     #[must_use]
     pub fn add_token(&self, user: &str) -> String {
         self.server.access.add_token(user)

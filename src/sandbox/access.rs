@@ -1,4 +1,4 @@
-//! Who asks, and what has been asked: tokens, the question of permission, and the log of requests.
+//! Who asks, and what has been asked: tokens and the log of requests.
 //!
 //! The log is what tests of the deployment's roles read: it names every verb on every resource that a
 //! user has needed.
@@ -7,14 +7,19 @@ use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use jiff::Timestamp;
 use serde_json::json;
 
 use super::error::ApiError;
 
-/// The user whom the sandbox's own token names.
+/// The user whom the sandbox's own token names. It may do everything.
 pub const ADMIN: &str = "sandbox-admin";
 
-const ANONYMOUS: &str = "system:anonymous";
+/// The name of those who have no token.
+pub(crate) const ANONYMOUS: &str = "system:anonymous";
+
+/// How the names of service accounts begin.
+const ACCOUNT: &str = "system:serviceaccount:";
 
 /// How many different requests the log holds.
 const LOGGED: usize = 10_000;
@@ -41,7 +46,7 @@ pub struct RequestSeen {
 /// What a path asks for, before anyone knows whether it is served.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Attributes {
-    pub(crate) verb: &'static str,
+    pub(crate) verb: String,
     pub(crate) group: String,
     pub(crate) version: String,
     pub(crate) resource: String,
@@ -51,10 +56,18 @@ pub(crate) struct Attributes {
     pub(crate) path: String,
 }
 
+/// Whose a token is.
+#[derive(Clone, Debug)]
+struct Owner {
+    user: String,
+    /// From when on the token is worth nothing.
+    expires: Timestamp,
+}
+
 /// Tokens, and what their owners have asked for.
 #[derive(Debug)]
 pub(crate) struct Access {
-    users: Mutex<BTreeMap<String, String>>,
+    users: Mutex<BTreeMap<String, Owner>>,
     seen: Mutex<BTreeMap<RequestSeen, u64>>,
 }
 
@@ -66,55 +79,33 @@ impl Access {
 
     /// A new token for a user.
     pub(crate) fn add_token(&self, user: &str) -> String {
+        self.add(Owner { user: user.to_owned(), expires: Timestamp::MAX })
+    }
+
+    /// A new token for a service account.
+    pub(crate) fn add_account_token(&self, namespace: &str, name: &str, expires: Timestamp) -> String {
+        self.add(Owner { user: format!("{ACCOUNT}{namespace}:{name}"), expires })
+    }
+
+    fn add(&self, owner: Owner) -> String {
         let parts: Vec<String> =
             (0..4).map(|part| format!("{:016x}", RandomState::new().hash_one(part))).collect();
         let token = parts.concat();
-        lock(&self.users).insert(token.clone(), user.to_owned());
+        lock(&self.users).insert(token.clone(), owner);
         token
     }
 
-    /// The user whom an `Authorization` header names.
-    pub(crate) fn authenticate(&self, header: Option<&str>) -> Result<String, ApiError> {
+    /// The user whom an `Authorization` header names at this time.
+    pub(crate) fn authenticate(&self, header: Option<&str>, now: Timestamp) -> Result<String, ApiError> {
         let Some(header) = header else { return Ok(ANONYMOUS.to_owned()) };
         let token = match (header.strip_prefix("Bearer "), header.strip_prefix("Basic ")) {
             (Some(token), _) => token.to_owned(),
             (None, Some(encoded)) => basic_password(encoded).ok_or_else(ApiError::unauthorized)?,
             (None, None) => String::new(),
         };
-        lock(&self.users).get(&token).cloned().ok_or_else(ApiError::unauthorized)
-    }
-
-    /// Whether `user` may do what `attributes` say. Everyone with a token may do everything.
-    pub(crate) fn authorize(user: &str, attributes: &Attributes) -> Result<(), ApiError> {
-        let open = matches!(attributes.path.as_str(), "/version" | "/healthz" | "/livez" | "/readyz");
-        if user != ANONYMOUS || open {
-            return Ok(());
-        }
-        let Attributes { verb, group, resource, subresource, namespace, name, path, .. } = attributes;
-        if resource.is_empty() {
-            let message = format!("forbidden: User \"{user}\" cannot {verb} path \"{path}\"");
-            return Err(ApiError::forbidden(message, json!({})));
-        }
-        let qualified = if group.is_empty() { resource.clone() } else { format!("{resource}.{group}") };
-        let subject = if name.is_empty() { qualified } else { format!("{qualified} \"{name}\"") };
-        let place = if namespace.is_empty() {
-            "at the cluster scope".to_owned()
-        } else {
-            format!("in the namespace \"{namespace}\"")
-        };
-        let full =
-            if subresource.is_empty() { resource.clone() } else { format!("{resource}/{subresource}") };
-        let message = format!(
-            "{subject} is forbidden: User \"{user}\" cannot {verb} resource \"{full}\" in API group \"{group}\" \
-             {place}"
-        );
-        let mut details = json!({"kind": resource});
-        for (key, value) in [("group", group), ("name", name)] {
-            if !value.is_empty() {
-                details[key] = json!(value);
-            }
-        }
-        Err(ApiError::forbidden(message, details))
+        let users = lock(&self.users);
+        let owner = users.get(&token).filter(|owner| now < owner.expires);
+        owner.map(|owner| owner.user.clone()).ok_or_else(ApiError::unauthorized)
     }
 
     /// Notes a request.
@@ -122,7 +113,7 @@ impl Access {
         let request = RequestSeen {
             user: user.to_owned(),
             agent: agent.split(['/', ' ']).next().unwrap_or_default().to_owned(),
-            verb: attributes.verb.to_owned(),
+            verb: attributes.verb.clone(),
             group: attributes.group.clone(),
             resource: attributes.resource.clone(),
             subresource: attributes.subresource.clone(),
@@ -138,6 +129,25 @@ impl Access {
     pub(crate) fn seen(&self) -> BTreeMap<RequestSeen, u64> {
         lock(&self.seen).clone()
     }
+}
+
+/// Namespace and name of the service account that a user is.
+pub(crate) fn service_account(user: &str) -> Option<(&str, &str)> {
+    user.strip_prefix(ACCOUNT)?.split_once(':')
+}
+
+/// The groups that a user is in.
+pub(crate) fn groups(user: &str) -> Vec<String> {
+    let mut groups = match service_account(user) {
+        Some((namespace, _)) => {
+            vec!["system:serviceaccounts".to_owned(), format!("system:serviceaccounts:{namespace}")]
+        }
+        None if user == ADMIN => vec!["system:masters".to_owned()],
+        None => Vec::new(),
+    };
+    let known = if user == ANONYMOUS { "system:unauthenticated" } else { "system:authenticated" };
+    groups.push(known.to_owned());
+    groups
 }
 
 /// The password in a basic `Authorization` header; see [`super::Sandbox::kubeconfig`] for who sends one.

@@ -100,15 +100,15 @@ fn listed(resource: &ResourceType) -> Vec<Value> {
         main["storageVersionHash"] = json!(storage_hash(resource));
     }
     let mut all = vec![main];
-    for (name, group, version, kind) in subresources(resource) {
+    for Subresource { name, group, version, kind, verbs } in subresources(resource) {
         let mut entry = json!({
             "name": format!("{}/{name}", resource.plural),
             "singularName": "",
             "namespaced": resource.namespaced,
             "kind": kind,
-            "verbs": ["get", "patch", "update"],
+            "verbs": verbs,
         });
-        if name == "scale" {
+        if name != "status" {
             entry["group"] = json!(group);
             entry["version"] = json!(version);
         }
@@ -126,13 +126,28 @@ fn storage_hash(resource: &ResourceType) -> k8s_openapi::ByteString {
     k8s_openapi::ByteString(bytes.to_vec())
 }
 
-fn subresources(resource: &ResourceType) -> Vec<(&'static str, &str, &str, &str)> {
+/// A path below an object.
+struct Subresource<'a> {
+    name: &'static str,
+    group: &'a str,
+    version: &'a str,
+    kind: &'a str,
+    verbs: &'static [&'static str],
+}
+
+fn subresources(resource: &ResourceType) -> Vec<Subresource<'_>> {
+    let verbs = &["get", "patch", "update"];
     let mut found = Vec::new();
     if resource.status {
-        found.push(("status", resource.group.as_str(), resource.version.as_str(), resource.kind.as_str()));
+        let ResourceType { group, version, kind, .. } = resource;
+        found.push(Subresource { name: "status", group, version, kind, verbs });
     }
     if resource.scale.is_some() {
-        found.push(("scale", "autoscaling", "v1", "Scale"));
+        found.push(Subresource { name: "scale", group: "autoscaling", version: "v1", kind: "Scale", verbs });
+    }
+    if resource.storage == "serviceaccounts" {
+        let (group, version, kind) = ("authentication.k8s.io", "v1", "TokenRequest");
+        found.push(Subresource { name: "token", group, version, kind, verbs: &["create"] });
     }
     found
 }
@@ -170,11 +185,11 @@ fn aggregated(resource: &ResourceType) -> Value {
         |group: &str, version: &str, kind: &str| json!({"group": group, "version": version, "kind": kind});
     let subresources: Vec<Value> = subresources(resource)
         .into_iter()
-        .map(|(name, group, version, kind_name)| {
+        .map(|Subresource { name, group, version, kind: kind_name, verbs }| {
             json!({
                 "subresource": name,
                 "responseKind": kind(group, version, kind_name),
-                "verbs": ["get", "patch", "update"],
+                "verbs": verbs,
             })
         })
         .collect();

@@ -122,7 +122,7 @@ pub(crate) fn attributes(method: &Method, path: &str, parameters: &Parameters) -
     if found.resource == "namespaces" && found.group.is_empty() {
         found.namespace.clone_from(&found.name);
     }
-    found.verb = verb(method, &found, parameters);
+    found.verb = verb(method, &found, parameters).to_owned();
     found
 }
 
@@ -199,8 +199,12 @@ mod tests {
             let uri: Uri = target.parse().expect("a path");
             let method: Method = method.parse().expect("a method");
             let found = attributes(&method, uri.path(), &Parameters::of(&uri));
-            let found =
-                (found.verb, found.resource.as_str(), found.name.as_str(), found.subresource.as_str());
+            let found = (
+                found.verb.as_str(),
+                found.resource.as_str(),
+                found.name.as_str(),
+                found.subresource.as_str(),
+            );
             assert_eq!(found, (verb, resource, name, subresource), "{target}");
         }
     }

@@ -16,11 +16,14 @@ use super::error::ApiError;
 use super::objects::Objects;
 use super::request::{self, Parameters};
 use super::resources::ResourceType;
-use super::{discovery, openapi, reading, writing};
+use super::{discovery, openapi, rbac, reading, tokens, writing};
 use crate::clock::Clock;
 
 /// The largest body that is read.
 const LARGEST_BODY: usize = 3 * 1024 * 1024;
+
+/// The subresource by which service accounts get tokens.
+const TOKEN: &str = "token";
 
 /// Everything that answers requests.
 #[derive(Debug)]
@@ -38,6 +41,8 @@ pub(crate) struct Server {
 /// A request on a resource that there is.
 #[derive(Debug)]
 pub(crate) struct Call {
+    /// Who asks.
+    pub(crate) user: String,
     /// What it is on.
     pub(crate) resource: Arc<ResourceType>,
     /// What it asks for.
@@ -81,11 +86,11 @@ impl Server {
         let parameters = Parameters::of(&head.uri);
         let path = head.uri.path();
         let attributes = request::attributes(&head.method, path, &parameters);
-        let user = self.access.authenticate(header(header::AUTHORIZATION))?;
+        let user = self.access.authenticate(header(header::AUTHORIZATION), self.clock.now())?;
         let agent = header(header::USER_AGENT).unwrap_or_default();
         self.access.note(&user, agent, &attributes);
-        Access::authorize(&user, &attributes)?;
-        tracing::trace!(user, verb = attributes.verb, path, "request");
+        rbac::authorize(&self.objects.store, &user, &attributes)?;
+        tracing::trace!(user, verb = attributes.verb.as_str(), path, "request");
         if let Some(response) = self.outside_resources(&head.method, path, &head.headers) {
             return Ok(response);
         }
@@ -100,15 +105,15 @@ impl Server {
             .await
             .map_err(|error| ApiError::bad_request(format!("the body can't be read: {error}")))?
             .to_bytes();
-        let call = Call { resource, attributes, parameters, headers: head.headers, body };
+        let call = Call { user, resource, attributes, parameters, headers: head.headers, body };
         Ok(respond(self.dispatch(&call)?))
     }
 
     fn dispatch(&self, call: &Call) -> Result<Answer, ApiError> {
-        let verb = call.attributes.verb;
+        let verb = call.attributes.verb.as_str();
         if call.resource.is_review() {
             return if verb == "create" {
-                writing::review(call)
+                tokens::review(self, call)
             } else {
                 Err(ApiError::method_not_allowed())
             };
@@ -125,6 +130,8 @@ impl Server {
                 "deletecollection" => writing::delete_collection(self, call),
                 _ => Err(ApiError::method_not_allowed()),
             }
+        } else if call.attributes.subresource == TOKEN {
+            if verb == "create" { tokens::request(self, call) } else { Err(ApiError::method_not_allowed()) }
         } else {
             match verb {
                 "get" => reading::get(self, call),
@@ -160,6 +167,7 @@ fn serves(resource: &ResourceType, attributes: &Attributes) -> bool {
         "" => true,
         "status" => resource.status,
         "scale" => resource.scale.is_some(),
+        TOKEN => resource.storage == "serviceaccounts",
         _ => false,
     };
     let placed = !attributes.namespace.is_empty();

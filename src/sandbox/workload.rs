@@ -104,7 +104,7 @@ impl Workloads {
             }
         }
         for pod in plant.pods() {
-            let status = pod_status(pod, now);
+            let status = pod_status(deployment, pod, now);
             if self.store.get(PODS, namespace, &pod_name(pod)).is_none() {
                 let _ = self.store.create(PODS, new_pod(deployment, &pod_name(pod), &status));
             } else {
@@ -136,8 +136,22 @@ fn new_pod(deployment: &Value, name: &str, status: &Value) -> Value {
     })
 }
 
-fn pod_status(pod: &Pod, now: Timestamp) -> Value {
+fn pod_status(deployment: &Value, pod: &Pod, now: Timestamp) -> Value {
     let ready = pod.ready_at <= now;
+    let containers = deployment["spec"]["template"]["spec"]["containers"].as_array().into_iter().flatten();
+    let state = if ready {
+        json!({"running": {"startedAt": whole_seconds(pod.ready_at)}})
+    } else {
+        json!({"waiting": {"reason": "ContainerCreating"}})
+    };
+    let containers: Vec<Value> = containers
+        .map(|container| {
+            json!({
+                "name": container["name"], "image": container["image"], "imageID": "", "restartCount": 0,
+                "ready": ready, "started": ready, "state": state,
+            })
+        })
+        .collect();
     let since = if ready { pod.ready_at } else { pod.created };
     let condition = |kind: &str, holds: bool, since: Timestamp| {
         let status = if holds { "True" } else { "False" };
@@ -146,6 +160,7 @@ fn pod_status(pod: &Pod, now: Timestamp) -> Value {
     json!({
         "phase": if ready { "Running" } else { "Pending" },
         "startTime": whole_seconds(pod.created),
+        "containerStatuses": containers,
         "conditions": [
             condition("PodScheduled", true, pod.created),
             condition("Initialized", true, pod.created),

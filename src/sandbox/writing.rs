@@ -150,14 +150,6 @@ pub(crate) fn delete_collection(server: &Server, call: &Call) -> Result<Answer, 
     Ok(Answer::ok(presenter(server, call).list(&deleted, metadata)))
 }
 
-/// Answers the question whether the user may do something: whoever may ask may do it.
-pub(crate) fn review(call: &Call) -> Result<Answer, ApiError> {
-    let mut object = body_of(call)?.value;
-    object_at(&mut object, "metadata");
-    object["status"] = json!({"allowed": true});
-    Ok(Answer::Object(StatusCode::CREATED, object, Vec::new()))
-}
-
 fn apply(server: &Server, call: &Call) -> Result<Answer, ApiError> {
     let parameters = &call.parameters;
     if parameters.text("fieldManager").is_empty() {
@@ -228,7 +220,8 @@ fn shown(server: &Server, call: &Call, code: StatusCode, written: &Written) -> A
     Answer::Object(code, presenter(server, call).object(&written.object), written.warnings.clone())
 }
 
-fn body_of(call: &Call) -> Result<Parsed, ApiError> {
+/// The body of a request that is an object.
+pub(crate) fn body_of(call: &Call) -> Result<Parsed, ApiError> {
     let parsed = match content_type(&call.headers) {
         "application/json" | "" => json::parse(&call.body),
         "application/yaml" => json::parse_yaml(&call.body),

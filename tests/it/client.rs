@@ -36,6 +36,21 @@ fn deployment(replicas: i32) -> Value {
     })
 }
 
+/// A role for those who read namespaces, and the user `operator` in it.
+fn reader_of_namespaces() -> [Value; 2] {
+    let (group, name) = ("rbac.authorization.k8s.io", "reader");
+    let version = format!("{group}/v1");
+    let rule = json!({"apiGroups": [""], "resources": ["namespaces"], "verbs": ["list"]});
+    let role =
+        json!({"apiVersion": version, "kind": "ClusterRole", "metadata": {"name": name}, "rules": [rule]});
+    let binding = json!({
+        "apiVersion": version, "kind": "ClusterRoleBinding", "metadata": {"name": name},
+        "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": name},
+        "subjects": [{"apiGroup": group, "kind": "User", "name": "operator"}],
+    });
+    [role, binding]
+}
+
 async fn started() -> Result<Sandbox, Box<dyn Error>> {
     Ok(Sandbox::start(SandboxOptions::new(Clock::real())).await?)
 }
@@ -44,6 +59,9 @@ async fn started() -> Result<Sandbox, Box<dyn Error>> {
 async fn the_kubeconfig_works_and_requests_are_logged_by_user() -> Checked {
     let sandbox = started().await?;
     let token = sandbox.add_token("operator");
+    for object in reader_of_namespaces() {
+        sandbox.create(object)?;
+    }
     let kubeconfig = Kubeconfig::from_yaml(&sandbox.kubeconfig_for("operator", &token))?;
     let config = kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
     let client = kube::Client::try_from(config)?;

@@ -1,7 +1,7 @@
 //! The sandbox as the real `kubectl` sees it.
 
 use std::error::Error;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -36,12 +36,7 @@ impl Kubectl {
     async fn new(sandbox: &Sandbox) -> Result<Self, Box<dyn Error>> {
         let home = tempfile::tempdir()?;
         sandbox.write_kubeconfig(&home.path().join("config")).await?;
-        let local = Path::new(env!("CARGO_MANIFEST_DIR")).join(".tools/kubectl");
-        let program = match std::env::var_os("KUBECTL") {
-            Some(program) => PathBuf::from(program),
-            None if local.exists() => local,
-            None => PathBuf::from("kubectl"),
-        };
+        let program = crate::support::kubectl();
         Ok(Self { program, home })
     }
 

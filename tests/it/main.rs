@@ -3,8 +3,10 @@
 
 #![expect(clippy::panic, reason = "a test fails by panicking, also in a helper")]
 
+mod access;
 mod cli;
 mod client;
+mod cluster;
 mod differential;
 mod kubectl;
 mod operator_sandbox;

@@ -94,7 +94,7 @@ many{a=\"2\"} 2 1795435200
         ("0 * one / 0", Err(MissingCause::Invalid)),
         ("-one", Err(MissingCause::Invalid)),
         ("\"text\"", Err(MissingCause::Invalid)),
-        ("one[5m]", Err(MissingCause::QueryFailed)),
+        ("one[5m]", Err(MissingCause::Invalid)),
         ("sum(", Err(MissingCause::QueryFailed)),
     ] {
         let query_ref = QueryRef { source: "default".into(), expression: query.into() };

@@ -1,3 +1,22 @@
 //! What several tests need.
 
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+
 pub(crate) mod prometheus;
+
+/// The `kubectl` to run: the one that `KUBECTL` names, the one in `.tools/`, or the machine's.
+pub(crate) fn kubectl() -> PathBuf {
+    let local = Path::new(env!("CARGO_MANIFEST_DIR")).join(".tools/kubectl");
+    match std::env::var_os("KUBECTL") {
+        Some(program) => PathBuf::from(program),
+        None if local.exists() => local,
+        None => PathBuf::from("kubectl"),
+    }
+}
+
+/// A port of loopback that nobody listened on a moment ago.
+pub(crate) fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback");
+    listener.local_addr().expect("bound").port()
+}

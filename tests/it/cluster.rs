@@ -1,0 +1,111 @@
+//! The operator from end to end: deploy/ through `kubectl`, `tidetable run` as a process with the token of
+//! deploy/'s service account, a real Prometheus server. The cluster is a sandbox, unless
+//! `TIDETABLE_TEST_KUBECONFIG` names another.
+
+mod cases;
+mod process;
+mod stage;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::rbac::v1::ClusterRole;
+use kube::Api;
+use tidetable::sandbox::Sandbox;
+
+use self::cases::{CASES, Case};
+use self::process::Process;
+use self::stage::{ACCOUNT, Checked, HOME, Stage, write_config};
+use crate::support::prometheus::Prometheus;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_operator_does_its_work_with_what_deploy_gives_it() -> Checked {
+    let stage = Arc::new(Stage::find().await?);
+    // What went before is cleared away in any case.
+    let (result, had) = match stage.deploy().await {
+        Ok(had) => (played(&stage).await, had),
+        // Nobody knows whose it is, so it stays.
+        Err(error) => (Err(error), true),
+    };
+    let cleared = stage.clear(had).await;
+    result.and(cleared)
+}
+
+/// Runs the operator and all cases in a cluster that has what the operator needs.
+async fn played(stage: &Arc<Stage>) -> Checked {
+    let prometheus = tokio::task::spawn_blocking(|| {
+        let now = Timestamp::now();
+        let (from, to) = (now - SignedDuration::from_mins(20), now + SignedDuration::from_mins(60));
+        Prometheus::with_requests(from, to, |_| 100.0)
+    })
+    .await?;
+    let config = stage.files.path().join("config.yaml");
+    write_config(&config, prometheus.url())?;
+    let kubeconfig = stage.operators_kubeconfig().await?;
+    let mut operator = Process::start(&kubeconfig, &config, &stage.namespace).await?;
+    let failures = play(stage).await;
+    if !failures.is_empty() {
+        return Err(format!("{}\n\nthe operator's log:\n{}", failures.join("\n"), operator.log()).into());
+    }
+    operator.serves("/readyz").await?;
+    let metrics = operator.serves("/metrics").await?;
+    if !metrics.contains("tidetable_") {
+        return Err(format!("no metrics of ours in\n{metrics}").into());
+    }
+    let status = operator.terminate().await?;
+    if status.code() != Some(0) {
+        return Err(format!("after SIGTERM: {status}\n{}", operator.log()).into());
+    }
+    match &stage.sandbox {
+        Some(sandbox) => role_is_exact(stage, sandbox).await,
+        None => Ok(()),
+    }
+}
+
+/// Plays all cases at the same time and gives what went wrong.
+async fn play(stage: &Arc<Stage>) -> Vec<String> {
+    let running = CASES.iter().map(|(name, case): &Case| (name, tokio::spawn(case(Arc::clone(stage)))));
+    let running: Vec<_> = running.collect();
+    let mut failures = Vec::new();
+    for (name, case) in running {
+        match case.await {
+            Ok(Ok(())) => println!("cluster: {name}: ok"),
+            Ok(Err(error)) => failures.push(format!("{name}: {error}")),
+            Err(error) => failures.push(format!("{name}: {error}")),
+        }
+    }
+    failures
+}
+
+/// A verb, an API group, and a resource with its subresource.
+type Permission = (String, String, String);
+
+/// What the operator has asked for is what deploy/'s role allows: no more, no less.
+async fn role_is_exact(stage: &Stage, sandbox: &Sandbox) -> Checked {
+    let role = Api::<ClusterRole>::all(stage.client.clone()).get(ACCOUNT).await?;
+    let mut granted = BTreeSet::<Permission>::new();
+    for rule in role.rules.unwrap_or_default() {
+        for group in rule.api_groups.iter().flatten() {
+            for resource in rule.resources.iter().flatten() {
+                granted.extend(rule.verbs.iter().map(|verb| (verb.clone(), group.clone(), resource.clone())));
+            }
+        }
+    }
+    let user = format!("system:serviceaccount:{HOME}:{ACCOUNT}");
+    let asked: BTreeSet<Permission> = sandbox
+        .requests()
+        .into_keys()
+        .filter(|request| request.user == user && !request.resource.is_empty())
+        .map(|request| {
+            let part = if request.subresource.is_empty() { "" } else { "/" };
+            (request.verb, request.group, format!("{}{part}{}", request.resource, request.subresource))
+        })
+        .collect();
+    if asked == granted {
+        return Ok(());
+    }
+    let unused: Vec<_> = granted.difference(&asked).collect();
+    let lacking: Vec<_> = asked.difference(&granted).collect();
+    Err(format!("deploy/rbac.yaml: not needed: {unused:?}; missing: {lacking:?}").into())
+}

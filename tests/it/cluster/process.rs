@@ -1,0 +1,84 @@
+//! `tidetable run` as a process of its own.
+
+use std::path::Path;
+use std::process::{ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+use tokio::process::{Child, Command};
+use tokio::sync::watch;
+
+use super::stage::{Checked, in_time};
+use crate::support::free_port;
+
+/// The line by which the operator says that it works.
+const READY: &str = "the policies are read";
+
+/// A running operator; it is killed when dropped.
+pub(super) struct Process {
+    child: Child,
+    address: String,
+    log: Arc<Mutex<Vec<String>>>,
+}
+
+impl Process {
+    /// Starts an operator for one namespace, and waits until it has read the policies there.
+    pub(super) async fn start(kubeconfig: &Path, config: &Path, namespace: &str) -> Checked<Self> {
+        let address = format!("127.0.0.1:{}", free_port());
+        let mut child = Command::new(env!("CARGO_BIN_EXE_tidetable"))
+            .args(["run", "--interval", "1s", "--listen", &address, "--namespace", namespace, "--config"])
+            .arg(config)
+            .env("KUBECONFIG", kubeconfig)
+            .env_remove("RUST_LOG")
+            .stdin(Stdio::null())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()?;
+        let log = Arc::<Mutex<Vec<String>>>::default();
+        let (sender, mut ready) = watch::channel(false);
+        let lines = child.stderr.take().ok_or("no stderr")?;
+        tokio::spawn(follow(lines, Arc::clone(&log), sender));
+        let process = Self { child, address, log };
+        let up = in_time("the operator to be ready", async {
+            // The other end goes with the process.
+            ready.wait_for(|ready| *ready).await.map_err(|_| "the operator ended")?;
+            Ok(())
+        });
+        match up.await {
+            Ok(()) => Ok(process),
+            Err(error) => Err(format!("{error}\n{}", process.log()).into()),
+        }
+    }
+
+    /// What the operator serves under a path, when it answers with 200.
+    pub(super) async fn serves(&self, path: &str) -> Checked<String> {
+        let http = reqwest::Client::builder().no_proxy().build()?;
+        let answer = http.get(format!("http://{}{path}", self.address)).send().await?;
+        Ok(answer.error_for_status()?.text().await?)
+    }
+
+    /// All that it has logged.
+    pub(super) fn log(&self) -> String {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).join("\n")
+    }
+
+    /// Sends SIGTERM and waits for the end.
+    pub(super) async fn terminate(&mut self) -> Checked<ExitStatus> {
+        let id = self.child.id().ok_or("the operator ended by itself")?;
+        let sent = Command::new("kill").args(["-TERM", &id.to_string()]).status().await?;
+        if !sent.success() {
+            return Err("SIGTERM could not be sent".into());
+        }
+        in_time("the operator to end", async { Ok(self.child.wait().await?) }).await
+    }
+}
+
+async fn follow(stream: impl AsyncRead + Unpin, log: Arc<Mutex<Vec<String>>>, ready: watch::Sender<bool>) {
+    let mut lines = BufReader::new(stream).lines();
+    while let Ok(Some(line)) = lines.next_line().await {
+        if line.contains(READY) {
+            ready.send_replace(true);
+        }
+        log.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+    }
+}
