@@ -21,7 +21,7 @@ pub(super) struct Args {
     #[arg(value_name = "SCENARIO.yaml")]
     scenario: PathBuf,
     /// A recorded trace in the place of the scenario's traffic: timestamp,qps in Unix seconds or RFC 3339.
-    /// It is played from its first local midnight
+    /// It is played from its first local midnight, and no longer than it is
     #[arg(long, value_name = "FILE.csv")]
     trace: Option<PathBuf>,
     /// Multiply all demand, to fit a trace of another scale
@@ -76,16 +76,14 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
     let scenario = scenario::read(&args.scenario, &overrides)?;
     let zone = zone(&scenario);
     let run = simulation::run(&scenario);
-    for (file, text) in [(&args.csv, csv::table as fn(&Run) -> String)] {
-        if let Some(file) = file {
-            write(file, &text(&run))?;
-        }
+    if let Some(file) = &args.csv {
+        write(file, &csv::table(&run))?;
     }
-    for (file, text) in [(&args.html, html::page as fn(&Run, &TimeZone) -> String), (&args.svg, svg::picture)]
-    {
-        if let Some(file) = file {
-            write(file, &text(&run, &zone))?;
-        }
+    if let Some(file) = &args.html {
+        write(file, &html::page(&run, &zone))?;
+    }
+    if let Some(file) = &args.svg {
+        write(file, &svg::picture(&run, &zone))?;
     }
     match args.output {
         Output::Table => table(&run, &zone, out),

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use super::Scenario;
 use super::plant::{Measurement, PlantSpec};
 use super::traffic::Traffic;
+use crate::api::ScalePolicy;
 use crate::decision::Replicas;
 use crate::manifest::{self, Document, Mistake, Mistakes, PolicyManifest};
 use crate::policy::parse_duration;
@@ -174,26 +175,43 @@ pub fn parse(
         return Err(Mistakes(reader.mistakes));
     }
     let scale = overrides.scale.unwrap_or(1.0);
-    let recorded = overrides.trace.as_deref().map(|trace| recorded(trace, scale)).transpose()?;
-    let midnight = recorded.as_ref().map(|traffic| first_midnight(traffic, &manifest.resource));
-    let from = overrides.from.or(midnight).unwrap_or(from);
-    let traffic = recorded.unwrap_or_else(|| made_up(&parts, scale, from, length));
+    let (from, length, traffic) = match &overrides.trace {
+        Some(trace) => replay(trace, scale, overrides, length, &manifest.resource)?,
+        None => {
+            let from = overrides.from.unwrap_or(from);
+            (from, length, made_up(&parts, scale, from, length))
+        }
+    };
     let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let PolicyManifest { policy, resource } = manifest;
     Ok(Scenario { name, policy, resource, policy_text, from, length, interval, traffic, plant })
 }
 
-fn recorded(trace: &Path, scale: f64) -> Result<Traffic, Mistake> {
-    Traffic::from_csv(trace, scale).map_err(|error| Mistake {
-        file: trace.to_owned(),
+/// A recorded trace from its first local midnight, or from where it is told, and no longer than it is.
+fn replay(
+    file: &Path,
+    scale: f64,
+    overrides: &Overrides,
+    length: Duration,
+    policy: &ScalePolicy,
+) -> Result<(Timestamp, Duration, Traffic), Mistake> {
+    let traffic = Traffic::from_csv(file, scale).map_err(|error| Mistake {
+        file: file.to_owned(),
         place: error.line.map(|line| (u64::try_from(line).unwrap_or(u64::MAX), 1)),
         path: String::new(),
         problem: error.problem,
-    })
+    })?;
+    let from = overrides.from.unwrap_or_else(|| first_midnight(&traffic, policy));
+    let (start, end) = (traffic.start(), traffic.end());
+    let rest = Duration::try_from(end.duration_since(from)).unwrap_or_default();
+    if from < start || rest.is_zero() {
+        return Err(whole(file, format!("the trace is from {start} to {end}; {from} is not in it")));
+    }
+    Ok((from, length.min(rest), traffic))
 }
 
 /// The first local midnight of a trace, in the time zone of the policy's schedule.
-fn first_midnight(traffic: &Traffic, policy: &crate::api::ScalePolicy) -> Timestamp {
+fn first_midnight(traffic: &Traffic, policy: &ScalePolicy) -> Timestamp {
     let zone = policy.spec.schedule.as_ref().and_then(|schedule| TimeZone::get(&schedule.time_zone).ok());
     let start = traffic.start().to_zoned(zone.unwrap_or(TimeZone::UTC));
     let midnight = match start.start_of_day() {

@@ -109,10 +109,14 @@ impl Traffic {
         self.pieces.first().map_or(Timestamp::UNIX_EPOCH, |piece| instant(piece.start))
     }
 
-    /// When the last piece starts.
+    /// When the last piece ends, if it is as long as the one before it.
     #[must_use]
     pub fn end(&self) -> Timestamp {
-        self.pieces.last().map_or(Timestamp::UNIX_EPOCH, |piece| instant(piece.start))
+        match self.pieces.as_slice() {
+            [.., before, last] => instant(last.start.saturating_add(last.start - before.start)),
+            [only] => instant(only.start),
+            [] => Timestamp::UNIX_EPOCH,
+        }
     }
 
     /// Demand at an instant, in requests per second.

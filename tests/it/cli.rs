@@ -78,3 +78,94 @@ fn a_missing_file_and_an_unknown_flag_are_bad_input() {
     assert_eq!(tidetable(&["check", "absent.yaml"]).status.code(), Some(2));
     assert_eq!(tidetable(&["check", "--nonsense"]).status.code(), Some(2));
 }
+
+#[test]
+fn simulate_gives_scores_rows_and_a_page_the_same_each_time() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file =
+        |name: &str, ending: &str| directory.path().join(format!("{name}.{ending}")).display().to_string();
+    let run = |name: &str| {
+        let (csv, html, svg) = (file(name, "csv"), file(name, "html"), file(name, "svg"));
+        let written = ["--csv", &csv, "--html", &html, "--svg", &svg];
+        let output = tidetable(
+            &[&["simulate", "simulations/web-day.yaml", "--output", "json"], &written[..]].concat(),
+        );
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        let read = |name: String| std::fs::read_to_string(name).expect("written");
+        (text(&output.stdout), read(csv), read(html), read(svg))
+    };
+    let first = run("a");
+    assert_eq!(first, run("b"), "the same bytes");
+    let scores: serde_json::Value = serde_json::from_str(&first.0).expect("JSON");
+    assert_eq!(scores["ticks"], 5760);
+    assert!(scores["replica_hours"].as_f64().is_some_and(|hours| hours > 100.0));
+    assert_eq!(first.1.lines().count(), 5761, "a header and a row a tick");
+    assert!(first.2.contains("<svg") && !first.2.contains("src=") && !first.2.contains("@import"));
+    let picture = Path::new(env!("CARGO_MANIFEST_DIR")).join("simulations/web-day.svg");
+    let shipped = std::fs::read_to_string(picture).expect("the README's picture is checked in");
+    assert_eq!(first.3, shipped, "the README's picture is stale: simulate simulations/web-day.yaml --svg");
+}
+
+#[test]
+fn a_trace_is_replayed_from_its_first_local_midnight_and_scaled() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let trace = directory.path().join("trace.csv");
+    // Two hours from 2026-11-23T22:00Z on: 23:00 in Berlin, so that midnight is an hour in.
+    let start = 1_795_471_200;
+    let rows: Vec<String> = (0..120).map(|minute| format!("{},1000", start + minute * 60)).collect();
+    std::fs::write(&trace, format!("timestamp,qps\n{}\n", rows.join("\n"))).expect("written");
+    let name = trace.display().to_string();
+    let scenario = "simulations/web-day-trace.yaml";
+    let arguments = ["simulate", scenario, "--trace", &name, "--scale", "0.5", "--output", "json"];
+    let output = tidetable(&arguments);
+    let scores: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(scores["from"], "2026-11-23T23:00:00Z");
+    assert_eq!(scores["ticks"], 240, "an hour, which is all there is");
+    assert_eq!(scores["requests"], 500.0 * 3600.0);
+    std::fs::write(&trace, "timestamp,qps\n1,2\n0,3\n").expect("written");
+    let output = tidetable(&arguments);
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(
+        text(&output.stderr),
+        format!("{name}:3:1: rows must be in order of time, without repetitions\n")
+    );
+}
+
+#[test]
+fn a_scenario_with_mistakes_is_refused_at_their_places() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let policy = Path::new(env!("CARGO_MANIFEST_DIR")).join("simulations/web-day.policy.yaml");
+    std::fs::copy(policy, directory.path().join("policy.yaml")).expect("copied");
+    let file = directory.path().join("day.yaml");
+    let good = "\
+policy: policy.yaml
+from: 2026-11-23T00:00:00Z
+length: 1h
+traffic:
+- constant: 100
+plant: {startup: 30s, capacityPerReplica: 180, initialReplicas: 3}
+";
+    let name = file.display().to_string();
+    for (from, to, expected) in [
+        ("length: 1h", "length: 1 hour", ":3:1: length: \"1 hour\" is not a duration"),
+        ("constant: 100", "constant: -1", ":5:3: traffic[0].constant: -1 must be a finite number"),
+        ("constant: 100", "steady: 100", ":5:3: traffic[0]: unknown variant `steady`"),
+        (
+            "capacityPerReplica: 180",
+            "capacityPerReplica: 0",
+            ":6:23: plant.capacityPerReplica: must be a finite",
+        ),
+        ("policy.yaml", "other.yaml", ":1:1: policy: "),
+        ("length: 1h", "length: 99999h\ninterval: 1ms", "more than 20000000 ticks"),
+    ] {
+        std::fs::write(&file, good.replacen(from, to, 1)).expect("written");
+        for command in ["simulate", "check"] {
+            let output = tidetable(&[command, &name]);
+            let said = text(&output.stderr);
+            assert_eq!(output.status.code(), Some(2), "{command} with {to}: {said}");
+            assert!(said.contains(expected), "{command} with {to}: {said}");
+        }
+    }
+    std::fs::write(&file, good).expect("written");
+    assert!(tidetable(&["check", &name]).status.success());
+}
