@@ -175,12 +175,11 @@ pub fn parse(
         return Err(Mistakes(reader.mistakes));
     }
     let scale = overrides.scale.unwrap_or(1.0);
-    let (from, length, traffic) = match &overrides.trace {
-        Some(trace) => replay(trace, scale, overrides, length, &manifest.resource)?,
-        None => {
-            let from = overrides.from.unwrap_or(from);
-            (from, length, made_up(&parts, scale, from, length))
-        }
+    let (from, length, traffic) = if let Some(trace) = &overrides.trace {
+        replay(trace, scale, overrides, length, &manifest.resource)?
+    } else {
+        let from = overrides.from.unwrap_or(from);
+        (from, length, made_up(&parts, scale, from, length))
     };
     let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let PolicyManifest { policy, resource } = manifest;
