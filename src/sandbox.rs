@@ -26,6 +26,7 @@ mod owned;
 mod patch;
 mod present;
 pub mod prometheus;
+mod protobuf;
 mod rbac;
 mod reading;
 mod request;

@@ -35,11 +35,11 @@ async fn started(clock: &Clock) -> Result<(Sandbox, kube::Client), Box<dyn Error
 }
 
 /// A role in `shop` or, with `ClusterRole`, everywhere, and a binding of the same kind and name.
-fn grant(kind: &str, name: &str, rule: &Value, subject: &Value) -> [Value; 2] {
+fn grant(kind: &str, name: &str, allows: &Value, subject: &Value) -> [Value; 2] {
     let version = format!("{RBAC}/v1");
     let place =
         if kind == "Role" { json!({"name": name, "namespace": "shop"}) } else { json!({"name": name}) };
-    let role = json!({"apiVersion": version, "kind": kind, "metadata": place, "rules": [rule]});
+    let role = json!({"apiVersion": version, "kind": kind, "metadata": place, "rules": [allows]});
     let binding = json!({
         "apiVersion": version, "kind": format!("{kind}Binding"), "metadata": place,
         "roleRef": {"apiGroup": RBAC, "kind": kind, "name": name},

@@ -40,9 +40,9 @@ fn deployment(replicas: i32) -> Value {
 fn reader_of_namespaces() -> [Value; 2] {
     let (group, name) = ("rbac.authorization.k8s.io", "reader");
     let version = format!("{group}/v1");
-    let rule = json!({"apiGroups": [""], "resources": ["namespaces"], "verbs": ["list"]});
+    let allows = json!({"apiGroups": [""], "resources": ["namespaces"], "verbs": ["list"]});
     let role =
-        json!({"apiVersion": version, "kind": "ClusterRole", "metadata": {"name": name}, "rules": [rule]});
+        json!({"apiVersion": version, "kind": "ClusterRole", "metadata": {"name": name}, "rules": [allows]});
     let binding = json!({
         "apiVersion": version, "kind": "ClusterRoleBinding", "metadata": {"name": name},
         "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": name},

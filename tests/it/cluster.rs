@@ -22,12 +22,12 @@ use crate::support::prometheus::Prometheus;
 #[tokio::test(flavor = "multi_thread")]
 async fn the_operator_does_its_work_with_what_deploy_gives_it() -> Checked {
     let stage = Arc::new(Stage::find().await?);
-    // What went before is cleared away in any case.
-    let (result, had) = match stage.deploy().await {
-        Ok(had) => (played(&stage).await, had),
-        // Nobody knows whose it is, so it stays.
-        Err(error) => (Err(error), true),
+    let had = Box::pin(stage.had_an_operator()).await?;
+    let result = match Box::pin(stage.deploy(had)).await {
+        Ok(()) => played(&stage).await,
+        Err(error) => Err(error),
     };
+    // Also when something failed.
     let cleared = stage.clear(had).await;
     result.and(cleared)
 }
@@ -70,7 +70,7 @@ async fn play(stage: &Arc<Stage>) -> Vec<String> {
     let mut failures = Vec::new();
     for (name, case) in running {
         match case.await {
-            Ok(Ok(())) => println!("cluster: {name}: ok"),
+            Ok(Ok(())) => eprintln!("cluster: {name}: ok"),
             Ok(Err(error)) => failures.push(format!("{name}: {error}")),
             Err(error) => failures.push(format!("{name}: {error}")),
         }

@@ -219,6 +219,12 @@ async fn a_kustomization_of_plain_kinds_is_applied_and_its_namespace_deleted() -
                 &["configmap/settings 1", "80/TCP", "poddisruptionbudget.policy/agent 1"],
             ),
             ("get clusterrolebinding other:agent", &["ClusterRole/other:agent"]),
+            ("create token agent -n other --duration=20m", &[]),
+            (
+                "!create token agent -n other --duration=1m",
+                &["may not specify a duration less than 10 minutes"],
+            ),
+            ("!create token ghost -n other", &["serviceaccounts \"ghost\" not found"]),
             ("!apply -f tide.yaml", &["no matches for kind \"Tide\""]),
             ("!apply -n absent -f web.deployment.yaml", &["namespaces \"absent\" not found"]),
             ("delete ns other --timeout=30s", &["deleted"]),

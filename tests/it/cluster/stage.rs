@@ -56,15 +56,16 @@ impl Stage {
     pub(super) async fn find() -> Checked<Self> {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let files = tempfile::tempdir()?;
-        let (sandbox, kubeconfig) = match std::env::var_os("TIDETABLE_TEST_KUBECONFIG") {
-            Some(path) => (None, std::path::absolute(path)?),
-            None => {
-                let sandbox = Sandbox::start(SandboxOptions::new(Clock::real())).await?;
-                let path = files.path().join("admin");
-                sandbox.write_kubeconfig(&path).await?;
-                (Some(sandbox), path)
-            }
-        };
+        let (sandbox, kubeconfig) =
+            match std::env::var_os("TIDETABLE_TEST_KUBECONFIG").filter(|path| !path.is_empty()) {
+                Some(path) => (None, std::path::absolute(path)?),
+                None => {
+                    let sandbox = Sandbox::start(SandboxOptions::new(Clock::real())).await?;
+                    let path = files.path().join("admin");
+                    sandbox.write_kubeconfig(&path).await?;
+                    (Some(sandbox), path)
+                }
+            };
         let config = Kubeconfig::read_from(&kubeconfig)?;
         let config = kube::Config::from_custom_kubeconfig(config, &KubeConfigOptions::default()).await?;
         let client = Client::try_from(config)?;
@@ -89,11 +90,15 @@ impl Stage {
         Err(format!("kubectl {line}: {}", String::from_utf8_lossy(&output.stderr)).into())
     }
 
-    /// Applies deploy/ and makes the namespace. Gives whether the cluster had anything of deploy/ before.
-    pub(super) async fn deploy(&self) -> Checked<bool> {
+    /// Whether the cluster has anything of deploy/ already.
+    pub(super) async fn had_an_operator(&self) -> Checked<bool> {
         self.see_off_the_last_run().await?;
-        let had = self.kubectl("get -k deploy/ -o name --ignore-not-found").await?;
-        let had = !had.trim().is_empty();
+        let found = self.kubectl("get -k deploy/ -o name --ignore-not-found").await?;
+        Ok(!found.trim().is_empty())
+    }
+
+    /// Applies deploy/ and makes the namespace.
+    pub(super) async fn deploy(&self, had: bool) -> Checked {
         self.kubectl("apply -k deploy/").await?;
         if !had {
             // The operator under test is ours: another one in the cluster would write beside it.
@@ -101,9 +106,9 @@ impl Stage {
         }
         let definitions = Api::<CustomResourceDefinition>::all(self.client.clone());
         let established = await_condition(definitions, DEFINITION, conditions::is_crd_established());
-        in_time("the CRD to be established", async { Ok(established.await?) }).await?;
+        Box::pin(in_time("the CRD to be established", async { Ok(established.await?) })).await?;
         self.kubectl(&format!("create -f {}", self.namespace_file()?.display())).await?;
-        Ok(had)
+        Ok(())
     }
 
     fn namespace_file(&self) -> Checked<PathBuf> {
@@ -119,14 +124,17 @@ impl Stage {
         let definitions = Api::<CustomResourceDefinition>::all(self.client.clone());
         if definitions.get_opt(DEFINITION).await?.is_some_and(|found| going(&found)) {
             let gone = await_condition(definitions, DEFINITION, |found: Option<&_>| found.is_none());
-            in_time("the old CRD to go", async { Ok(gone.await?) }).await?;
+            Box::pin(in_time("the old CRD to go", async { Ok(gone.await?) })).await?;
         }
         let namespaces = Api::<Namespace>::all(self.client.clone());
-        let Some(old) = namespaces.get_opt(HOME).await?.filter(going) else { return Ok(()) };
+        if !namespaces.get_opt(HOME).await?.is_some_and(|found| going(&found)) {
+            return Ok(());
+        }
         let gone = await_condition(namespaces.clone(), HOME, |found: Option<&_>| found.is_none());
         if tokio::time::timeout(FAREWELL, gone).await.is_ok() {
             return Ok(());
         }
+        let Some(old) = namespaces.get_opt(HOME).await? else { return Ok(()) };
         let mut old = serde_json::to_value(old)?;
         old["spec"]["finalizers"] = json!([]);
         let path = format!("/api/v1/namespaces/{HOME}/finalize");
@@ -222,8 +230,8 @@ impl Stage {
         let holds = |found: Option<&DynamicObject>| {
             found.and_then(|object| serde_json::to_value(object).ok()).is_some_and(|object| wanted(&object))
         };
-        let waited = tokio::time::timeout(PATIENCE, await_condition(self.api(kind), name, holds)).await;
-        match waited {
+        let result = tokio::time::timeout(PATIENCE, await_condition(self.api(kind), name, holds)).await;
+        match result {
             Ok(Ok(found)) => Ok(serde_json::to_value(found)?),
             Ok(Err(error)) => Err(format!("{kind}/{name}: waiting for {what}: {error}").into()),
             Err(_) => {
