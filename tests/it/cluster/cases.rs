@@ -130,7 +130,8 @@ async fn schedule(stage: Arc<Stage>) -> Checked {
 /// 100 requests a second, and from an instant on twice as many.
 async fn metric(stage: Arc<Stage>) -> Checked {
     let name = "metric";
-    let double = (Timestamp::now() + SignedDuration::from_secs(12)).as_second();
+    // Late enough for a busy machine to see the load before it doubles.
+    let double = (Timestamp::now() + SignedDuration::from_secs(25)).as_second();
     let query = format!("sum(rate(http_requests_total{{app=\"web\"}}[2m])) * (1 + (time() > bool {double}))");
     let limits = json!([{"type": "Pods", "value": 100, "periodSeconds": 1}]);
     let spec = json!({

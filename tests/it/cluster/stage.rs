@@ -56,16 +56,15 @@ impl Stage {
     pub(super) async fn find() -> Checked<Self> {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let files = tempfile::tempdir()?;
-        let (sandbox, kubeconfig) =
-            match std::env::var_os("TIDETABLE_TEST_KUBECONFIG").filter(|path| !path.is_empty()) {
-                Some(path) => (None, std::path::absolute(path)?),
-                None => {
-                    let sandbox = Sandbox::start(SandboxOptions::new(Clock::real())).await?;
-                    let path = files.path().join("admin");
-                    sandbox.write_kubeconfig(&path).await?;
-                    (Some(sandbox), path)
-                }
-            };
+        let named = std::env::var_os("TIDETABLE_TEST_KUBECONFIG").filter(|path| !path.is_empty());
+        let (sandbox, kubeconfig) = if let Some(path) = named {
+            (None, std::path::absolute(path)?)
+        } else {
+            let sandbox = Sandbox::start(SandboxOptions::new(Clock::real())).await?;
+            let path = files.path().join("admin");
+            sandbox.write_kubeconfig(&path).await?;
+            (Some(sandbox), path)
+        };
         let config = Kubeconfig::read_from(&kubeconfig)?;
         let config = kube::Config::from_custom_kubeconfig(config, &KubeConfigOptions::default()).await?;
         let client = Client::try_from(config)?;
