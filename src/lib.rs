@@ -1,4 +1,27 @@
 //! tidetable: a Kubernetes autoscaler that knows the time of day.
+//!
+//! A `ScalePolicy` says how many replicas a workload has at which hour, what one replica can carry, and
+//! how calmly to move between the two. This crate is the library behind the `tidetable` command. Its map:
+//!
+//! ```text
+//! main → cli → { operator | simulation | sandbox | report }
+//!                    │            │
+//!                    └── policy (validated) ── decision (pure: schedule, load, damping)
+//!                             └── api (the CRD types, no logic)
+//! ```
+//!
+//! - [`api`]: the custom resource as Rust types, with the rules that the API server enforces
+//! - [`policy`]: from a spec to something that can decide, with every mistake at its field
+//! - [`decision`]: [`decision::decide`], a pure function; start reading here
+//! - [`operator`]: watches policies and keeps workloads at what is decided
+//! - [`simulation`]: the same decisions against made-up or recorded traffic
+//! - [`report`]: what people look at afterwards
+//! - [`sandbox`]: a Kubernetes API in the process, for the demo and for tests
+//! - [`manifest`]: YAML files with a place for every field
+//! - [`clock`]: the only reader of time
+//! - [`cli`]: the command line
+//!
+//! ARCHITECTURE.md has the decisions behind this and their reasons.
 
 pub mod api;
 pub mod cli;
