@@ -21,7 +21,7 @@ test-cluster: tools ## the same end-to-end tests against the cluster that KUBECO
 
 conformance: ## every case table under CONFORMANCE_DIR
 	@test -n "$(CONFORMANCE_DIR)" || { echo 'set CONFORMANCE_DIR to a directory of case tables' >&2; exit 2; }
-	@$(CARGO) run --quiet --release --example conformance -- "$(CONFORMANCE_DIR)"
+	@$(CARGO) run --quiet --example conformance -- "$(CONFORMANCE_DIR)"
 
 bench: ## figures, one line `name value unit` each
 	@$(CARGO) bench --quiet --bench figures
