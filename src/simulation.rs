@@ -10,6 +10,8 @@ pub mod scenario;
 pub mod scores;
 pub mod traffic;
 
+mod synthetic;
+
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};

@@ -129,7 +129,7 @@ fn case_for<'a>(file: &str, traces: &'a Path) -> Result<Case<'a>, &'static str> 
             return Err("binds the built-in HPA rival, which is not there yet");
         }
         "elasticity" => Box::new(scores::elasticity),
-        "metric_vectors" => return Err("scores of steps at irregular times are not there yet"),
+        "metric_vectors" => Box::new(scores::metric_vectors),
         _ => return Err("no runner of this name"),
     })
 }

@@ -32,14 +32,18 @@ pub struct Measurement {
     pub window: Duration,
     /// The time between scrapes, which happen at its multiples since the Unix epoch.
     pub scrape_interval: Duration,
+    /// From a scrape until queries see it.
+    pub delay: Duration,
 }
 
 impl Measurement {
     /// What a query says at `at`, in requests per second: the mean over the window that ended with the
-    /// last scrape. It depends on the demand alone, not on what was served of it.
+    /// last scrape that it sees. It depends on the demand alone, not on what was served of it.
     #[must_use]
     pub fn rate(&self, traffic: &Traffic, at: Timestamp) -> f64 {
         let every = i64::try_from(self.scrape_interval.as_millis()).unwrap_or(i64::MAX).max(1);
+        let delay = SignedDuration::try_from(self.delay).unwrap_or(SignedDuration::MAX);
+        let at = at.saturating_sub(delay).unwrap_or(Timestamp::MIN);
         let late = at.as_millisecond().rem_euclid(every);
         let scraped = at.saturating_sub(SignedDuration::from_millis(late)).unwrap_or(at);
         let window = SignedDuration::try_from(self.window).unwrap_or(SignedDuration::MAX);

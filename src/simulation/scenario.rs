@@ -3,23 +3,18 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
 use super::Scenario;
 use super::plant::{Measurement, PlantSpec};
+use super::synthetic::{self, Component};
 use super::traffic::Traffic;
 use crate::api::ScalePolicy;
 use crate::decision::Replicas;
 use crate::manifest::{self, Document, Mistake, Mistakes, PolicyManifest};
 use crate::policy::parse_duration;
-
-/// How long a value of made-up traffic holds.
-const STEP: Duration = Duration::from_secs(15);
-
-/// How long before the scenario its traffic starts, so that the first measurement has something to see.
-const LEAD: SignedDuration = SignedDuration::from_hours(1);
 
 /// The most ticks of a scenario: a year at 15 s is 2.1 million.
 const MOST_TICKS: u128 = 20_000_000;
@@ -55,6 +50,10 @@ pub enum Part {
     Diurnal(Diurnal),
     /// A rise of `qps` from `at` for `for`, reached and left over `ramp`.
     Spike(Spike),
+    /// `qps` more (or, when negative, less) from `at` on.
+    Step(Step),
+    /// `qps` more (or less), reached in a straight line over `for`, starting at `at`.
+    Ramp(Ramp),
     /// Random variation in proportion to everything else.
     Noise(Noise),
 }
@@ -87,6 +86,28 @@ pub struct Spike {
     pub qps: f64,
 }
 
+/// A lasting change at once.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Step {
+    /// When, in RFC 3339.
+    pub at: String,
+    /// By how much, in requests per second.
+    pub qps: f64,
+}
+
+/// A lasting change in a straight line.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Ramp {
+    /// When it starts, in RFC 3339.
+    pub at: String,
+    /// How long it takes.
+    pub r#for: String,
+    /// By how much in the end, in requests per second.
+    pub qps: f64,
+}
+
 /// Random variation.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -109,6 +130,8 @@ pub struct PlantText {
     pub query_window: Option<String>,
     /// The time between scrapes; default 15s.
     pub scrape_interval: Option<String>,
+    /// From a scrape until queries see it; default 0s.
+    pub evaluation_delay: Option<String>,
 }
 
 /// What the command line changes about a scenario.
@@ -179,7 +202,7 @@ pub fn parse(
         replay(trace, scale, overrides, length, &manifest.resource)?
     } else {
         let from = overrides.from.unwrap_or(from);
-        (from, length, made_up(&parts, scale, from, length))
+        (from, length, synthetic::traffic(&parts, scale, from, length))
     };
     let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let PolicyManifest { policy, resource } = manifest;
@@ -222,85 +245,6 @@ fn first_midnight(traffic: &Traffic, policy: &ScalePolicy) -> Timestamp {
         // A trace of less than a day is played from its start.
         Ok(_) | Err(_) => traffic.start(),
     }
-}
-
-/// Traffic as a function of time, ready to be sampled.
-enum Compiled {
-    Constant(f64),
-    Diurnal { low: f64, high: f64, peak: f64, zone: TimeZone },
-    Spike { at: Timestamp, length: f64, ramp: f64, qps: f64 },
-    Noise { relative: f64, seed: u64 },
-}
-
-fn made_up(parts: &[Compiled], scale: f64, from: Timestamp, length: Duration) -> Traffic {
-    let length = SignedDuration::try_from(length).unwrap_or(SignedDuration::MAX);
-    let start = from.saturating_sub(LEAD).unwrap_or(Timestamp::MIN);
-    let end = from.saturating_add(length).unwrap_or(Timestamp::MAX);
-    Traffic::sampled(start, end, STEP, |at| {
-        let sum: f64 = parts.iter().map(|part| part.added(at)).sum();
-        parts.iter().fold(sum * scale, |qps, part| qps * part.factor(at)).max(0.0)
-    })
-}
-
-impl Compiled {
-    fn added(&self, at: Timestamp) -> f64 {
-        match self {
-            Self::Constant(qps) => *qps,
-            Self::Diurnal { low, high, peak, zone } => {
-                let time = zone.to_datetime(at).time();
-                let hour = time.duration_since(jiff::civil::Time::midnight()).as_secs_f64() / 3600.0;
-                let phase = (hour - peak) / 24.0 * std::f64::consts::TAU;
-                low + (high - low) * f64::midpoint(1.0, cosine(phase))
-            }
-            Self::Spike { at: start, length, ramp, qps } => {
-                let since = at.duration_since(*start).as_secs_f64();
-                if since < 0.0 || since >= *length {
-                    return 0.0;
-                }
-                let edge =
-                    if *ramp > 0.0 { (since / ramp).min((length - since) / ramp).min(1.0) } else { 1.0 };
-                qps * edge
-            }
-            Self::Noise { .. } => 0.0,
-        }
-    }
-
-    fn factor(&self, at: Timestamp) -> f64 {
-        match self {
-            Self::Noise { relative, seed } => {
-                let slot = at.as_second().div_euclid(15).unsigned_abs();
-                (1.0 + relative * normal(*seed, slot)).max(0.0)
-            }
-            Self::Constant(_) | Self::Diurnal { .. } | Self::Spike { .. } => 1.0,
-        }
-    }
-}
-
-/// cos(x) from its series, after reduction to [−π, π]: additions and multiplications give the same bits on
-/// every machine, which a library's cosine does not promise.
-fn cosine(x: f64) -> f64 {
-    let x = x - std::f64::consts::TAU * (x / std::f64::consts::TAU).round();
-    let square = x * x;
-    (1..=14).rev().fold(1.0, |sum, k| {
-        let k = f64::from(k);
-        1.0 - square / ((2.0 * k - 1.0) * (2.0 * k)) * sum
-    })
-}
-
-/// A number that is nearly normal with mean 0 and deviation 1, from a seed and a position: the sum of
-/// twelve uniform numbers less six (Irwin–Hall).
-fn normal(seed: u64, position: u64) -> f64 {
-    let mut state = seed ^ position.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    let uniform = |state: &mut u64| {
-        // SplitMix64 (Steele, Lea, Flood 2014); its upper 32 bits are enough.
-        *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = *state;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        let upper = u32::try_from((z ^ (z >> 31)) >> 32).unwrap_or(0);
-        f64::from(upper) / (f64::from(u32::MAX) + 1.0)
-    };
-    (0..12).map(|_| uniform(&mut state)).sum::<f64>() - 6.0
 }
 
 fn whole(file: &Path, problem: String) -> Mistake {
@@ -349,6 +293,13 @@ impl Reader<'_> {
         qps
     }
 
+    fn finite(&mut self, path: &str, qps: f64) -> f64 {
+        if !qps.is_finite() {
+            self.add(path, format!("{qps} must be a finite number"));
+        }
+        qps
+    }
+
     fn plant(&mut self, text: &PlantText) -> PlantSpec {
         if !(text.capacity_per_replica.is_finite() && text.capacity_per_replica > 0.0) {
             self.add("plant.capacityPerReplica", "must be a finite number above 0");
@@ -364,21 +315,23 @@ impl Reader<'_> {
                 window: self.span("plant.queryWindow", text.query_window.as_deref().unwrap_or("1m")),
                 scrape_interval: self
                     .span("plant.scrapeInterval", text.scrape_interval.as_deref().unwrap_or("15s")),
+                delay: self
+                    .duration("plant.evaluationDelay", text.evaluation_delay.as_deref().unwrap_or("0s")),
             },
         }
     }
 
-    fn parts(&mut self, spec: &ScenarioSpec) -> Vec<Compiled> {
+    fn parts(&mut self, spec: &ScenarioSpec) -> Vec<Component> {
         if spec.traffic.is_empty() {
-            self.add("traffic", "at least one part is needed: constant, diurnal, spike or noise");
+            self.add("traffic", "at least one part is needed: constant, diurnal, spike, step, ramp or noise");
         }
         let parts = spec.traffic.iter().enumerate();
         parts.map(|(index, part)| self.part(&format!("traffic[{index}]"), part, spec.seed)).collect()
     }
 
-    fn part(&mut self, path: &str, part: &Part, seed: u64) -> Compiled {
+    fn part(&mut self, path: &str, part: &Part, seed: u64) -> Component {
         match part {
-            Part::Constant(qps) => Compiled::Constant(self.rate(&format!("{path}.constant"), *qps)),
+            Part::Constant(qps) => Component::Constant(self.rate(&format!("{path}.constant"), *qps)),
             Part::Diurnal(diurnal) => {
                 let path = format!("{path}.diurnal");
                 let name = diurnal.time_zone.as_deref().unwrap_or("UTC");
@@ -398,21 +351,34 @@ impl Reader<'_> {
                 });
                 let low = self.rate(&format!("{path}.low"), diurnal.low);
                 let high = self.rate(&format!("{path}.high"), diurnal.high);
-                Compiled::Diurnal { low, high, peak, zone }
+                Component::Diurnal { low, high, peak, zone }
             }
             Part::Spike(spike) => {
                 let path = format!("{path}.spike");
                 let ramp = spike.ramp.as_deref().unwrap_or("0s");
-                Compiled::Spike {
+                Component::Spike {
                     at: self.instant(&format!("{path}.at"), &spike.at),
                     length: self.span(&format!("{path}.for"), &spike.r#for).as_secs_f64(),
                     ramp: self.duration(&format!("{path}.ramp"), ramp).as_secs_f64(),
                     qps: self.rate(&format!("{path}.qps"), spike.qps),
                 }
             }
+            Part::Step(step) => {
+                let path = format!("{path}.step");
+                let at = self.instant(&format!("{path}.at"), &step.at);
+                Component::Ramp { at, length: 0.0, qps: self.finite(&format!("{path}.qps"), step.qps) }
+            }
+            Part::Ramp(ramp) => {
+                let path = format!("{path}.ramp");
+                Component::Ramp {
+                    at: self.instant(&format!("{path}.at"), &ramp.at),
+                    length: self.span(&format!("{path}.for"), &ramp.r#for).as_secs_f64(),
+                    qps: self.finite(&format!("{path}.qps"), ramp.qps),
+                }
+            }
             Part::Noise(noise) => {
                 let relative = self.rate(&format!("{path}.noise.relative"), noise.relative);
-                Compiled::Noise { relative, seed }
+                Component::Noise { relative, seed }
             }
         }
     }

@@ -12,10 +12,13 @@
 //! ```
 //! The over-provisioning share divides by demand, not by supply, so it is unbounded.
 
+mod steps;
+
 use std::time::Duration;
 
 use serde::Serialize;
 
+pub use self::steps::{Bungee, Levels, bungee, instability, sampled};
 use super::{Change, Row, Scenario};
 
 /// The scores of a run. Percentages are of time, or of requests where the name says so.

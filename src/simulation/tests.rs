@@ -30,6 +30,7 @@ fn scenario(policy: &str, traffic: Traffic, hours: u64) -> Scenario {
             measurement: Measurement {
                 window: Duration::from_secs(60),
                 scrape_interval: Duration::from_secs(15),
+                delay: Duration::ZERO,
             },
         },
     }
@@ -126,6 +127,26 @@ fn ticks_are_multiples_of_the_interval_since_the_epoch() {
         ("1969-12-31T23:59:50Z", "1970-01-01T00:00:00Z"),
     ] {
         assert_eq!(first_tick(at(from), quarter), at(expected), "{from}");
+    }
+}
+
+#[test]
+fn a_query_sees_the_window_before_the_last_scrape_that_has_arrived() {
+    let at = |seconds| Timestamp::from_second(seconds).expect("in range");
+    // 1 qps in the first second, 2 in the next, and so on.
+    let traffic = Traffic::sampled(at(0), at(600), Duration::from_secs(1), |now| {
+        f64::from(i32::try_from(now.as_second()).unwrap_or(0) + 1)
+    });
+    for (now, delay, expected) in
+        [(300, 0, 270.5), (314, 0, 270.5), (315, 0, 285.5), (315, 1, 270.5), (345, 30, 285.5)]
+    {
+        let measurement = Measurement {
+            window: Duration::from_secs(60),
+            scrape_interval: Duration::from_secs(15),
+            delay: Duration::from_secs(delay),
+        };
+        let rate = measurement.rate(&traffic, at(now));
+        assert!((rate - expected).abs() < 1e-9, "at {now} with a delay of {delay}: {rate}");
     }
 }
 

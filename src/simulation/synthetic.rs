@@ -1,0 +1,177 @@
+//! Made-up traffic: components that add up, sampled every 15 s.
+//!
+//! ```text
+//! qps(t) = scale × Σ added(t) × Π factor(t),   never below zero
+//! ```
+//! Only additions, multiplications and divisions are used, so that the bits are the same on every machine.
+
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+
+use super::traffic::Traffic;
+
+/// How long a value holds.
+const STEP: Duration = Duration::from_secs(15);
+
+/// How long before the scenario its traffic starts, so that the first measurement has something to see.
+const LEAD: SignedDuration = SignedDuration::from_hours(1);
+
+/// A part of the traffic as a function of time. Rates are in requests per second, lengths in seconds.
+#[derive(Clone, Debug)]
+pub(super) enum Component {
+    /// The same at all times.
+    Constant(f64),
+    /// A daily cosine that is highest at the local hour `peak`.
+    Diurnal { low: f64, high: f64, peak: f64, zone: TimeZone },
+    /// A rise for a while.
+    Spike { at: Timestamp, length: f64, ramp: f64, qps: f64 },
+    /// A lasting change that is complete after `length`.
+    Ramp { at: Timestamp, length: f64, qps: f64 },
+    /// Random variation in proportion to everything else.
+    Noise { relative: f64, seed: u64 },
+}
+
+/// The sum of `components`, from an hour before `from` until `length` after it.
+pub(super) fn traffic(components: &[Component], scale: f64, from: Timestamp, length: Duration) -> Traffic {
+    let length = SignedDuration::try_from(length).unwrap_or(SignedDuration::MAX);
+    let start = from.saturating_sub(LEAD).unwrap_or(Timestamp::MIN);
+    let end = from.saturating_add(length).unwrap_or(Timestamp::MAX);
+    Traffic::sampled(start, end, STEP, |at| {
+        let sum: f64 = components.iter().map(|component| component.added(at)).sum();
+        components.iter().fold(sum * scale, |qps, component| qps * component.factor(at)).max(0.0)
+    })
+}
+
+impl Component {
+    fn added(&self, at: Timestamp) -> f64 {
+        match self {
+            Self::Constant(qps) => *qps,
+            Self::Diurnal { low, high, peak, zone } => {
+                let time = zone.to_datetime(at).time();
+                let hour = time.duration_since(jiff::civil::Time::midnight()).as_secs_f64() / 3600.0;
+                let phase = (hour - peak) / 24.0 * std::f64::consts::TAU;
+                low + (high - low) * f64::midpoint(1.0, cosine(phase))
+            }
+            Self::Spike { at: start, length, ramp, qps } => {
+                let since = at.duration_since(*start).as_secs_f64();
+                if since < 0.0 || since >= *length {
+                    return 0.0;
+                }
+                let edge =
+                    if *ramp > 0.0 { (since / ramp).min((length - since) / ramp).min(1.0) } else { 1.0 };
+                qps * edge
+            }
+            Self::Ramp { at: start, length, qps } => {
+                let since = at.duration_since(*start).as_secs_f64();
+                if since < 0.0 {
+                    0.0
+                } else if since < *length {
+                    qps * since / length
+                } else {
+                    *qps
+                }
+            }
+            Self::Noise { .. } => 0.0,
+        }
+    }
+
+    fn factor(&self, at: Timestamp) -> f64 {
+        match self {
+            Self::Noise { relative, seed } => {
+                let slot = at.as_second().div_euclid(15).cast_unsigned();
+                (1.0 + relative * normal(*seed, slot)).max(0.0)
+            }
+            Self::Constant(_) | Self::Diurnal { .. } | Self::Spike { .. } | Self::Ramp { .. } => 1.0,
+        }
+    }
+}
+
+/// cos(x) from its series, after reduction to [−π, π]: additions and multiplications give the same bits on
+/// every machine, which a library's cosine does not promise.
+fn cosine(x: f64) -> f64 {
+    let x = x - std::f64::consts::TAU * (x / std::f64::consts::TAU).round();
+    let square = x * x;
+    (1..=14).rev().fold(1.0, |sum, k| {
+        let k = f64::from(k);
+        1.0 - square / ((2.0 * k - 1.0) * (2.0 * k)) * sum
+    })
+}
+
+/// What `SplitMix64` (Steele, Lea, Flood 2014) adds to its state for every number.
+const GAMMA: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// A number that is nearly normal with mean 0 and deviation 1, from a seed and a position: the sum of
+/// twelve uniform numbers less six (Irwin–Hall).
+fn normal(seed: u64, position: u64) -> f64 {
+    // Seed and position are both mixed before anything is drawn. States that are only `GAMMA` apart would
+    // give neighbours eleven of their twelve numbers in common: a moving average instead of noise.
+    let mut state = mixed(mixed(seed.wrapping_add(GAMMA)) ^ position);
+    let mut uniform = || {
+        state = state.wrapping_add(GAMMA);
+        let upper = u32::try_from(mixed(state) >> 32).unwrap_or(0);
+        f64::from(upper) / (f64::from(u32::MAX) + 1.0)
+    };
+    (0..12).map(|_| uniform()).sum::<f64>() - 6.0
+}
+
+/// The output function of `SplitMix64`.
+fn mixed(z: u64) -> u64 {
+    let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn noise_is_normal_and_neighbours_have_nothing_in_common() {
+        let n = 20_000_u32;
+        for seed in [0, 1, 7, 42, u64::MAX] {
+            let noise: Vec<f64> = (0..n).map(|i| normal(seed, 119_692_800 + u64::from(i))).collect();
+            let covariance = |lag: usize| {
+                let pairs = noise.iter().zip(&noise[lag..]);
+                pairs.map(|(a, b)| a * b).sum::<f64>() / f64::from(n)
+            };
+            let mean = noise.iter().sum::<f64>() / f64::from(n);
+            assert!(mean.abs() < 0.03, "seed {seed}: mean {mean}");
+            assert!((covariance(0) - 1.0).abs() < 0.05, "seed {seed}: variance {}", covariance(0));
+            for lag in 1..=16 {
+                assert!(covariance(lag).abs() < 0.04, "seed {seed}, lag {lag}: {}", covariance(lag));
+            }
+        }
+        assert!((normal(1, 5) - normal(2, 5)).abs() > 1e-6, "another seed is another noise");
+    }
+
+    #[test]
+    fn the_series_is_the_cosine() {
+        for degrees in -720..=720 {
+            let x = f64::from(degrees).to_radians();
+            assert!((cosine(x) - x.cos()).abs() < 1e-12, "{degrees}°");
+        }
+    }
+
+    #[test]
+    fn components_add_up() {
+        let at: Timestamp = "2026-11-23T00:10:00Z".parse().expect("a timestamp");
+        let after = |seconds: i64| at + SignedDuration::from_secs(seconds);
+        for (component, expected) in [
+            (Component::Constant(7.0), [7.0, 7.0, 7.0, 7.0, 7.0]),
+            (Component::Ramp { at, length: 0.0, qps: 40.0 }, [0.0, 40.0, 40.0, 40.0, 40.0]),
+            (Component::Ramp { at, length: 60.0, qps: -60.0 }, [0.0, 0.0, -30.0, -60.0, -60.0]),
+            (Component::Spike { at, length: 60.0, ramp: 0.0, qps: 9.0 }, [0.0, 9.0, 9.0, 0.0, 0.0]),
+            (Component::Spike { at, length: 90.0, ramp: 45.0, qps: 9.0 }, [0.0, 0.0, 6.0, 6.0, 0.0]),
+        ] {
+            let got = [-15, 0, 30, 60, 90].map(|seconds| component.added(after(seconds)));
+            let close = got.iter().zip(expected).all(|(got, expected)| (got - expected).abs() < 1e-9);
+            assert!(close, "{component:?}: {got:?}");
+        }
+        let parts = [Component::Constant(10.0), Component::Ramp { at, length: 0.0, qps: -50.0 }];
+        let traffic = traffic(&parts, 2.0, at, Duration::from_secs(60));
+        assert!((traffic.qps(after(-60)) - 20.0).abs() < 1e-9);
+        assert!(traffic.qps(after(30)).abs() < 1e-9, "demand is never negative");
+    }
+}

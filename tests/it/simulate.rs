@@ -1,0 +1,100 @@
+//! `tidetable simulate` as a user runs it.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+fn simulate(arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tidetable"));
+    command.arg("simulate").args(arguments).current_dir(env!("CARGO_MANIFEST_DIR"));
+    command.output().expect("the binary starts")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn json(arguments: &[&str]) -> Value {
+    let output = simulate(&[arguments, &["--output", "json"]].concat());
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    serde_json::from_slice(&output.stdout).expect("JSON")
+}
+
+fn read(file: &Path) -> String {
+    std::fs::read_to_string(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
+}
+
+const DAY: &str = "simulations/web-day.yaml";
+
+#[test]
+fn json_has_every_score_and_the_rows_add_up_to_them() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("rows.csv");
+    let scores = json(&[DAY, "--length", "6h", "--csv", &file.display().to_string()]);
+    for name in [
+        "theta_u_percent",
+        "theta_o_percent",
+        "tau_u_percent",
+        "tau_o_percent",
+        "upsilon_percent",
+        "accuracy_u",
+        "accuracy_o",
+        "replica_hours",
+        "scale_events",
+        "reversals",
+        "requests",
+        "dropped_requests",
+        "dropped_percent",
+        "peak_replicas",
+        "ticks",
+        "interval_seconds",
+    ] {
+        assert!(scores[name].is_number(), "{name}");
+    }
+    assert_eq!((&scores["scenario"], &scores["ticks"]), (&"web-day".into(), &1440.into()));
+    let rows = read(&file);
+    let header: Vec<&str> = rows.lines().next().expect("a header").split(',').collect();
+    let column = |name: &str| -> Vec<f64> {
+        let index = header.iter().position(|column| *column == name).expect("a column");
+        let cell = |row: &str| row.split(',').nth(index).and_then(|cell| cell.parse().ok());
+        rows.lines().skip(1).map(|row| cell(row).expect("a number")).collect()
+    };
+    for (name, sum) in [
+        ("requests", column("requests").iter().sum::<f64>()),
+        ("dropped_requests", column("dropped").iter().sum()),
+        ("replica_hours", column("replicas").iter().map(|replicas| replicas * 15.0 / 3600.0).sum()),
+    ] {
+        let score = scores[name].as_f64().expect("a number");
+        assert!((score - sum).abs() <= 1e-6 * sum.max(1.0), "{name}: {score}, rows add up to {sum}");
+    }
+}
+
+#[test]
+fn every_part_of_traffic_counts() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let policy = Path::new(env!("CARGO_MANIFEST_DIR")).join("simulations/web-day.policy.yaml");
+    let file = directory.path().join("parts.yaml");
+    let play = |parts: &str| {
+        let scenario = format!(
+            "policy: {}\nfrom: 2026-11-23T00:00:00Z\nlength: 1h\ntraffic: [{parts}]\n\
+             plant: {{startup: 30s, capacityPerReplica: 100, initialReplicas: 3, evaluationDelay: 5s}}\n",
+            policy.display()
+        );
+        std::fs::write(&file, scenario).expect("written");
+        json(&[&file.display().to_string()])["requests"].as_f64().expect("a number")
+    };
+    let at = "at: \"2026-11-23T00:30:00Z\"";
+    for (parts, expected) in [
+        ("{constant: 10}".to_owned(), 36_000.0),
+        (format!("{{constant: 10}}, {{step: {{{at}, qps: 10}}}}"), 54_000.0),
+        (format!("{{constant: 10}}, {{step: {{{at}, qps: -10}}}}"), 18_000.0),
+        (format!("{{constant: 10}}, {{spike: {{{at}, for: 10m, qps: 10}}}}"), 42_000.0),
+        ("{constant: 10}, {diurnal: {low: 5, high: 5, peak: \"14:00\"}}".to_owned(), 54_000.0),
+        // Half of a rise by 120 in 30 minutes, sampled at the start of every 15 s.
+        (format!("{{ramp: {{{at}, for: 30m, qps: 120}}}}"), 120.0 * 1800.0 * (119.0 / 240.0)),
+    ] {
+        let got = play(&parts);
+        assert!((got - expected).abs() < 1e-6, "{parts}: {got}, not {expected}");
+    }
+}
