@@ -35,7 +35,7 @@ pub fn page(run: &Run, zone: &TimeZone) -> String {
         escape(&period.words(zone)),
         escape(&seconds(run))
     );
-    let _ = write!(page, "<figure>\n{}", svg::picture(run, zone));
+    let _ = write!(page, "<figure>\n{}", svg::draw(run, zone, false));
     page.push_str("<p id=\"hover\" aria-live=\"off\" hidden=\"hidden\"></p>\n</figure>\n");
     scores(&mut page, run);
     changes(&mut page, run, zone);

@@ -16,11 +16,14 @@ pub(super) mod path;
 pub(super) const SIZE: (f64, f64) = (960.0, 560.0);
 
 /// Where the panels begin and end from left to right.
-pub(super) const SIDES: (f64, f64) = (64.0, 940.0);
+pub(super) const SIDES: (f64, f64) = (64.0, 922.0);
 
 /// Where the panels begin and end from top to bottom.
 pub(super) const UPPER: (f64, f64) = (104.0, 300.0);
 pub(super) const LOWER: (f64, f64) = (356.0, 510.0);
+
+/// The height of what the panels are under: the name and the summary.
+const HEAD: f64 = 60.0;
 
 const STYLE: &str = include_str!("svg/style.css");
 
@@ -28,21 +31,34 @@ const STYLE: &str = include_str!("svg/style.css");
 /// local times of `zone`.
 #[must_use]
 pub fn picture(run: &Run, zone: &TimeZone) -> String {
+    draw(run, zone, true)
+}
+
+/// The picture with its name and summary on top, or without them for a page that says them itself.
+pub(super) fn draw(run: &Run, zone: &TimeZone, headed: bool) -> String {
     let period = Period::of(run);
     let ticks = period.ticks(zone, 13);
     let (width, height) = SIZE;
+    let top = if headed { 0.0 } else { HEAD };
     let mut svg = String::new();
     let _ = writeln!(
         svg,
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" class=\"tt\" role=\"img\" \
-         aria-labelledby=\"tt-title tt-desc\">"
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 {top} {width} {}\" class=\"tt\" role=\"img\" \
+         aria-labelledby=\"tt-title tt-desc\">",
+        height - top
     );
     let _ = writeln!(svg, "<title id=\"tt-title\">{}</title>", escape(&run.name));
     let _ = writeln!(svg, "<desc id=\"tt-desc\">{}</desc>", escape(&description(run, &period, zone)));
     let _ = writeln!(svg, "<style>\n{STYLE}</style>");
-    let _ = writeln!(svg, "<rect class=\"tt-back\" width=\"{width}\" height=\"{height}\" rx=\"8\"/>");
-    text(&mut svg, "tt-head", (20.0, 32.0), "start", &run.name);
-    text(&mut svg, "tt-sub", (20.0, 54.0), "start", &summary(run, &period, zone));
+    let _ = writeln!(
+        svg,
+        "<rect class=\"tt-back\" y=\"{top}\" width=\"{width}\" height=\"{}\" rx=\"8\"/>",
+        height - top
+    );
+    if headed {
+        text(&mut svg, "tt-head", (20.0, 32.0), "start", &run.name);
+        text(&mut svg, "tt-sub", (20.0, 54.0), "start", &summary(run, &period, zone));
+    }
     demand(&mut svg, run, period, &ticks);
     replicas(&mut svg, run, period, &ticks);
     for tick in &ticks {
@@ -72,9 +88,11 @@ fn demand(svg: &mut String, run: &Run, period: Period, ticks: &[Tick]) {
     grid(svg, &frame, ticks);
     let demand = Steps::of(&frame, run, |row| Some(row.qps));
     path(svg, "tt-demand-area", &demand.area());
-    path(svg, "tt-short", &path::shortage(&frame, run));
+    let (areas, marks) = path::shortage(&frame, run);
+    path(svg, "tt-short", &areas);
     path(svg, "tt-demand", &demand.line());
     path(svg, "tt-capacity", &Steps::of(&frame, run, |row| Some(row.capacity)).line());
+    path(svg, "tt-mark", &marks);
 }
 
 /// The lower panel.
@@ -86,12 +104,16 @@ fn replicas(svg: &mut String, run: &Run, period: Period, ticks: &[Tick]) {
         svg,
         LOWER.0 - 18.0,
         "replicas",
-        &[("tt-floor", "baseline"), ("tt-level", "load level"), ("tt-replicas", "replicas")],
+        &[
+            ("tt-floor", "baseline"),
+            ("tt-level", "load level, where it differs"),
+            ("tt-replicas", "replicas"),
+        ],
     );
     grid(svg, &frame, ticks);
     path(svg, "tt-floor", &Steps::of(&frame, run, |row| Some(f64::from(row.floor))).area());
-    path(svg, "tt-replicas", &Steps::of(&frame, run, |row| Some(f64::from(row.replicas))).line());
     path(svg, "tt-level", &Steps::of(&frame, run, |row| row.level.map(f64::from)).line());
+    path(svg, "tt-replicas", &Steps::of(&frame, run, |row| Some(f64::from(row.replicas))).line());
 }
 
 /// Grid lines and the labels of the vertical axis.

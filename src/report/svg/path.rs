@@ -110,22 +110,28 @@ impl Steps {
     }
 }
 
-/// The areas between capacity and demand wherever demand is higher, each at least a pixel wide.
-pub(super) fn shortage(frame: &Frame, run: &Run) -> String {
-    let buckets = (MOST_POINTS / 2).min(run.rows.len());
-    let mut d = String::new();
-    let all = columns(run, buckets);
-    let width = (frame.sides.1 - frame.sides.0) / all.iter().map(|_| 1.0).sum::<f64>().max(1.0);
+/// The areas between capacity and demand wherever demand is higher, and marks below them on the time axis that
+/// are wide enough to be seen.
+pub(super) fn shortage(frame: &Frame, run: &Run) -> (String, String) {
+    /// The least width and the height of a mark.
+    const MARK: (f64, f64) = (4.0, 6.0);
+    let columns = columns(run, (MOST_POINTS / 2).min(run.rows.len()));
+    let width = (frame.sides.1 - frame.sides.0) / columns.iter().map(|_| 1.0).sum::<f64>().max(1.0);
+    let (mut areas, mut marks) = (String::new(), String::new());
     let mut x = frame.sides.0;
-    for column in &all {
+    for column in &columns {
         if let Some((demand, capacity)) = column.shortage {
             let (high, low) = (frame.y(demand), frame.y(capacity));
             let right = (x + width.max(1.0)).min(frame.sides.1);
-            let _ = write!(d, "M{x:.1} {low:.1}V{high:.1}H{right:.1}V{low:.1}Z");
+            let _ = write!(areas, "M{x:.1} {low:.1}V{high:.1}H{right:.1}V{low:.1}Z");
+            let margin = ((MARK.0 - width) / 2.0).max(0.0);
+            let (left, right) = (x - margin, x + width + margin);
+            let bottom = frame.panel.1;
+            let _ = write!(marks, "M{left:.1} {bottom:.1}V{:.1}H{right:.1}V{bottom:.1}Z", bottom - MARK.1);
         }
         x += width;
     }
-    d
+    (areas, marks)
 }
 
 /// Only the points at which the value changes.
