@@ -194,8 +194,9 @@ pub(crate) fn controller_metric(row: &Value) -> Verdict {
     if !metrics.iter().all(ours) || !row["cpu_target_percent"].is_null() {
         return Verdict::NotRun(OTHER_METRIC);
     }
-    if row["scale_to_zero_gate"] == Value::Bool(false) {
-        return Verdict::NotRun("upstream's scale-to-zero gate is off; zero is legal here");
+    let gate = row["scale_to_zero_gate"] == Value::Bool(true);
+    if row["spec_replicas"] == 0 && !gate {
+        return Verdict::NotRun("upstream is off at zero without its scale-to-zero gate; zero is legal here");
     }
     let policy = policy(row, &metrics, (&row["scale_up"], &row["scale_down"]));
     let present = replicas(&row["spec_replicas"]);
