@@ -177,6 +177,9 @@ fn fallback(spec: &ScalePolicySpec, path: &Path, mistakes: &mut Mistakes) -> Fal
         FallbackPolicy::Hold => {}
         FallbackPolicy::Baseline | FallbackPolicy::Replicas => mistakes.unsupported(&path.field("policy")),
     }
+    if spec.replicas.is_some() != (spec.policy == Some(FallbackPolicy::Replicas)) {
+        mistakes.add(path, "replicas is needed with policy Replicas, and only then");
+    }
     let after = spec.after.as_deref().unwrap_or(FALLBACK_AFTER);
     FallbackRule { after: duration(after, &path.field("after"), mistakes) }
 }

@@ -75,7 +75,8 @@ impl History {
             self.remember(policy, decision.at, load.before);
         }
         match load.state {
-            LoadState::NotDue => {}
+            // Nothing was read: an outage goes on.
+            LoadState::NotDue | LoadState::OutOfBounds => {}
             LoadState::Missing => {
                 let outage = self.outage.get_or_insert(Outage { since: decision.at, good: 0 });
                 outage.good = 0;
@@ -85,7 +86,7 @@ impl History {
                     outage.good = outage.good.saturating_add(1);
                 }
             }
-            LoadState::Followed | LoadState::Partial | LoadState::OutOfBounds => self.outage = None,
+            LoadState::Followed | LoadState::Partial => self.outage = None,
         }
         if let Some(remembered) = load.remembered {
             self.remember(policy, decision.at, remembered);

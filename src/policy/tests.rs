@@ -118,6 +118,11 @@ fn every_mistake_is_reported_at_its_field() {
             "policies: [{type: Pods, value: 0, periodSeconds: 15}]",
             "spec.damping.scaleDown.policies[0].value: 0 must be",
         ),
+        (
+            "damping:",
+            "fallback: {replicas: 3}\ndamping:",
+            "spec.fallback: replicas is needed with policy Replicas",
+        ),
         ("damping:", "fallback: {policy: Baseline}\ndamping:", "spec.fallback.policy: not supported yet"),
         ("damping:", "damping:\n  smoothing: {halfLife: 30s}", "spec.damping.smoothing: not supported yet"),
         ("damping:", "capacity: {holdAfter: 2m}\ndamping:", "spec.capacity: not supported yet"),
