@@ -147,9 +147,10 @@ pub struct ScheduleSpec {
     #[schemars(length(min = 1, max = 64))]
     pub time_zone: String,
 
-    /// Local dates (`YYYY-MM-DD`) on which no entry fires.
+    /// Local dates (`YYYY-MM-DD`) on which no entry fires, and names of `ScaleCalendar`s that have such
+    /// dates. An entry with `onDates` of its own fires on them all the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 366), inner(length(max = 10), regex(pattern = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$")))]
+    #[schemars(length(max = 366), inner(length(max = 63), regex(pattern = DATE_OR_CALENDAR)))]
     pub except_dates: Option<Vec<String>>,
 
     /// Steps (no `for`, no `until`) hold until the next step; windows hold for a while. Where several
@@ -157,6 +158,9 @@ pub struct ScheduleSpec {
     #[schemars(length(min = 1, max = 64), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub entries: Vec<EntrySpec>,
 }
+
+/// A date, or the name of a calendar.
+const DATE_OR_CALENDAR: &str = "^([0-9]{4}-[0-9]{2}-[0-9]{2}|[a-z]([-a-z0-9]*[a-z0-9])?)$";
 
 fn utc() -> String {
     "UTC".to_owned()
@@ -202,6 +206,12 @@ pub struct EntrySpec {
     )]
     pub at: Option<String>,
 
+    /// The local dates (`YYYY-MM-DD`) on which the entry may fire, and names of `ScaleCalendar`s that have
+    /// such dates. Default: all but the schedule's `exceptDates`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 366), inner(length(max = 63), regex(pattern = DATE_OR_CALENDAR)))]
+    pub on_dates: Option<Vec<String>>,
+
     /// IANA time zone of this entry. Default: the schedule's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 64))]
@@ -228,12 +238,13 @@ pub struct EntrySpec {
     #[schemars(range(min = 0, max = 100_000))]
     pub max_replicas: Option<i32>,
 
-    /// Climb to `replicas` over this long before the entry starts, arriving at its start.
+    /// Climb to `replicas` over this long before the entry starts, arriving at its start; whole seconds, at
+    /// most a week.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 32), regex(pattern = "^([0-9]{1,5}(h|m|s|ms)){1,4}$"))]
     pub ramp_up: Option<String>,
 
-    /// Descend from `replicas` over this long after the entry ends.
+    /// Descend from `replicas` over this long after the entry ends; whole seconds, at most a week.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 32), regex(pattern = "^([0-9]{1,5}(h|m|s|ms)){1,4}$"))]
     pub ramp_down: Option<String>,

@@ -52,7 +52,10 @@ pub use self::history::{History, Memory};
 pub use self::load::{LoadDecision, LoadState, MetricDecision, recommend};
 pub use self::policy::{DampingPolicy, FallbackRule, Metric, Mode, Policy, QueryRef, Target};
 pub use self::reason::{Cause, DesiredReason, LoadLimit, MissingCause};
-pub use self::schedule::{Baseline, Cron, CronFields, Entry, EntryId, Extent, Schedule, Transition, Trigger};
+pub use self::schedule::{
+    Baseline, Bounds, Cron, CronFields, Dates, Days, Edge, EdgeKind, Entry, EntryId, Extent, Schedule,
+    Timeline, Transition, Trigger,
+};
 pub use self::units::{Milli, NotALoad, Replicas};
 
 /// What is seen of the workload and of its load at one instant.
@@ -158,11 +161,11 @@ fn combine(baseline: &Baseline, level: Option<Replicas>) -> (Replicas, DesiredRe
         return (baseline.floor, DesiredReason::Pinned);
     }
     let at_floor = match baseline.floor_cause {
-        Cause::Entry(_) => DesiredReason::Baseline,
+        Cause::Entry(_) | Cause::Ramp(_) => DesiredReason::Baseline,
         Cause::Policy => DesiredReason::MinReplicas,
     };
     let at_ceiling = match baseline.ceiling_cause {
-        Cause::Entry(_) => DesiredReason::Ceiling,
+        Cause::Entry(_) | Cause::Ramp(_) => DesiredReason::Ceiling,
         Cause::Policy => DesiredReason::MaxReplicas,
     };
     match level {

@@ -4,6 +4,7 @@
 //! The rules that the API server enforces (ranges, exclusions) are checked here too: a policy may come
 //! from a file, and an operator must not trust that the schema of the cluster is its own.
 
+mod calendar;
 mod cron;
 mod damping;
 mod duration;
@@ -13,9 +14,12 @@ mod schedule;
 use std::fmt;
 use std::sync::Arc;
 
+use jiff::tz::TimeZoneDatabase;
+
 use crate::api::{FallbackPolicy, MetricSpec, MetricTarget, PrometheusQuery, ScalePolicySpec};
 use crate::decision::{FallbackRule, Metric, Mode, Policy, QueryRef, Replicas, Schedule, Target};
 
+pub use self::calendar::{Calendars, parse_date};
 pub use self::cron::{CronError, parse_cron};
 pub use self::damping::rules as hpa_rules;
 pub use self::duration::{DurationError, parse_duration};
@@ -61,11 +65,28 @@ impl fmt::Display for InvalidPolicy {
     }
 }
 
-/// Turns a spec into a policy.
+/// What a policy refers to outside of itself.
+#[derive(Clone, Copy, Debug)]
+pub struct References<'a> {
+    /// The time zones.
+    pub zones: &'a TimeZoneDatabase,
+    /// The calendars, by name.
+    pub calendars: &'a Calendars,
+}
+
+/// Turns a spec into a policy, with the built-in time zones and without any calendar.
 ///
 /// # Errors
 /// All the mistakes at once, each with the path of its field.
 pub fn validate(spec: &ScalePolicySpec) -> Result<Policy, InvalidPolicy> {
+    validate_with(spec, References { zones: jiff::tz::db(), calendars: &Calendars::default() })
+}
+
+/// Turns a spec into a policy.
+///
+/// # Errors
+/// All the mistakes at once, each with the path of its field.
+pub fn validate_with(spec: &ScalePolicySpec, references: References<'_>) -> Result<Policy, InvalidPolicy> {
     let mut mistakes = Mistakes::default();
     let root = Path::root("spec");
     let min = replicas(spec.min_replicas, &root.field("minReplicas"), &mut mistakes);
@@ -78,10 +99,11 @@ pub fn validate(spec: &ScalePolicySpec) -> Result<Policy, InvalidPolicy> {
     if spec.schedule.is_none() && spec.metrics.as_ref().is_none_or(Vec::is_empty) {
         mistakes.add(&root, "a policy needs a schedule, metrics, or both");
     }
-    let entries = spec
-        .schedule
-        .as_ref()
-        .map(|schedule| schedule::entries(schedule, max, &root.field("schedule"), &mut mistakes));
+    let mut missing_calendars = Vec::new();
+    let entries = spec.schedule.as_ref().map(|schedule| {
+        let reading = schedule::Reading { max, references, missing: &mut missing_calendars };
+        reading.entries(schedule, &root.field("schedule"), &mut mistakes)
+    });
     let metrics = spec.metrics.as_deref().unwrap_or_default();
     let metrics = self::metrics(metrics, &root.field("metrics"), &mut mistakes);
     let damping = damping::damping(spec.damping.as_ref(), &root.field("damping"), &mut mistakes);
@@ -102,6 +124,7 @@ pub fn validate(spec: &ScalePolicySpec) -> Result<Policy, InvalidPolicy> {
             crate::api::Mode::Paused => Mode::Paused,
         },
         schedule: Schedule::new(entries.unwrap_or_default(), min, max),
+        missing_calendars,
         metrics,
         damping,
         fallback,

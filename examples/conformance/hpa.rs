@@ -178,6 +178,7 @@ fn policy(row: &Value, metrics: &[&Value], (up, down): (&Value, &Value)) -> Poli
         max,
         mode: Mode::Active,
         schedule: Schedule::new(Vec::new(), min, max),
+        missing_calendars: Vec::new(),
         metrics: metrics.iter().map(metric).collect(),
         damping: DampingPolicy {
             up: rules(Direction::Up, up, &row["tolerance"]),

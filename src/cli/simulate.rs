@@ -8,7 +8,6 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::Failure;
-use crate::decision::Trigger;
 use crate::policy::parse_duration;
 use crate::report::{csv, html, svg, terminal};
 use crate::simulation::scenario::{self, Overrides};
@@ -113,9 +112,7 @@ fn json(run: &Run, out: &mut dyn Write) -> Result<(), Failure> {
 /// The zone of the schedule's first entry, in which reports show times.
 pub(super) fn zone(scenario: &Scenario) -> TimeZone {
     let first = scenario.policy.schedule.entries().first();
-    first.map_or(TimeZone::UTC, |entry| match &entry.trigger {
-        Trigger::Cron { zone, .. } => zone.clone(),
-    })
+    first.map_or(TimeZone::UTC, |entry| entry.zone.clone())
 }
 
 /// Writes a report to a file.

@@ -21,10 +21,7 @@ impl Decision {
 
 impl Explanation<'_> {
     fn entry(&self, cause: Cause) -> Option<&str> {
-        match cause {
-            Cause::Policy => None,
-            Cause::Entry(id) => self.policy.schedule.entry(id).map(|entry| &*entry.name),
-        }
+        self.policy.schedule.entry(cause.entry()?).map(|entry| &*entry.name)
     }
 }
 
@@ -35,7 +32,10 @@ impl fmt::Display for Explanation<'_> {
         let ceiling = self.entry(baseline.ceiling_cause).unwrap_or("maxReplicas");
         match reason {
             DesiredReason::Load => write!(f, "the load asks for {desired}")?,
-            DesiredReason::Baseline => write!(f, "schedule entry {floor} asks for {desired}")?,
+            DesiredReason::Baseline => match baseline.floor_cause {
+                Cause::Ramp(_) => write!(f, "the ramp of schedule entry {floor} has come to {desired}")?,
+                Cause::Entry(_) | Cause::Policy => write!(f, "schedule entry {floor} asks for {desired}")?,
+            },
             DesiredReason::MinReplicas => write!(f, "minReplicas is {desired}")?,
             DesiredReason::Ceiling => write!(f, "schedule entry {ceiling} allows no more than {desired}")?,
             DesiredReason::MaxReplicas => write!(f, "maxReplicas is {desired}")?,

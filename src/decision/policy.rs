@@ -19,6 +19,8 @@ pub struct Policy {
     pub mode: Mode,
     /// The baseline; empty when the policy has no schedule.
     pub schedule: Schedule,
+    /// Calendars that the schedule names and that are not there: it runs as if they had no dates.
+    pub missing_calendars: Vec<Arc<str>>,
     /// What the load is read from; empty when the policy has no metrics.
     pub metrics: SmallVec<[Metric; 2]>,
     /// How calmly the load is followed.

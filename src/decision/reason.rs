@@ -45,6 +45,19 @@ pub enum Cause {
     Policy,
     /// An entry of the schedule.
     Entry(EntryId),
+    /// The ramp of an entry that starts soon or has ended.
+    Ramp(EntryId),
+}
+
+impl Cause {
+    /// The entry, if it is one's doing.
+    #[must_use]
+    pub const fn entry(self) -> Option<EntryId> {
+        match self {
+            Self::Policy => None,
+            Self::Entry(id) | Self::Ramp(id) => Some(id),
+        }
+    }
 }
 
 /// What kept the load's level from where the metrics wanted it.

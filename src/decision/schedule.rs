@@ -4,19 +4,32 @@
 //! sleeping through an edge changes nothing. Windows are closed at their start and open at their end.
 
 mod cron;
+mod dates;
+mod ramp;
+mod sweep;
+mod timeline;
+mod trigger;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp, tz::TimeZone};
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 
 pub use self::cron::{Cron, CronFields};
+pub use self::dates::{Dates, Days};
+pub use self::timeline::{Bounds, Timeline};
+pub use self::trigger::{Extent, Trigger};
 use super::{Cause, Replicas};
 
-/// How many edges that change nothing are skipped in search of one that does. A schedule whose next
-/// [`Baseline::next`] lies further away is looked up again when the search has got there.
-const SEARCH_LIMIT: usize = 512;
+/// How far ahead the next change is looked for, in hours, one after the other until there is one. The last
+/// is 41 years: every day that a cron expression can name comes within 40.
+const HORIZONS: [i64; 6] = [36, 9 * 24, 70 * 24, 400 * 24, 8 * 366 * 24, 41 * 366 * 24];
+
+/// How many edges that change nothing are looked at in search of one that does. A schedule whose next
+/// change lies further away is looked up again when the search has got there.
+const MOST_EDGES: i64 = 10_000;
 
 /// The entries of a policy and the bounds around them.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,31 +49,18 @@ pub struct Entry {
     pub trigger: Trigger,
     /// How long it holds.
     pub extent: Extent,
+    /// The zone on whose wall clock trigger, extent and days are read.
+    pub zone: TimeZone,
+    /// The local dates on which it may fire.
+    pub days: Days,
     /// The floor that it brings.
     pub replicas: Option<Replicas>,
     /// The ceiling that it brings.
     pub max_replicas: Option<Replicas>,
-}
-
-/// When an entry fires.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Trigger {
-    /// At every match of a cron expression in a time zone.
-    Cron {
-        /// The expression.
-        cron: Cron,
-        /// The zone on whose wall clock it is read.
-        zone: TimeZone,
-    },
-}
-
-/// How long an entry holds after it fired.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Extent {
-    /// Until the next step fires.
-    Step,
-    /// For this much elapsed time: a window.
-    For(Duration),
+    /// How long before its start the floor begins to climb; whole seconds.
+    pub ramp_up: Duration,
+    /// How long after its end the floor goes on descending; whole seconds.
+    pub ramp_down: Duration,
 }
 
 /// Position of an entry in its schedule.
@@ -99,6 +99,26 @@ pub struct Transition {
     pub entry: EntryId,
 }
 
+/// A start or an end of an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Edge {
+    /// When.
+    pub at: Timestamp,
+    /// Which entry.
+    pub entry: EntryId,
+    /// Which of the two.
+    pub kind: EdgeKind,
+}
+
+/// Whether an entry starts or ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum EdgeKind {
+    /// It comes into force.
+    Start,
+    /// It ends: a window whose time is over.
+    End,
+}
+
 impl Baseline {
     /// Until when (exclusively) nothing about this changes for certain; `None` is for ever.
     #[must_use]
@@ -111,9 +131,9 @@ impl Baseline {
         self.until.is_none_or(|until| at < until)
     }
 
-    /// The parts that a transition changes.
-    fn essence(&self) -> (Replicas, Replicas, Cause, Cause, bool) {
-        (self.floor, self.ceiling, self.floor_cause, self.ceiling_cause, self.pinned)
+    fn new(bounds: Bounds, next: Option<Transition>, until: Option<Timestamp>) -> Self {
+        let Bounds { floor, ceiling, floor_cause, ceiling_cause, pinned } = bounds;
+        Self { floor, ceiling, floor_cause, ceiling_cause, pinned, next, until }
     }
 }
 
@@ -124,9 +144,8 @@ impl Schedule {
         let mut hasher = DefaultHasher::new();
         (min, max).hash(&mut hasher);
         for entry in &entries {
-            let Trigger::Cron { cron, zone } = &entry.trigger;
-            (&entry.name, cron, zone.iana_name(), entry.extent).hash(&mut hasher);
-            (entry.replicas, entry.max_replicas).hash(&mut hasher);
+            (&entry.name, entry.trigger, entry.extent, entry.zone.iana_name(), &entry.days).hash(&mut hasher);
+            (entry.replicas, entry.max_replicas, entry.ramp_up, entry.ramp_down).hash(&mut hasher);
         }
         Self { entries, min, max, fingerprint: hasher.finish() }
     }
@@ -151,126 +170,27 @@ impl Schedule {
     /// The baseline in force at `at`, and the next change after it.
     #[must_use]
     pub fn baseline(&self, at: Timestamp) -> Baseline {
-        let mut now = self.in_force(at);
-        let mut since = at;
-        for _ in 0..SEARCH_LIMIT {
-            let Some((edge, entry)) = self.next_edge(since) else {
-                now.until = None;
-                return now;
-            };
-            now.until = Some(edge);
-            let then = self.in_force(edge);
-            if then.essence() != now.essence() {
-                let Baseline { floor, ceiling, .. } = then;
-                now.next = Some(Transition { at: edge, floor, ceiling, entry });
-                return now;
+        let end = |hours| at.saturating_add(SignedDuration::from_hours(hours)).unwrap_or(Timestamp::MAX);
+        let [mut searched, further @ ..] = HORIZONS;
+        let mut timeline = self.timeline(at, end(searched));
+        for hours in further {
+            let edges = i64::try_from(timeline.edge_count()).unwrap_or(i64::MAX);
+            let is_too_dense = edges.saturating_mul(hours / searched) > MOST_EDGES;
+            if self.entries.is_empty() || is_too_dense || timeline.transitions_after(at).next().is_some() {
+                break;
             }
-            since = edge;
+            searched = hours;
+            timeline = self.timeline(at, end(hours));
         }
-        now
+        let (_, end) = timeline.range();
+        let searched_all = self.entries.is_empty() || end == Timestamp::MAX;
+        let until = timeline.next_change(at).or((!searched_all).then_some(end));
+        Baseline::new(timeline.at(at), timeline.transitions_after(at).next(), until)
     }
 
-    /// Floor and ceiling at an instant, without a look ahead.
-    fn in_force(&self, at: Timestamp) -> Baseline {
-        let mut baseline = Baseline {
-            floor: self.min,
-            ceiling: self.max,
-            floor_cause: Cause::Policy,
-            ceiling_cause: Cause::Policy,
-            pinned: false,
-            next: None,
-            until: None,
-        };
-        let mut pin: Option<(Replicas, EntryId)> = None;
-        for id in self.active(at) {
-            let Some(entry) = self.entry(id) else { continue };
-            if let Some(replicas) = entry.replicas
-                && replicas > baseline.floor
-            {
-                (baseline.floor, baseline.floor_cause) = (replicas, Cause::Entry(id));
-            }
-            if let Some(max) = entry.max_replicas
-                && max < baseline.ceiling
-            {
-                (baseline.ceiling, baseline.ceiling_cause) = (max, Cause::Entry(id));
-            }
-            if entry.replicas.is_some()
-                && entry.replicas == entry.max_replicas
-                && pin.is_none_or(|(highest, _)| entry.replicas > Some(highest))
-            {
-                pin = entry.replicas.map(|replicas| (replicas, id));
-            }
-        }
-        if let Some((replicas, id)) = pin {
-            (baseline.floor, baseline.ceiling) = (replicas, replicas);
-            (baseline.floor_cause, baseline.ceiling_cause) = (Cause::Entry(id), Cause::Entry(id));
-            baseline.pinned = true;
-        }
-        baseline
-    }
-
-    /// The step in force and the active windows.
-    fn active(&self, at: Timestamp) -> impl Iterator<Item = EntryId> {
-        let mut step: Option<(Timestamp, usize)> = None;
-        for (index, entry) in self.entries.iter().enumerate() {
-            if entry.extent == Extent::Step
-                && let Some(fired) = entry.trigger.latest(at)
-                && step.is_none_or(|(latest, _)| fired >= latest)
-            {
-                step = Some((fired, index));
-            }
-        }
-        let windows = self.entries.iter().enumerate().filter_map(move |(index, entry)| {
-            let end = entry.window_end(at)?;
-            (end > at).then_some(EntryId(index))
-        });
-        step.map(|(_, index)| EntryId(index)).into_iter().chain(windows)
-    }
-
-    /// The earliest start or end of an entry after `at`. Where several coincide, the last in the list.
-    fn next_edge(&self, at: Timestamp) -> Option<(Timestamp, EntryId)> {
-        let mut earliest: Option<(Timestamp, EntryId)> = None;
-        for (index, entry) in self.entries.iter().enumerate() {
-            let end = entry.window_end(at).filter(|end| *end > at);
-            for edge in [entry.trigger.next(at), end].into_iter().flatten() {
-                if earliest.is_none_or(|(first, _)| edge <= first) {
-                    earliest = Some((edge, EntryId(index)));
-                }
-            }
-        }
-        earliest
-    }
-}
-
-impl Entry {
-    /// When the window that last began at or before `at` ends; `None` for steps and before any firing.
-    fn window_end(&self, at: Timestamp) -> Option<Timestamp> {
-        match self.extent {
-            Extent::Step => None,
-            Extent::For(length) => {
-                let length = SignedDuration::try_from(length).unwrap_or(SignedDuration::MAX);
-                let began = self.trigger.latest(at)?;
-                Some(began.saturating_add(length).unwrap_or(Timestamp::MAX))
-            }
-        }
-    }
-}
-
-impl Trigger {
-    /// The last firing at or before `at`.
-    #[must_use]
-    pub fn latest(&self, at: Timestamp) -> Option<Timestamp> {
-        match self {
-            Self::Cron { cron, zone } => cron.latest(zone, at),
-        }
-    }
-
-    /// The first firing after `at`.
-    #[must_use]
-    pub fn next(&self, at: Timestamp) -> Option<Timestamp> {
-        match self {
-            Self::Cron { cron, zone } => cron.next(zone, at),
-        }
+    fn longest_ramp(&self) -> SignedDuration {
+        let ramps = self.entries.iter().flat_map(|entry| [entry.ramp_up, entry.ramp_down]);
+        ramps.max().and_then(|ramp| SignedDuration::try_from(ramp).ok()).unwrap_or_default()
     }
 }
 

@@ -4,16 +4,19 @@ use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 
 use super::*;
-use crate::policy::validate;
+use crate::policy::{InvalidPolicy, validate};
 
 pub(super) fn at(text: &str) -> Timestamp {
     text.parse().expect("a timestamp")
 }
 
 pub(super) fn policy(rest: &str) -> Policy {
+    try_policy(rest).expect("a valid policy")
+}
+
+pub(super) fn try_policy(rest: &str) -> Result<Policy, InvalidPolicy> {
     let yaml = format!("scaleTargetRef: {{apiVersion: apps/v1, kind: Deployment, name: web}}\n{rest}");
-    let spec = serde_saphyr::from_str(&yaml).expect("the shape of a spec");
-    validate(&spec).expect("a valid policy")
+    validate(&serde_saphyr::from_str(&yaml).expect("the shape of a spec"))
 }
 
 fn n(count: i32) -> Replicas {

@@ -11,7 +11,7 @@ use crate::api::{
 };
 use crate::decision::{
     Baseline, Cause, Decision, EntryId, Memory, Policy, RateEvent, RateEvents, Reading, Replicas, Samples,
-    Transition, Trigger,
+    Transition,
 };
 
 /// What an evaluation has to report.
@@ -187,10 +187,7 @@ fn not_asked(previous: &ScalePolicyStatus, policy: &Policy) -> Option<Finding> {
 }
 
 fn decision_status(previous: &ScalePolicyStatus, report: &Report<'_>, decision: &Decision) -> DecisionStatus {
-    let entry = |cause| match cause {
-        Cause::Policy => None,
-        Cause::Entry(id) => entry_name(report.policy, id),
-    };
+    let entry = |cause: Cause| cause.entry().and_then(|id| entry_name(report.policy, id));
     let baseline = &decision.baseline;
     let mut status = DecisionStatus {
         at: whole_second(decision.at),
@@ -252,9 +249,7 @@ fn entry_name(policy: &Policy, id: EntryId) -> Option<String> {
 }
 
 fn next_change(policy: &Policy, now: &Baseline, next: Transition, at: Timestamp) -> NextChange {
-    let zone = policy.schedule.entry(next.entry).map_or(TimeZone::UTC, |entry| match &entry.trigger {
-        Trigger::Cron { zone, .. } => zone.clone(),
-    });
+    let zone = policy.schedule.entry(next.entry).map_or(TimeZone::UTC, |entry| entry.zone.clone());
     NextChange {
         at: next.at,
         floor: next.floor.get(),

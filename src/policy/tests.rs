@@ -43,91 +43,110 @@ fn a_good_policy_has_its_defaults_filled_in() {
     assert_eq!(policy.fallback.after.as_secs(), 180);
 }
 
+/// What to replace in [`GOOD`], by what, and the one error that this must bring.
+const MISTAKES: &[(&str, &str, &str)] = &[
+    ("minReplicas: 2", "minReplicas: 81", "spec.minReplicas: 81 is more than maxReplicas, which is 80"),
+    ("maxReplicas: 80", "maxReplicas: 100001", "spec.maxReplicas: 100001 must be between 0 and 100000"),
+    ("Europe/Berlin", "Europe/Bonn", "spec.schedule.timeZone: \"Europe/Bonn\" is not a time zone"),
+    (
+        "0 7 * * mon-fri, replicas: 12",
+        "0 7 * * mon-fri, replicas: 81",
+        "entries[0].replicas: 81 is more than",
+    ),
+    (
+        "cron: 0 7 * * mon-fri",
+        "cron: 0 25 * * *",
+        "spec.schedule.entries[0].cron: hour field \"25\": 25 is out of range (allowed: 0 to 23)",
+    ),
+    ("cron: 0 7 * * mon-fri", "cron: 0 0 7 * * mon", "entries[0].cron: \"0 0 7 * * mon\" has 6 fields"),
+    ("cron: 0 7 * * mon-fri", "cron: 0 0 30 2 *", "entries[0].cron: \"0 0 30 2 *\" never fires"),
+    ("cron: 0 7 * * mon-fri, ", "", "spec.schedule.entries[0]: exactly one of cron and at is needed"),
+    ("for: 2h", "for: 2 hours", "spec.schedule.entries[1].for: \"2 hours\" is not a duration"),
+    ("for: 2h", "for: 0s", "spec.schedule.entries[1].for: \"0s\" must be longer than nothing"),
+    (
+        "for: 2h",
+        "until: '24:30'",
+        "spec.schedule.entries[1].until: \"24:30\" is not a time of day: write HH:MM",
+    ),
+    ("for: 2h", "until: 9:30", "spec.schedule.entries[1].until: \"9:30\" is not a time of day"),
+    (
+        "cron: 30 11 * * mon-fri",
+        "at: 2026-02-29T00:00",
+        "spec.schedule.entries[1].at: \"2026-02-29T00:00\" is not a local date and time: write YYYY-MM-DDTHH:MM",
+    ),
+    (
+        "for: 2h",
+        "for: 2h, onDates: ['2026-11-31']",
+        "entries[1].onDates[0]: \"2026-11-31\" is not a date: write YYYY-MM-DD",
+    ),
+    ("for: 2h", "for: 2h, rampDown: 1500ms", "entries[1].rampDown: \"1500ms\" must be whole seconds"),
+    (
+        "replicas: 20, maxReplicas: 40",
+        "replicas: 40, maxReplicas: 20",
+        "replicas must not be more than the entry's own maxReplicas",
+    ),
+    (
+        "for: 2h, replicas: 20, maxReplicas: 40",
+        "maxReplicas: 40",
+        "a step (an entry without for or until) needs replicas",
+    ),
+    ("name: lunch", "name: day", "spec.schedule.entries[1].name: \"day\" is the name of another one too"),
+    (
+        "replicas: 12}",
+        "replicas: 12, rampUp: 169h}",
+        "entries[0].rampUp: \"169h\" must be whole seconds, and at most a week",
+    ),
+    (
+        "timeZone: Europe/Berlin",
+        "exceptDates: ['2026-12-25', 2026-12-5]",
+        "spec.schedule.exceptDates[1]: \"2026-12-5\" is not a date: write YYYY-MM-DD, such as 2026-12-25, or the name of a ScaleCalendar",
+    ),
+    (
+        "averageValue: 150",
+        "averageValue: much",
+        "spec.metrics[0].target.averageValue: \"much\" is not a quantity",
+    ),
+    ("averageValue: 150", "averageValue: 0", "spec.metrics[0].target.averageValue: 0 must be at least 1m"),
+    (
+        "averageValue: 150",
+        "averageValue: 150, value: 3",
+        "spec.metrics[0].target: exactly one of averageValue and value",
+    ),
+    (
+        "query: sum(rate(http_requests_total[1m]))",
+        "query: ' '",
+        "spec.metrics[0].prometheus.query: must be a PromQL expression",
+    ),
+    (
+        "stabilizationWindowSeconds: 60",
+        "stabilizationWindowSeconds: 3601",
+        "spec.damping.scaleDown.stabilizationWindowSeconds: 3601 must be",
+    ),
+    (
+        "tolerance: '0.2'",
+        "tolerance: '-0.2'",
+        "spec.damping.scaleDown.tolerance: -0.2 must be a quantity from 0 to 1",
+    ),
+    ("tolerance: '0.2'", "policies: []", "spec.damping.scaleDown.policies: must not be empty"),
+    (
+        "tolerance: '0.2'",
+        "policies: [{type: Pods, value: 0, periodSeconds: 15}]",
+        "spec.damping.scaleDown.policies[0].value: 0 must be",
+    ),
+    (
+        "damping:",
+        "fallback: {replicas: 3}\ndamping:",
+        "spec.fallback: replicas is needed with policy Replicas",
+    ),
+    ("damping:", "fallback: {policy: Baseline}\ndamping:", "spec.fallback.policy: not supported yet"),
+    ("damping:", "damping:\n  smoothing: {halfLife: 30s}", "spec.damping.smoothing: not supported yet"),
+    ("damping:", "capacity: {holdAfter: 2m}\ndamping:", "spec.capacity: not supported yet"),
+    ("kind: Deployment", "kind: ''", "spec.scaleTargetRef.kind: must not be empty"),
+];
+
 #[test]
 fn every_mistake_is_reported_at_its_field() {
-    for (from, to, expected) in [
-        ("minReplicas: 2", "minReplicas: 81", "spec.minReplicas: 81 is more than maxReplicas, which is 80"),
-        ("maxReplicas: 80", "maxReplicas: 100001", "spec.maxReplicas: 100001 must be between 0 and 100000"),
-        ("Europe/Berlin", "Europe/Bonn", "spec.schedule.timeZone: \"Europe/Bonn\" is not a time zone"),
-        (
-            "0 7 * * mon-fri, replicas: 12",
-            "0 7 * * mon-fri, replicas: 81",
-            "entries[0].replicas: 81 is more than",
-        ),
-        (
-            "cron: 0 7 * * mon-fri",
-            "cron: 0 25 * * *",
-            "spec.schedule.entries[0].cron: hour field \"25\": 25 is out of range (allowed: 0 to 23)",
-        ),
-        ("cron: 0 7 * * mon-fri", "cron: 0 0 7 * * mon", "entries[0].cron: \"0 0 7 * * mon\" has 6 fields"),
-        ("cron: 0 7 * * mon-fri", "cron: 0 0 30 2 *", "entries[0].cron: \"0 0 30 2 *\" never fires"),
-        ("cron: 0 7 * * mon-fri, ", "", "spec.schedule.entries[0]: exactly one of cron and at is needed"),
-        ("for: 2h", "for: 2 hours", "spec.schedule.entries[1].for: \"2 hours\" is not a duration"),
-        ("for: 2h", "for: 0s", "spec.schedule.entries[1].for: \"0s\" must be longer than nothing"),
-        ("for: 2h", "until: '13:30'", "spec.schedule.entries[1].until: not supported yet"),
-        (
-            "replicas: 20, maxReplicas: 40",
-            "replicas: 40, maxReplicas: 20",
-            "replicas must not be more than the entry's own maxReplicas",
-        ),
-        (
-            "for: 2h, replicas: 20, maxReplicas: 40",
-            "maxReplicas: 40",
-            "a step (an entry without for or until) needs replicas",
-        ),
-        ("name: lunch", "name: day", "spec.schedule.entries[1].name: \"day\" is the name of another one too"),
-        ("replicas: 12}", "replicas: 12, rampUp: 30m}", "spec.schedule.entries[0].rampUp: not supported yet"),
-        (
-            "timeZone: Europe/Berlin",
-            "exceptDates: ['2026-12-25']",
-            "spec.schedule.exceptDates: not supported yet",
-        ),
-        (
-            "averageValue: 150",
-            "averageValue: much",
-            "spec.metrics[0].target.averageValue: \"much\" is not a quantity",
-        ),
-        (
-            "averageValue: 150",
-            "averageValue: 0",
-            "spec.metrics[0].target.averageValue: 0 must be at least 1m",
-        ),
-        (
-            "averageValue: 150",
-            "averageValue: 150, value: 3",
-            "spec.metrics[0].target: exactly one of averageValue and value",
-        ),
-        (
-            "query: sum(rate(http_requests_total[1m]))",
-            "query: ' '",
-            "spec.metrics[0].prometheus.query: must be a PromQL expression",
-        ),
-        (
-            "stabilizationWindowSeconds: 60",
-            "stabilizationWindowSeconds: 3601",
-            "spec.damping.scaleDown.stabilizationWindowSeconds: 3601 must be",
-        ),
-        (
-            "tolerance: '0.2'",
-            "tolerance: '-0.2'",
-            "spec.damping.scaleDown.tolerance: -0.2 must be a quantity from 0 to 1",
-        ),
-        ("tolerance: '0.2'", "policies: []", "spec.damping.scaleDown.policies: must not be empty"),
-        (
-            "tolerance: '0.2'",
-            "policies: [{type: Pods, value: 0, periodSeconds: 15}]",
-            "spec.damping.scaleDown.policies[0].value: 0 must be",
-        ),
-        (
-            "damping:",
-            "fallback: {replicas: 3}\ndamping:",
-            "spec.fallback: replicas is needed with policy Replicas",
-        ),
-        ("damping:", "fallback: {policy: Baseline}\ndamping:", "spec.fallback.policy: not supported yet"),
-        ("damping:", "damping:\n  smoothing: {halfLife: 30s}", "spec.damping.smoothing: not supported yet"),
-        ("damping:", "capacity: {holdAfter: 2m}\ndamping:", "spec.capacity: not supported yet"),
-        ("kind: Deployment", "kind: ''", "spec.scaleTargetRef.kind: must not be empty"),
-    ] {
+    for (from, to, expected) in MISTAKES {
         let yaml = GOOD.replacen(from, to, 1);
         assert_ne!(yaml, GOOD, "the row {from:?} changes nothing");
         let errors = errors(&yaml);

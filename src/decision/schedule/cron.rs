@@ -9,6 +9,9 @@ use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::{AmbiguousOffset, TimeZone};
 use jiff::{Timestamp, ToSpan};
 
+use super::dates::Days;
+use super::trigger::Firing;
+
 /// The farthest that a matching day is looked for. The calendar repeats after 400 years, but every
 /// day that exists (29 February on a given weekday at the latest) comes within 40.
 const SEARCH_YEARS: i16 = 41;
@@ -36,141 +39,107 @@ pub struct CronFields {
 
 /// A cron expression that fires some day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Cron(CronFields);
+pub struct Cron {
+    fields: CronFields,
+    /// The longest time between two firings of one day, in minutes of the wall clock.
+    longest_gap: i64,
+}
 
 impl Cron {
     /// The expression with these allowed values; `None` when no day has them, as in `0 0 30 2 *`.
     #[must_use]
     pub fn new(fields: CronFields) -> Option<Self> {
-        let cron = Self(fields);
+        let cron = Self { fields, longest_gap: longest_gap(&fields) };
         let start = DateTime::constant(2000, 1, 1, 0, 0, 0, 0);
         let some_time = fields.minutes != 0 && fields.hours != 0;
-        (some_time && cron.wall_at_or_after(start).is_some()).then_some(cron)
+        (some_time && cron.wall_at_or_after(start, &Days::ALL).is_some()).then_some(cron)
     }
 
     /// The allowed values.
     #[must_use]
     pub fn fields(&self) -> &CronFields {
-        &self.0
+        &self.fields
     }
 
     /// The first firing after `at`.
     #[must_use]
     pub fn next(&self, zone: &TimeZone, at: Timestamp) -> Option<Timestamp> {
-        if self.0.follows_elapsed_time { self.next_elapsed(zone, at) } else { self.next_fixed(zone, at) }
+        self.next_on(&Days::ALL, zone, at).map(|firing| firing.at)
     }
 
     /// The last firing at or before `at`.
     #[must_use]
     pub fn latest(&self, zone: &TimeZone, at: Timestamp) -> Option<Timestamp> {
-        if self.0.follows_elapsed_time { self.latest_elapsed(zone, at) } else { self.latest_fixed(zone, at) }
+        self.latest_on(&Days::ALL, zone, at).map(|firing| firing.at)
     }
 
-    fn next_fixed(&self, zone: &TimeZone, at: Timestamp) -> Option<Timestamp> {
-        let mut wall = self.wall_at_or_after(minute_of(zone.to_datetime(at)))?;
-        loop {
-            // In the second pass of a repeated hour the matches ahead on the wall clock have been.
-            let fires = first_instant(zone, wall)?;
-            if fires > at {
-                return Some(fires);
-            }
-            wall = self.wall_at_or_after(wall.checked_add(1.minute()).ok()?)?;
-        }
+    /// The first firing after `at` on one of `days`. Of several at the same instant (times of day that a
+    /// clock change leaves out) the last on the wall clock.
+    pub(super) fn next_on(&self, days: &Days, zone: &TimeZone, at: Timestamp) -> Option<Firing> {
+        let search = Search { cron: self, days, zone };
+        if self.fields.follows_elapsed_time { search.next_elapsed(at) } else { search.next_fixed(at) }
     }
 
-    fn latest_fixed(&self, zone: &TimeZone, at: Timestamp) -> Option<Timestamp> {
-        let now = zone.to_datetime(at);
-        // In the second pass of a repeated hour, matches of the first pass lie ahead on the wall clock.
-        let repeated = match zone.to_ambiguous_timestamp(now).offset() {
-            AmbiguousOffset::Fold { before, after } => {
-                i64::from(before.seconds()) - i64::from(after.seconds())
-            }
-            AmbiguousOffset::Gap { .. } | AmbiguousOffset::Unambiguous { .. } => 0,
-        };
-        let start = now.checked_add(repeated.seconds()).ok()?;
-        let mut wall = self.wall_at_or_before(minute_of(start))?;
-        loop {
-            let fired = first_instant(zone, wall)?;
-            if fired <= at {
-                return Some(fired);
-            }
-            wall = self.wall_at_or_before(wall.checked_sub(1.minute()).ok()?)?;
-        }
+    /// The last firing at or before `at` on one of `days`.
+    pub(super) fn latest_on(&self, days: &Days, zone: &TimeZone, at: Timestamp) -> Option<Firing> {
+        let search = Search { cron: self, days, zone };
+        if self.fields.follows_elapsed_time { search.latest_elapsed(at) } else { search.latest_fixed(at) }
     }
 
-    fn next_elapsed(&self, zone: &TimeZone, at: Timestamp) -> Option<Timestamp> {
-        // Between two clock changes, wall time is the instant plus a constant.
-        let mut from = at.checked_add(1.nanosecond()).ok()?;
-        loop {
-            let end = zone
-                .following(from.checked_sub(1.nanosecond()).ok()?)
-                .find(|change| change.timestamp() > from);
-            let offset = zone.to_offset(from);
-            let wall = self.wall_at_or_after(up_to_minute(offset.to_datetime(from))?)?;
-            let fires = offset.to_timestamp(wall).ok()?;
-            match end {
-                Some(change) if fires >= change.timestamp() => from = change.timestamp(),
-                Some(_) | None => return Some(fires),
-            }
-        }
+    /// The expression's firings at this time of day alone; `None` when it has none.
+    pub(super) fn only_at(&self, time: Time) -> Option<Self> {
+        let minutes = self.fields.minutes & 1_u64.checked_shl(u32::from(time.minute().unsigned_abs()))?;
+        let hours = self.fields.hours & bit32(time.hour());
+        let on_the_minute = time.second() == 0 && time.subsec_nanosecond() == 0;
+        (on_the_minute && minutes != 0 && hours != 0)
+            .then_some(Self { fields: CronFields { minutes, hours, ..self.fields }, longest_gap: 0 })
     }
 
-    fn latest_elapsed(&self, zone: &TimeZone, at: Timestamp) -> Option<Timestamp> {
-        let mut from = at;
-        loop {
-            let begin = zone.preceding(from.checked_add(1.nanosecond()).ok()?).next();
-            let offset = zone.to_offset(from);
-            let wall = self.wall_at_or_before(minute_of(offset.to_datetime(from)))?;
-            let fired = offset.to_timestamp(wall).ok()?;
-            match begin {
-                Some(change) if fired < change.timestamp() => {
-                    from = change.timestamp().checked_sub(1.nanosecond()).ok()?;
-                }
-                Some(_) | None => return Some(fired),
-            }
-        }
+    /// The longest time between two firings of one day, in minutes of the wall clock.
+    pub(super) fn longest_gap_in_a_day(&self) -> i64 {
+        self.longest_gap
     }
 
     /// The first matching minute of the wall clock at or after `from`, which is a whole minute.
-    fn wall_at_or_after(&self, from: DateTime) -> Option<DateTime> {
+    fn wall_at_or_after(&self, from: DateTime, days: &Days) -> Option<DateTime> {
         let last_year = from.year().saturating_add(SEARCH_YEARS);
-        let mut date = from.date();
-        let mut earliest = from.time();
+        let mut date = days.at_or_after(from.date())?;
+        let mut earliest = if date == from.date() { from.time() } else { Time::midnight() };
         while date.year() <= last_year {
-            if self.0.months & bit16(date.month()) == 0 {
-                date = date.last_of_month().tomorrow().ok()?;
-                earliest = Time::midnight();
-                continue;
-            }
-            if self.matches_day(date)
-                && let Some(time) = self.time_at_or_after(earliest)
-            {
-                return Some(date.to_datetime(time));
-            }
-            date = date.tomorrow().ok()?;
+            let tomorrow = if self.fields.months & bit16(date.month()) == 0 {
+                date.last_of_month().tomorrow()
+            } else {
+                if self.matches_day(date)
+                    && let Some(time) = self.time_at_or_after(earliest)
+                {
+                    return Some(date.to_datetime(time));
+                }
+                date.tomorrow()
+            };
+            date = days.at_or_after(tomorrow.ok()?)?;
             earliest = Time::midnight();
         }
         None
     }
 
     /// The last matching minute of the wall clock at or before `from`, which is a whole minute.
-    fn wall_at_or_before(&self, from: DateTime) -> Option<DateTime> {
+    fn wall_at_or_before(&self, from: DateTime, days: &Days) -> Option<DateTime> {
         let first_year = from.year().saturating_sub(SEARCH_YEARS);
         let last_minute = Time::constant(23, 59, 0, 0);
-        let mut date = from.date();
-        let mut latest = from.time();
+        let mut date = days.at_or_before(from.date())?;
+        let mut latest = if date == from.date() { from.time() } else { last_minute };
         while date.year() >= first_year {
-            if self.0.months & bit16(date.month()) == 0 {
-                date = date.first_of_month().yesterday().ok()?;
-                latest = last_minute;
-                continue;
-            }
-            if self.matches_day(date)
-                && let Some(time) = self.time_at_or_before(latest)
-            {
-                return Some(date.to_datetime(time));
-            }
-            date = date.yesterday().ok()?;
+            let yesterday = if self.fields.months & bit16(date.month()) == 0 {
+                date.first_of_month().yesterday()
+            } else {
+                if self.matches_day(date)
+                    && let Some(time) = self.time_at_or_before(latest)
+                {
+                    return Some(date.to_datetime(time));
+                }
+                date.yesterday()
+            };
+            date = days.at_or_before(yesterday.ok()?)?;
             latest = last_minute;
         }
         None
@@ -178,7 +147,7 @@ impl Cron {
 
     /// Day of month OR day of week when both are restricted, AND otherwise (Vixie cron).
     fn matches_day(&self, date: Date) -> bool {
-        let fields = &self.0;
+        let fields = &self.fields;
         let weekday = date.weekday().to_sunday_zero_offset();
         let by_day = fields.days & bit32(date.day()) != 0;
         let by_weekday = u32::from(fields.weekdays) & bit32(weekday) != 0;
@@ -190,38 +159,134 @@ impl Cron {
     }
 
     fn time_at_or_after(&self, from: Time) -> Option<Time> {
-        let same_hour = self.0.hours & bit32(from.hour()) != 0;
-        let minutes = self.0.minutes & (u64::MAX << from.minute());
+        let same_hour = self.fields.hours & bit32(from.hour()) != 0;
+        let minutes = self.fields.minutes & (u64::MAX << from.minute());
         if same_hour && minutes != 0 {
             return time(u32::from(from.hour().unsigned_abs()), minutes.trailing_zeros());
         }
-        let hours = self.0.hours & u32::MAX.checked_shl(u32::from(from.hour().unsigned_abs()) + 1)?;
-        (hours != 0).then(|| time(hours.trailing_zeros(), self.0.minutes.trailing_zeros()))?
+        let hours = self.fields.hours & u32::MAX.checked_shl(u32::from(from.hour().unsigned_abs()) + 1)?;
+        (hours != 0).then(|| time(hours.trailing_zeros(), self.fields.minutes.trailing_zeros()))?
     }
 
     fn time_at_or_before(&self, from: Time) -> Option<Time> {
-        let same_hour = self.0.hours & bit32(from.hour()) != 0;
-        let minutes = self.0.minutes & (u64::MAX >> (63 - from.minute().unsigned_abs()));
+        let same_hour = self.fields.hours & bit32(from.hour()) != 0;
+        let minutes = self.fields.minutes & (u64::MAX >> (63 - from.minute().unsigned_abs()));
         if same_hour && minutes != 0 {
             return time(u32::from(from.hour().unsigned_abs()), minutes.ilog2());
         }
-        let hours = self.0.hours & (bit32(from.hour()) - 1);
-        (hours != 0).then(|| time(hours.ilog2(), self.0.minutes.ilog2()))?
+        let hours = self.fields.hours & (bit32(from.hour()) - 1);
+        (hours != 0).then(|| time(hours.ilog2(), self.fields.minutes.ilog2()))?
     }
 }
 
-/// The instant at which a fixed wall time comes: its first pass, or the end of the gap it falls into.
-pub(super) fn first_instant(zone: &TimeZone, wall: DateTime) -> Option<Timestamp> {
+/// An expression on the days of an entry, in its zone.
+struct Search<'a> {
+    cron: &'a Cron,
+    days: &'a Days,
+    zone: &'a TimeZone,
+}
+
+impl Search<'_> {
+    fn after(&self, from: DateTime) -> Option<DateTime> {
+        self.cron.wall_at_or_after(from, self.days)
+    }
+
+    fn before(&self, from: DateTime) -> Option<DateTime> {
+        self.cron.wall_at_or_before(from, self.days)
+    }
+
+    fn next_fixed(&self, at: Timestamp) -> Option<Firing> {
+        let mut wall = self.after(minute_of(self.zone.to_datetime(at)))?;
+        loop {
+            // In the second pass of a repeated hour the matches ahead on the wall clock have been.
+            let (fires, moved) = first_instant(self.zone, wall)?;
+            if fires > at {
+                let firing = Firing { at: fires, wall };
+                return if moved { self.latest_fixed(fires) } else { Some(firing) };
+            }
+            wall = self.after(wall.checked_add(1.minute()).ok()?)?;
+        }
+    }
+
+    fn latest_fixed(&self, at: Timestamp) -> Option<Firing> {
+        let now = self.zone.to_datetime(at);
+        // In the second pass of a repeated hour, matches of the first pass lie ahead on the wall clock.
+        let repeated = match self.zone.to_ambiguous_timestamp(now).offset() {
+            AmbiguousOffset::Fold { before, after } => {
+                i64::from(before.seconds()) - i64::from(after.seconds())
+            }
+            AmbiguousOffset::Gap { .. } | AmbiguousOffset::Unambiguous { .. } => 0,
+        };
+        let start = now.checked_add(repeated.seconds()).ok()?;
+        let mut wall = self.before(minute_of(start))?;
+        loop {
+            let (fired, _) = first_instant(self.zone, wall)?;
+            if fired <= at {
+                return Some(Firing { at: fired, wall });
+            }
+            wall = self.before(wall.checked_sub(1.minute()).ok()?)?;
+        }
+    }
+
+    fn next_elapsed(&self, at: Timestamp) -> Option<Firing> {
+        // Between two clock changes, wall time is the instant plus a constant.
+        let mut from = at.checked_add(1.nanosecond()).ok()?;
+        loop {
+            let end = self
+                .zone
+                .following(from.checked_sub(1.nanosecond()).ok()?)
+                .find(|change| change.timestamp() > from);
+            let offset = self.zone.to_offset(from);
+            let wall = self.after(up_to_minute(offset.to_datetime(from))?)?;
+            let fires = offset.to_timestamp(wall).ok()?;
+            match end {
+                Some(change) if fires >= change.timestamp() => from = change.timestamp(),
+                Some(_) | None => return Some(Firing { at: fires, wall }),
+            }
+        }
+    }
+
+    fn latest_elapsed(&self, at: Timestamp) -> Option<Firing> {
+        let mut from = at;
+        loop {
+            let begin = self.zone.preceding(from.checked_add(1.nanosecond()).ok()?).next();
+            let offset = self.zone.to_offset(from);
+            let wall = self.before(minute_of(offset.to_datetime(from)))?;
+            let fired = offset.to_timestamp(wall).ok()?;
+            match begin {
+                Some(change) if fired < change.timestamp() => {
+                    from = change.timestamp().checked_sub(1.nanosecond()).ok()?;
+                }
+                Some(_) | None => return Some(Firing { at: fired, wall }),
+            }
+        }
+    }
+}
+
+/// The instant at which a fixed wall time comes: its first pass, or the end of the gap it falls into; and
+/// whether a gap moved it.
+pub(super) fn first_instant(zone: &TimeZone, wall: DateTime) -> Option<(Timestamp, bool)> {
     let ambiguous = zone.to_ambiguous_timestamp(wall);
     match ambiguous.offset() {
-        AmbiguousOffset::Unambiguous { offset } => offset.to_timestamp(wall).ok(),
-        AmbiguousOffset::Fold { before, .. } => before.to_timestamp(wall).ok(),
+        AmbiguousOffset::Unambiguous { offset } => Some((offset.to_timestamp(wall).ok()?, false)),
+        AmbiguousOffset::Fold { before, .. } => Some((before.to_timestamp(wall).ok()?, false)),
         AmbiguousOffset::Gap { after, .. } => {
             // Read with the offset that holds after the gap, the wall time lies before the gap's end.
             let before_end = after.to_timestamp(wall).ok()?;
-            Some(zone.following(before_end).next()?.timestamp())
+            Some((zone.following(before_end).next()?.timestamp(), true))
         }
     }
+}
+
+fn longest_gap(fields: &CronFields) -> i64 {
+    let fires =
+        |minute: &i64| fields.hours >> (minute / 60) & 1 == 1 && fields.minutes >> (minute % 60) & 1 == 1;
+    let (mut longest, mut previous) = (0, None);
+    for minute in (0..24 * 60).filter(fires) {
+        longest = longest.max(previous.map_or(0, |previous| minute - previous));
+        previous = Some(minute);
+    }
+    longest
 }
 
 fn minute_of(wall: DateTime) -> DateTime {

@@ -1,12 +1,15 @@
 //! The schedule against brute force: minute by minute, with no code in common.
 
+mod oracle;
+
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan};
 use proptest::prelude::*;
 
+use self::oracle::Oracle;
 use super::*;
-use crate::decision::tests::{at, policy};
+use crate::decision::tests::{at, policy, try_policy};
 use crate::policy::parse_cron;
 
 const ZONES: [&str; 9] = [
@@ -20,6 +23,11 @@ const ZONES: [&str; 9] = [
     "America/Sao_Paulo",
     "Asia/Kolkata",
 ];
+
+/// The parts of a baseline that a transition changes.
+fn essence(baseline: &Baseline) -> (Replicas, Replicas) {
+    (baseline.floor, baseline.ceiling)
+}
 
 /// Whether a wall-clock minute matches, straight from the definition.
 fn matches(cron: &Cron, wall: DateTime) -> bool {
@@ -79,6 +87,45 @@ fn field(least: u8, most: u8) -> impl Strategy<Value = String> {
     ]
 }
 
+/// An entry in YAML, without its name.
+fn entry() -> impl Strategy<Value = String> {
+    let trigger = (field(0, 59), field(0, 23), prop_oneof![4 => Just("*".to_owned()), 1 => field(0, 7)])
+        .prop_map(|(minute, hour, weekday)| format!("cron: '{minute} {hour} * * {weekday}'"));
+    // Windows near the hours in which clocks change are the interesting ones.
+    let near = (0_u8..60, 0_u8..4).prop_map(|(minute, hour)| format!("cron: '{minute} {hour} * * *'"));
+    let extent = prop_oneof![
+        2 => Just(String::new()),
+        2 => (1_u32..2000).prop_map(|minutes| format!(", for: {minutes}m")),
+        3 => (0_u8..24, 0_u8..60).prop_map(|(hour, minute)| format!(", until: '{hour:02}:{minute:02}'")),
+        2 => (0_u8..4, 0_u8..60).prop_map(|(hour, minute)| format!(", until: '{hour:02}:{minute:02}'")),
+    ];
+    let ramp = |name: &'static str| {
+        prop_oneof![
+            3 => Just(String::new()),
+            1 => (1_u32..300).prop_map(move |minutes| format!(", {name}: {minutes}m")),
+        ]
+    };
+    let counts = prop_oneof![
+        6 => (0_u8..50).prop_map(|count| format!(", replicas: {count}")),
+        2 => (0_u8..50).prop_map(|count| format!(", maxReplicas: {count}")),
+        1 => (0_u8..50).prop_map(|count| format!(", replicas: {count}, maxReplicas: {count}")),
+    ];
+    (prop_oneof![trigger, near], extent, ramp("rampUp"), ramp("rampDown"), counts).prop_map(
+        |(trigger, extent, up, down, counts)| {
+            let counts =
+                if extent.is_empty() { counts.replace(", maxReplicas", ", replicas") } else { counts };
+            let counts = counts
+                .rsplit_once(", replicas")
+                .filter(|(first, _)| first.contains("replicas"))
+                .map_or(counts.clone(), |(first, _)| first.to_owned());
+            let has_replicas = counts.contains(", replicas");
+            let up = if has_replicas { up } else { String::new() };
+            let down = if has_replicas && !extent.is_empty() { down } else { String::new() };
+            format!("{trigger}{extent}{up}{down}{counts}")
+        },
+    )
+}
+
 /// Instants around clock changes of the zones above, and elsewhere.
 fn starts() -> impl Strategy<Value = Timestamp> {
     let moments = [
@@ -97,8 +144,14 @@ fn starts() -> impl Strategy<Value = Timestamp> {
         .prop_map(|(moment, hours)| at(moment) + SignedDuration::from_hours(hours))
 }
 
+/// As many cases as `PROPTEST_CASES` says, else this many.
+fn cases(usual: u32) -> ProptestConfig {
+    let asked = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
+    ProptestConfig { cases: asked.unwrap_or(usual), failure_persistence: None, ..ProptestConfig::default() }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(40))]
 
     #[test]
     fn next_and_latest_are_what_brute_force_finds(
@@ -129,6 +182,43 @@ proptest! {
     }
 
     #[test]
+    fn floor_ceiling_and_next_transition_are_what_brute_force_finds(
+        entries in proptest::collection::vec(entry(), 1..5),
+        except in proptest::option::of(-2_i64..3),
+        zone in proptest::sample::select(ZONES.to_vec()),
+        from in starts(),
+        probes in proptest::collection::vec(0_i64..3 * 86_400, 12),
+    ) {
+        let lead = SignedDuration::from_hours(9 * 24);
+        let except = except.map(|days| {
+            (from + SignedDuration::from_hours(24 * (days + 1))).to_zoned(TimeZone::UTC).date()
+        });
+        let except = except.map_or(String::new(), |date| format!("  exceptDates: ['{date}']\n"));
+        let named = |(index, entry): (usize, &String)| format!("  - {{name: e{index}, {entry}}}");
+        let entries: Vec<String> = entries.iter().enumerate().map(named).collect();
+        let entries = entries.join("\n");
+        let spec =
+            format!("minReplicas: 2\nmaxReplicas: 60\nschedule:\n  timeZone: {zone}\n{except}  entries:\n{entries}");
+        let Ok(policy) = try_policy(&spec) else { return Ok(()) };
+        let to = from + SignedDuration::from_hours(7 * 24);
+        let oracle = Oracle::new(&policy.schedule, from - lead, to);
+        let horizon = from + SignedDuration::from_hours(5 * 24);
+        let timeline = policy.schedule.timeline(from, horizon);
+        for probe in probes.iter().map(|seconds| from + SignedDuration::from_secs(*seconds)) {
+            let found = policy.schedule.baseline(probe);
+            let bounds = (found.floor.wide(), found.ceiling.wide(), found.pinned);
+            prop_assert_eq!(bounds, oracle.at(probe), "at {} of\n{}", probe, &spec);
+            let compiled = timeline.at(probe);
+            prop_assert_eq!((compiled.floor.wide(), compiled.ceiling.wide(), compiled.pinned), bounds);
+            let next = found.next.map(|next| next.at).filter(|next| *next < horizon);
+            prop_assert_eq!(next, oracle.next_change(probe, horizon), "next after {} of\n{}", probe, &spec);
+            prop_assert_eq!(
+                timeline.transitions_after(probe).next().map(|next| next.at), next, "compiled, after {}", probe
+            );
+        }
+    }
+
+    #[test]
     fn nothing_changes_before_the_next_transition_and_then_it_is_as_announced(
         from in starts(),
         hour in 0_u8..24, length in 1_u32..40, day in 1_u8..29, replicas in 1_i32..50, ceiling in 1_i32..50,
@@ -149,11 +239,11 @@ schedule:
         let span = next.at.duration_since(from);
         for probe in (0..24).map(|part| from + span * part / 24) {
             let then = policy.schedule.baseline(probe);
-            prop_assert_eq!((then.essence(), then.next), (now.essence(), now.next), "at {}", probe);
+            prop_assert_eq!((essence(&then), then.next), (essence(&now), now.next), "at {}", probe);
         }
         let then = policy.schedule.baseline(next.at);
         prop_assert_eq!((then.floor, then.ceiling), (next.floor, next.ceiling));
-        prop_assert!(then.essence() != now.essence());
+        prop_assert!(essence(&then) != essence(&now));
     }
 }
 
