@@ -125,6 +125,35 @@ plant: {startup: 30, capacityPerReplica: 0}
 }
 
 #[test]
+fn numbers_below_zero_are_refused_in_our_words() {
+    for arguments in
+        [["simulate", "simulations/web-day.yaml", "--scale", "-1"], ["demo", "--speed", "-1", "--length=1h"]]
+    {
+        let output = tidetable(&arguments);
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.contains("must be a") && !said.contains("unexpected argument"), "{said}");
+    }
+}
+
+#[test]
+fn a_report_that_can_t_be_written_is_said_before_the_run() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let page = directory.path().join("absent/day.html").display().to_string();
+    let kubeconfig = directory.path().join("kubeconfig").display().to_string();
+    for arguments in [
+        &["demo", "--html", &page, "--kubeconfig", &kubeconfig][..],
+        &["simulate", "simulations/web-day.yaml", "--html", &page],
+    ] {
+        let output = tidetable(arguments);
+        assert_eq!(output.status.code(), Some(2));
+        assert_eq!(text(&output.stdout), "");
+        assert!(text(&output.stderr).starts_with(&format!("{page}: ")), "{}", text(&output.stderr));
+    }
+    assert!(!Path::new(&kubeconfig).exists(), "the demo has not begun");
+}
+
+#[test]
 fn a_missing_file_and_an_unknown_flag_are_bad_input() {
     assert_eq!(tidetable(&["check", "absent.yaml"]).status.code(), Some(2));
     assert_eq!(tidetable(&["check", "--nonsense"]).status.code(), Some(2));
