@@ -1,12 +1,14 @@
 //! YAML files as people write them: several documents, and a place (line and column) for every field, so
-//! that an error which knows a field's path can point at it.
+//! that an error which knows a field's path can point at it. One reading finds every mistake of a document.
 
+pub(crate) mod schema;
+mod shape;
 mod tree;
+mod words;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use kube::CustomResourceExt;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -14,6 +16,7 @@ use crate::api::ScalePolicy;
 use crate::decision::Policy;
 use crate::policy::{self, FieldError};
 
+use self::shape::{Fault, FaultKind, Mended};
 use self::tree::Node;
 
 /// A mistake in a file: where, and what would be right.
@@ -157,103 +160,91 @@ impl Document {
         }
     }
 
-    /// The document as a `T`.
-    ///
-    /// # Errors
-    /// When a field is unknown, missing, or of another type.
-    pub fn read<T: DeserializeOwned>(&self) -> Result<T, Mistakes> {
-        serde_path_to_error::deserialize(&self.value).map_err(|error| {
-            let path = error.path().to_string();
-            let path = if path == "." { String::new() } else { path };
-            self.mistake(&path, error.inner().to_string()).into()
-        })
+    /// What the field of this name at the document's top says, if it is a text.
+    #[must_use]
+    pub fn text(&self, field: &str) -> Option<&str> {
+        self.value[field].as_str()
     }
 
     /// The document as a validated policy.
     ///
     /// # Errors
-    /// All unknown fields, or else the first of a wrong type, or else everything that validation finds.
+    /// Every mistake in it.
     pub fn policy(&self) -> Result<PolicyManifest, Mistakes> {
-        let mut mistakes = Vec::new();
-        if self.value["apiVersion"] != "tidetable.dev/v1alpha1" {
-            mistakes.push(self.mistake("apiVersion", "must be tidetable.dev/v1alpha1"));
-        }
-        self.unknown_fields(&mut mistakes);
-        if !mistakes.is_empty() {
-            return Err(Mistakes(mistakes));
-        }
-        let resource: ScalePolicy = self.read()?;
-        let at_field = |error: &FieldError| self.mistake(&error.path, error.problem.as_str());
-        let policy = policy::validate(&resource.spec)
-            .map_err(|invalid| Mistakes(invalid.errors.iter().map(at_field).collect()))?;
+        let judge =
+            |resource: &ScalePolicy| policy::validate(&resource.spec).map_err(|invalid| invalid.errors);
+        let (resource, policy) = self.examine(&schema::policy(), judge)?;
         Ok(PolicyManifest { resource, policy })
     }
 
-    /// Fields that the CRD does not have: a real API server would refuse or drop them.
-    fn unknown_fields(&self, mistakes: &mut Vec<Mistake>) {
-        let Ok(crd) = serde_json::to_value(ScalePolicy::crd()) else { return };
-        let schema = &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
-        for (field, value) in self.value.as_object().into_iter().flatten() {
-            match field.as_str() {
-                "apiVersion" | "kind" | "metadata" | "status" => {}
-                "spec" => self.walk(value, &schema["properties"]["spec"], "spec", mistakes),
-                unknown => {
-                    mistakes.push(self.mistake(unknown, "unknown field; a policy has metadata and spec"));
-                }
-            }
+    /// The document as a `T`, and what `judge` makes of it. `judge` may be asked several times.
+    ///
+    /// # Errors
+    /// Everything that the schema does not allow and everything that `judge` finds in the rest, in the
+    /// order of the file. What follows from another mistake is not reported.
+    pub(crate) fn examine<T: DeserializeOwned, J>(
+        &self,
+        schema: &Value,
+        judge: impl Fn(&T) -> Result<J, Vec<FieldError>>,
+    ) -> Result<(T, J), Mistakes> {
+        let mut mended = shape::mend(schema, &self.value, 0);
+        let mut mistakes = self.repeated_keys();
+        let mut errors = match judged(&mended, &judge) {
+            Ok(good) if mistakes.is_empty() && mended.faults.is_empty() => return Ok(good),
+            Ok(_) => Vec::new(),
+            Err(errors) => errors,
+        };
+        let unusable = |fault: &&Fault| fault.kind == FaultKind::Unusable;
+        let guesses = if mended.faults.iter().any(|fault| unusable(&fault)) { mended.guesses } else { 1 };
+        for guess in 1..guesses {
+            let others = judged(&shape::mend(schema, &self.value, guess), &judge).err().unwrap_or_default();
+            errors.retain(|error| others.contains(error));
         }
+        errors.retain(|error| {
+            let mut unusable = mended.faults.iter().filter(unusable);
+            !unusable.any(|fault| shape::covers(&fault.path, &error.path))
+        });
+        mended.faults.retain(|fault| {
+            fault.kind != FaultKind::Doubtful || errors.iter().all(|error| error.path != fault.path)
+        });
+        mistakes.extend(mended.faults.into_iter().map(|fault| self.mistake(&fault.path, fault.problem)));
+        mistakes.extend(errors.into_iter().map(|error| self.mistake(&error.path, error.problem)));
+        mistakes.sort_by_key(|mistake| mistake.place);
+        Err(Mistakes(mistakes))
     }
 
-    fn walk(&self, value: &Value, schema: &Value, path: &str, mistakes: &mut Vec<Mistake>) {
-        match value {
-            Value::Object(fields) => {
-                let Some(known) = schema["properties"].as_object() else { return };
-                for (field, value) in fields {
-                    let path = format!("{path}.{field}");
-                    if let Some(schema) = known.get(field) {
-                        self.walk(value, schema, &path, mistakes);
-                    } else {
-                        let names = known.keys().map(String::as_str);
-                        mistakes.push(self.mistake(&path, unknown_field(field, names)));
-                    }
-                }
-            }
-            Value::Array(items) => {
-                for (index, item) in items.iter().enumerate() {
-                    self.walk(item, &schema["items"], &format!("{path}[{index}]"), mistakes);
-                }
-            }
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
-        }
+    fn repeated_keys(&self) -> Vec<Mistake> {
+        let mistake = |repeated: tree::Repeated| Mistake {
+            place: Some(repeated.place),
+            problem: format!("the key {} is given twice, first in line {}", repeated.key, repeated.first),
+            ..self.mistake(&repeated.path, "")
+        };
+        self.tree.repeated_keys().into_iter().map(mistake).collect()
     }
 }
 
-/// What to say of an unknown field: the likeliest known one, or all of them.
-fn unknown_field<'a>(field: &str, known: impl Iterator<Item = &'a str>) -> String {
-    let known: Vec<&str> = known.collect();
-    let nearest = known.iter().map(|name| (distance(field, name), *name)).min();
-    match nearest {
-        Some((steps, name)) if steps <= 2 || steps * 3 <= name.len() => {
-            format!("unknown field; did you mean {name}?")
-        }
-        Some(_) | None => format!("unknown field; there are {}", known.join(", ")),
-    }
-}
-
-/// Edit distance (Levenshtein), ignoring case.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.to_lowercase().chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.to_lowercase().chars().enumerate() {
-        let mut diagonal = i;
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let substituted = diagonal + usize::from(x != *y);
-            diagonal = row[j + 1];
-            row[j + 1] = substituted.min(row[j] + 1).min(diagonal + 1);
+/// What `judge` makes of a mended document; errors have the paths of the file.
+fn judged<T: DeserializeOwned, J>(
+    mended: &Mended,
+    judge: impl Fn(&T) -> Result<J, Vec<FieldError>>,
+) -> Result<(T, J), Vec<FieldError>> {
+    // After mending this only fails on what the schema leaves open.
+    let document: T = serde_path_to_error::deserialize(&mended.value).map_err(|error| {
+        let path = error.path().to_string();
+        let path = if path == "." { String::new() } else { path };
+        vec![FieldError { path, problem: error.inner().to_string() }]
+    })?;
+    match judge(&document) {
+        Ok(judgement) => Ok((document, judgement)),
+        Err(mut errors) => {
+            for (meant, written) in &mended.renamed {
+                for error in errors.iter_mut().filter(|error| shape::covers(meant, &error.path)) {
+                    error.path.replace_range(..meant.len(), written);
+                }
+            }
+            Err(errors)
         }
     }
-    row[b.len()]
 }
 
 #[cfg(test)]

@@ -89,13 +89,13 @@ pub fn validate(spec: &ScalePolicySpec) -> Result<Policy, InvalidPolicy> {
 pub fn validate_with(spec: &ScalePolicySpec, references: References<'_>) -> Result<Policy, InvalidPolicy> {
     let mut mistakes = Mistakes::default();
     let root = Path::root("spec");
+    target_ref(spec, &root.field("scaleTargetRef"), &mut mistakes);
     let min = replicas(spec.min_replicas, &root.field("minReplicas"), &mut mistakes);
     let max = replicas(spec.max_replicas, &root.field("maxReplicas"), &mut mistakes);
     if min > max {
         let problem = format!("{min} is more than maxReplicas, which is {max}");
         mistakes.add(&root.field("minReplicas"), problem);
     }
-    target_ref(spec, &root.field("scaleTargetRef"), &mut mistakes);
     if spec.schedule.is_none() && spec.metrics.as_ref().is_none_or(Vec::is_empty) {
         mistakes.add(&root, "a policy needs a schedule, metrics, or both");
     }
@@ -107,10 +107,10 @@ pub fn validate_with(spec: &ScalePolicySpec, references: References<'_>) -> Resu
     let metrics = spec.metrics.as_deref().unwrap_or_default();
     let metrics = self::metrics(metrics, &root.field("metrics"), &mut mistakes);
     let damping = damping::damping(spec.damping.as_ref(), &root.field("damping"), &mut mistakes);
-    let fallback = fallback(spec, &root.field("fallback"), &mut mistakes);
     if spec.guards.as_ref().is_some_and(|guards| !guards.is_empty()) {
         mistakes.unsupported(&root.field("guards"));
     }
+    let fallback = fallback(spec, max, &root.field("fallback"), &mut mistakes);
     if spec.capacity.is_some() {
         mistakes.unsupported(&root.field("capacity"));
     }
@@ -194,7 +194,7 @@ fn target(spec: &MetricTarget, path: &Path, mistakes: &mut Mistakes) -> Option<T
     }
 }
 
-fn fallback(spec: &ScalePolicySpec, path: &Path, mistakes: &mut Mistakes) -> FallbackRule {
+fn fallback(spec: &ScalePolicySpec, max: Replicas, path: &Path, mistakes: &mut Mistakes) -> FallbackRule {
     let spec = spec.fallback.clone().unwrap_or_default();
     match spec.policy.unwrap_or_default() {
         FallbackPolicy::Hold => {}
@@ -202,6 +202,12 @@ fn fallback(spec: &ScalePolicySpec, path: &Path, mistakes: &mut Mistakes) -> Fal
     }
     if spec.replicas.is_some() != (spec.policy == Some(FallbackPolicy::Replicas)) {
         mistakes.add(path, "replicas is needed with policy Replicas, and only then");
+    }
+    if let Some(replicas) = spec.replicas
+        && replicas > max.get()
+    {
+        let problem = format!("{replicas} is more than spec.maxReplicas, which is {max}");
+        mistakes.add(&path.field("replicas"), problem);
     }
     let after = spec.after.as_deref().unwrap_or(FALLBACK_AFTER);
     FallbackRule { after: duration(after, &path.field("after"), mistakes) }
@@ -250,8 +256,29 @@ impl Mistakes {
     }
 
     fn finish(self) -> Result<(), InvalidPolicy> {
-        if self.0.is_empty() { Ok(()) } else { Err(InvalidPolicy { errors: self.0 }) }
+        if self.0.is_empty() { Ok(()) } else { Err(InvalidPolicy { errors: in_order(self.0) }) }
     }
+}
+
+/// Errors of a list's items, item by item, whichever check found them; the others stay where they are.
+fn in_order(mut errors: Vec<FieldError>) -> Vec<FieldError> {
+    let split = |path: &str| {
+        let (list, rest) = path.split_once('[').unwrap_or((path, ""));
+        let index = rest.split_once(']').and_then(|(index, _)| index.parse::<usize>().ok());
+        (list.to_owned(), index)
+    };
+    let mut lists: Vec<String> = Vec::new();
+    for error in &errors {
+        let (list, _) = split(&error.path);
+        if !lists.contains(&list) {
+            lists.push(list);
+        }
+    }
+    errors.sort_by_cached_key(|error| {
+        let (list, index) = split(&error.path);
+        (lists.iter().position(|known| *known == list), index)
+    });
+    errors
 }
 
 /// The path of a field, as the API server writes it.

@@ -36,7 +36,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "FILE")]
     scenario: Option<PathBuf>,
     /// How many seconds pass in one; 1440 is a day a minute
-    #[arg(long, value_name = "FACTOR", default_value = "1440", value_parser = speed)]
+    #[arg(long, value_name = "FACTOR", default_value = "1440", value_parser = speed, allow_negative_numbers = true)]
     speed: f64,
     /// Play this much of the scenario, such as 12h
     #[arg(long, value_name = "DURATION", value_parser = simulate::length)]
@@ -65,6 +65,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
         Some(file) => scenario::read(file, &overrides)?,
         None => scenario::parse(Path::new(SCENARIO.0), SCENARIO.1, &overrides, |_| Ok(POLICY.to_owned()))?,
     };
+    simulate::writable(&args.html)?;
     let zone = simulate::zone(&scenario);
     let played = super::runtime()?.block_on(play(args, &scenario, &zone, out))?;
     writeln!(out)?;

@@ -1,5 +1,6 @@
 //! `tidetable simulate`: a policy against a day of traffic, offline.
 
+use std::fs::OpenOptions;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -24,7 +25,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "FILE.csv")]
     trace: Option<PathBuf>,
     /// Multiply all demand, to fit a trace of another scale
-    #[arg(long, value_name = "FACTOR", value_parser = factor)]
+    #[arg(long, value_name = "FACTOR", value_parser = factor, allow_negative_numbers = true)]
     scale: Option<f64>,
     /// Start at this instant (RFC 3339)
     #[arg(long, value_name = "INSTANT")]
@@ -73,6 +74,9 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
     let overrides =
         Overrides { trace: args.trace.clone(), scale: args.scale, from: args.from, length: args.length };
     let scenario = scenario::read(&args.scenario, &overrides)?;
+    for file in [&args.csv, &args.html, &args.svg].into_iter().flatten() {
+        writable(file)?;
+    }
     let zone = zone(&scenario);
     let run = simulation::run(&scenario);
     if let Some(file) = &args.csv {
@@ -118,6 +122,18 @@ pub(super) fn zone(scenario: &Scenario) -> TimeZone {
 /// Writes a report to a file.
 pub(super) fn write(file: &Path, text: &str) -> Result<(), Failure> {
     std::fs::write(file, text).map_err(|error| Failure::Runtime(format!("{}: {error}", file.display())))
+}
+
+/// Fails when a report could not be written to `file`: better before a run than after it.
+pub(super) fn writable(file: &Path) -> Result<(), Failure> {
+    let existed = file.exists();
+    let opened = OpenOptions::new().append(true).create(true).open(file);
+    opened.map_err(|error| Failure::BadInput(format!("{}: {error}", file.display())))?;
+    if !existed {
+        // A run that is interrupted leaves nothing behind. Should this fail, so will the report.
+        let _ = std::fs::remove_file(file);
+    }
+    Ok(())
 }
 
 /// As wide as `COLUMNS` says, within reason.

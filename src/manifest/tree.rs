@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
-use serde_saphyr::{Location, Spanned};
+use serde_saphyr::{DuplicateKeyPolicy, Location, NonFiniteFloatPolicy, Spanned};
 
 /// A node and where it begins.
 #[derive(Debug)]
@@ -17,8 +17,21 @@ pub(super) struct Node {
 enum Kind {
     Scalar(Value),
     List(Vec<Node>),
-    /// Fields with the places of their keys.
-    Fields(Vec<(String, (u64, u64), Node)>),
+    /// Fields with the places of their keys; and keys that were there before, which don't count.
+    Fields {
+        fields: Vec<(String, (u64, u64), Node)>,
+        repeated: Vec<(String, (u64, u64))>,
+    },
+}
+
+/// A key that its object has twice.
+#[derive(Debug)]
+pub(super) struct Repeated {
+    pub(super) path: String,
+    pub(super) key: String,
+    pub(super) place: (u64, u64),
+    /// The line in which it is for the first time.
+    pub(super) first: u64,
 }
 
 /// A text that is not YAML.
@@ -30,7 +43,12 @@ pub(super) struct NotYaml {
 
 /// The documents of a text.
 pub(super) fn parse(text: &str) -> Result<Vec<Node>, NotYaml> {
-    let documents = serde_saphyr::from_multiple::<Spanned<Kind>>(text);
+    // Keys that are there twice and infinite numbers come to us, so that one run can report all of them.
+    let options = serde_saphyr::options! {
+        duplicate_keys: DuplicateKeyPolicy::PassThrough,
+        non_finite_float_policy: NonFiniteFloatPolicy::PassThrough,
+    };
+    let documents = serde_saphyr::from_multiple_with_options::<Spanned<Kind>>(text, options);
     let documents = documents.map_err(|error| NotYaml {
         place: error.location().map(place),
         problem: error.without_snippet().to_string(),
@@ -57,9 +75,39 @@ impl Node {
         match &self.kind {
             Kind::Scalar(value) => value.clone(),
             Kind::List(items) => Value::Array(items.iter().map(Self::to_value).collect()),
-            Kind::Fields(fields) => {
+            Kind::Fields { fields, .. } => {
                 let fields = fields.iter().map(|(key, _, node)| (key.clone(), node.to_value()));
                 Value::Object(fields.collect::<Map<_, _>>())
+            }
+        }
+    }
+
+    /// All keys that their objects have twice.
+    pub(super) fn repeated_keys(&self) -> Vec<Repeated> {
+        let mut found = Vec::new();
+        self.find_repeated("", &mut found);
+        found
+    }
+
+    fn find_repeated(&self, path: &str, found: &mut Vec<Repeated>) {
+        match &self.kind {
+            Kind::Scalar(_) => {}
+            Kind::List(items) => {
+                for (index, item) in items.iter().enumerate() {
+                    item.find_repeated(&format!("{path}[{index}]"), found);
+                }
+            }
+            Kind::Fields { fields, repeated } => {
+                let child =
+                    |key: &str| if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
+                for (key, place) in repeated {
+                    let first = fields.iter().find(|(earlier, _, _)| earlier == key);
+                    let first = first.map_or(place.0, |(_, place, _)| place.0);
+                    found.push(Repeated { path: child(key), key: key.clone(), place: *place, first });
+                }
+                for (key, _, node) in fields {
+                    node.find_repeated(&child(key), found);
+                }
             }
         }
     }
@@ -75,7 +123,7 @@ impl Node {
                     let index = step.trim_end_matches(']').parse::<usize>().ok();
                     index.and_then(|index| items.get(index)).map(|item| (item.place, item))
                 }
-                Kind::Fields(fields) => {
+                Kind::Fields { fields, .. } => {
                     let field = fields.iter().find(|(key, _, _)| key == step);
                     field.map(|(_, key_place, node)| (*key_place, node))
                 }
@@ -118,7 +166,12 @@ impl<'de> Visitor<'de> for KindVisitor {
 
     fn visit_f64<E>(self, value: f64) -> Result<Kind, E> {
         // JSON has no NaN and no infinity; as text they are refused by the field they stand in.
-        let number = Number::from_f64(value).map_or_else(|| Value::String(value.to_string()), Value::Number);
+        let text = || match value {
+            f64::INFINITY => ".inf",
+            f64::NEG_INFINITY => "-.inf",
+            _ => ".nan",
+        };
+        let number = Number::from_f64(value).map_or_else(|| Value::String(text().to_owned()), Value::Number);
         Ok(Kind::Scalar(number))
     }
 
@@ -147,10 +200,15 @@ impl<'de> Visitor<'de> for KindVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Kind, A::Error> {
-        let mut fields = Vec::new();
+        let (mut fields, mut repeated) = (Vec::<(String, _, _)>::new(), Vec::new());
         while let Some((key, value)) = entries.next_entry::<Spanned<String>, Spanned<Kind>>()? {
-            fields.push((key.value, place(key.referenced), Node::from(value)));
+            let at = place(key.referenced);
+            if fields.iter().any(|(earlier, _, _)| *earlier == key.value) {
+                repeated.push((key.value, at));
+            } else {
+                fields.push((key.value, at, Node::from(value)));
+            }
         }
-        Ok(Kind::Fields(fields))
+        Ok(Kind::Fields { fields, repeated })
     }
 }

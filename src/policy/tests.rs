@@ -178,6 +178,37 @@ fn all_mistakes_are_reported_at_once() {
 }
 
 #[test]
+fn mistakes_come_in_the_order_of_the_fields_and_those_of_an_entry_together() {
+    let yaml = GOOD
+        .replace("kind: Deployment", "kind: ''")
+        .replace("minReplicas: 2", "minReplicas: -1")
+        .replace("0 7 * * mon-fri", "0 7 * * monday")
+        .replace("name: lunch", "name: day")
+        .replace("for: 2h", "for: 2")
+        .replace("averageValue: 150", "averageValue: -1")
+        .replace("name: qps", "name: ''")
+        .replace("tolerance: '0.2'", "tolerance: '2'")
+        + "guards: [{name: a, prometheus: {query: up}, above: 1, effect: Hold}]\nfallback: {after: x}\n";
+    let paths: Vec<_> =
+        errors(&yaml).iter().map(|error| error.split(": ").next().unwrap_or_default().to_owned()).collect();
+    assert_eq!(
+        paths,
+        [
+            "spec.scaleTargetRef.kind",
+            "spec.minReplicas",
+            "spec.schedule.entries[0].cron",
+            "spec.schedule.entries[1].name",
+            "spec.schedule.entries[1].for",
+            "spec.metrics[0].name",
+            "spec.metrics[0].target.averageValue",
+            "spec.damping.scaleDown.tolerance",
+            "spec.guards",
+            "spec.fallback.after",
+        ]
+    );
+}
+
+#[test]
 fn a_policy_needs_something_to_decide_by() {
     let yaml = "{scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: web}, maxReplicas: 3}";
     assert_eq!(errors(yaml), ["spec: a policy needs a schedule, metrics, or both"]);

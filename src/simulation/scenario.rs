@@ -1,11 +1,12 @@
 //! Scenario files: traffic, plant, policy and length, as people write them.
 
+mod spec;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use serde::Deserialize;
 
 use super::Scenario;
 use super::plant::{Measurement, PlantSpec};
@@ -14,125 +15,12 @@ use super::traffic::Traffic;
 use crate::api::ScalePolicy;
 use crate::decision::Replicas;
 use crate::manifest::{self, Document, Mistake, Mistakes, PolicyManifest};
-use crate::policy::parse_duration;
+use crate::policy::{FieldError, parse_duration};
+
+pub use self::spec::{Diurnal, Noise, Part, PlantText, Ramp, ScenarioSpec, Spike, Step};
 
 /// The most ticks of a scenario: a year at 15 s is 2.1 million.
 const MOST_TICKS: u128 = 20_000_000;
-
-/// A scenario as it is written.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct ScenarioSpec {
-    /// A file with the `ScalePolicy`, next to the scenario.
-    pub policy: PathBuf,
-    /// The first instant, in RFC 3339.
-    pub from: String,
-    /// How long it runs, such as `24h`.
-    pub length: String,
-    /// The time between ticks; default 15s.
-    pub interval: Option<String>,
-    /// What the noise is drawn from; the same seed gives the same traffic.
-    #[serde(default)]
-    pub seed: u64,
-    /// Parts that add up.
-    pub traffic: Vec<Part>,
-    /// The workload.
-    pub plant: PlantText,
-}
-
-/// A part of the traffic.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub enum Part {
-    /// The same demand at all times, in requests per second.
-    Constant(f64),
-    /// A daily cosine between `low` and `high` requests per second, highest at `peak`.
-    Diurnal(Diurnal),
-    /// A rise of `qps` from `at` for `for`, reached and left over `ramp`.
-    Spike(Spike),
-    /// `qps` more (or, when negative, less) from `at` on.
-    Step(Step),
-    /// `qps` more (or less), reached in a straight line over `for`, starting at `at`.
-    Ramp(Ramp),
-    /// Random variation in proportion to everything else.
-    Noise(Noise),
-}
-
-/// A daily cosine.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Diurnal {
-    /// Least demand, in requests per second.
-    pub low: f64,
-    /// Highest demand, in requests per second.
-    pub high: f64,
-    /// Local time of the highest demand, `HH:MM`.
-    pub peak: String,
-    /// IANA zone of `peak`; default UTC.
-    pub time_zone: Option<String>,
-}
-
-/// A rise for a while.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Spike {
-    /// When it starts, in RFC 3339.
-    pub at: String,
-    /// How long it lasts, ramps included.
-    pub r#for: String,
-    /// How long it takes to get to its height and back; default 0s.
-    pub ramp: Option<String>,
-    /// Its height, in requests per second.
-    pub qps: f64,
-}
-
-/// A lasting change at once.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Step {
-    /// When, in RFC 3339.
-    pub at: String,
-    /// By how much, in requests per second.
-    pub qps: f64,
-}
-
-/// A lasting change in a straight line.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Ramp {
-    /// When it starts, in RFC 3339.
-    pub at: String,
-    /// How long it takes.
-    pub r#for: String,
-    /// By how much in the end, in requests per second.
-    pub qps: f64,
-}
-
-/// Random variation.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Noise {
-    /// Standard deviation in proportion to the demand: 0.05 is five percent.
-    pub relative: f64,
-}
-
-/// The workload as it is written.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct PlantText {
-    /// From a pod's creation until it is ready, such as `30s`.
-    pub startup: String,
-    /// What one ready replica can carry, in requests per second.
-    pub capacity_per_replica: f64,
-    /// Replicas at the start.
-    pub initial_replicas: i32,
-    /// The range of the query's `rate()`; default 1m.
-    pub query_window: Option<String>,
-    /// The time between scrapes; default 15s.
-    pub scrape_interval: Option<String>,
-    /// From a scrape until queries see it; default 0s.
-    pub evaluation_delay: Option<String>,
-}
 
 /// What the command line changes about a scenario.
 #[derive(Clone, Debug, Default)]
@@ -179,24 +67,21 @@ pub fn parse(
         let problem = format!("a scenario is one YAML document; there are {}", documents.len());
         return Err(whole(file, problem).into());
     };
-    let spec: ScenarioSpec = document.read()?;
-    let policy_file = file.parent().unwrap_or(Path::new("")).join(&spec.policy);
-    let policy_text = open(&spec.policy)
-        .map_err(|error| document.mistake("policy", format!("{}: {error}", policy_file.display())))?;
-    let manifest = manifest::parse_policy(&policy_file, &policy_text)?;
-    let mut reader = Reader { document, mistakes: Vec::new() };
-    let plant = reader.plant(&spec.plant);
-    let interval = reader.span("interval", spec.interval.as_deref().unwrap_or("15s"));
-    let length = reader.span("length", &spec.length);
-    let length = overrides.length.unwrap_or(length);
-    let from = reader.instant("from", &spec.from);
-    if length.as_nanos() / interval.as_nanos().max(1) > MOST_TICKS {
-        reader.add("length", format!("more than {MOST_TICKS} ticks; shorten it, or lengthen the interval"));
-    }
-    let parts = reader.parts(&spec);
-    if !reader.mistakes.is_empty() {
-        return Err(Mistakes(reader.mistakes));
-    }
+    let policy_file = |policy: &str| file.parent().unwrap_or(Path::new("")).join(policy);
+    let manifest = document.text("policy").map(|policy| {
+        let unreadable =
+            |error| document.mistake("policy", format!("{}: {error}", policy_file(policy).display()));
+        let text = open(Path::new(policy)).map_err(unreadable)?;
+        let manifest = manifest::parse_policy(&policy_file(policy), &text)?;
+        Ok((manifest, text))
+    });
+    let judge = |spec: &ScenarioSpec| Read::new(spec, overrides);
+    let read = document.examine(&manifest::schema::of::<ScenarioSpec>(), judge);
+    let ((manifest, policy_text), read) = match (manifest, read) {
+        (Some(Ok(manifest)), Ok((_, read))) => (manifest, read),
+        (manifest, read) => return Err(together(manifest.and_then(Result::err), read.err())),
+    };
+    let Read { plant, interval, length, from, parts } = read;
     let scale = overrides.scale.unwrap_or(1.0);
     let (from, length, traffic) = if let Some(trace) = &overrides.trace {
         replay(trace, scale, overrides, length, &manifest.resource)?
@@ -207,6 +92,16 @@ pub fn parse(
     let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let PolicyManifest { policy, resource } = manifest;
     Ok(Scenario { name, policy, resource, policy_text, from, length, interval, traffic, plant })
+}
+
+/// The mistakes of a scenario and of the policy that it names.
+fn together(policy: Option<Mistakes>, scenario: Option<Mistakes>) -> Mistakes {
+    let mut all: Vec<Mistake> = [scenario, policy].into_iter().flatten().flat_map(|found| found.0).collect();
+    // By file: a policy that can't be read is a mistake of the scenario.
+    if let Some(first) = all.first().map(|mistake| mistake.file.clone()) {
+        all.sort_by_key(|mistake| (mistake.file != first, mistake.place));
+    }
+    Mistakes(all)
 }
 
 /// A recorded trace from its first local midnight, or from where it is told, and no longer than it is.
@@ -251,15 +146,41 @@ fn whole(file: &Path, problem: String) -> Mistake {
     Mistake { file: file.to_owned(), place: None, path: String::new(), problem }
 }
 
-/// Reads the texts of a scenario and collects what is wrong with them.
-struct Reader<'a> {
-    document: &'a Document,
-    mistakes: Vec<Mistake>,
+/// What the texts of a scenario mean.
+struct Read {
+    plant: PlantSpec,
+    interval: Duration,
+    length: Duration,
+    from: Timestamp,
+    parts: Vec<Component>,
 }
 
-impl Reader<'_> {
+impl Read {
+    fn new(spec: &ScenarioSpec, overrides: &Overrides) -> Result<Self, Vec<FieldError>> {
+        let mut reader = Reader { mistakes: Vec::new() };
+        let plant = reader.plant(&spec.plant);
+        let interval = reader.span("interval", spec.interval.as_deref().unwrap_or("15s"));
+        let length = reader.span("length", &spec.length);
+        let length = overrides.length.unwrap_or(length);
+        let from = reader.instant("from", &spec.from);
+        if length.as_nanos() / interval.as_nanos().max(1) > MOST_TICKS {
+            let problem = format!("more than {MOST_TICKS} ticks; shorten it, or lengthen the interval");
+            reader.add("length", problem);
+        }
+        let parts = reader.parts(spec);
+        let read = Self { plant, interval, length, from, parts };
+        if reader.mistakes.is_empty() { Ok(read) } else { Err(reader.mistakes) }
+    }
+}
+
+/// Reads texts and collects what is wrong with them.
+struct Reader {
+    mistakes: Vec<FieldError>,
+}
+
+impl Reader {
     fn add(&mut self, path: &str, problem: impl Into<String>) {
-        self.mistakes.push(self.document.mistake(path, problem));
+        self.mistakes.push(FieldError { path: path.to_owned(), problem: problem.into() });
     }
 
     /// A duration above zero.

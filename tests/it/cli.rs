@@ -61,16 +61,96 @@ spec:
     assert_eq!(text(&output.stdout), "");
     assert_eq!(
         text(&output.stderr),
-        format!("{name}:8:5: spec.schedule.timezone: unknown field; did you mean timeZone?\n")
-    );
-    std::fs::write(&file, manifest.replace("timezone", "timeZone")).expect("written");
-    let output = tidetable(&["check", &name]);
-    assert_eq!(
-        text(&output.stderr),
         format!(
-            "{name}:10:38: spec.schedule.entries[0].replicas: 12 is more than spec.maxReplicas, which is 8\n"
+            "{name}:8:5: spec.schedule.timezone: unknown field; did you mean timeZone?\n\
+             {name}:10:38: spec.schedule.entries[0].replicas: 12 is more than spec.maxReplicas, which is 8\n"
         )
     );
+}
+
+#[test]
+fn check_reports_every_mistake_of_a_scenario_and_of_its_policy_in_the_order_of_the_files() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = |name: &str| directory.path().join(name);
+    let policy = "\
+apiVersion: tidetable.dev/v1alpha1
+kind: ScalePolicy
+metadata: {namespace: shop}
+spec:
+  maxReplicas: 8
+  maxReplicas: 9
+  scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: web}
+  schedule: {timeZone: Berlin, entries: [{name: day, cron: '0 7 * * *', replicas: '2'}]}
+";
+    let scenario = "\
+policy: policy.yaml
+from: 2026-11-23
+lenght: 1 hour
+seed: -1
+traffic:
+- constant: lots
+- diurnal: {low: 1, high: 2, peak: 25:00}
+- {constant: 1, noise: {relative: 0.1}}
+plant: {startup: 30, capacityPerReplica: 0}
+";
+    std::fs::write(path("policy.yaml"), policy).expect("written");
+    std::fs::write(path("day.yaml"), scenario).expect("written");
+    let name = path("day.yaml").display().to_string();
+    let output = tidetable(&["check", &name]);
+    assert_eq!(output.status.code(), Some(2));
+    let found: Vec<String> = text(&output.stderr)
+        .lines()
+        .filter_map(|line| line.strip_prefix(&format!("{}/", directory.path().display())).map(str::to_owned))
+        .collect();
+    let expected = [
+        "day.yaml:2:1: from: \"2026-11-23\" is not an RFC 3339 instant",
+        "day.yaml:3:1: lenght: unknown field; did you mean length?",
+        "day.yaml:3:1: lenght: \"1 hour\" is not a duration",
+        "day.yaml:4:1: seed: must be a whole number of at least 0, not -1",
+        "day.yaml:6:3: traffic[0].constant: must be a number, not the text \"lots\"",
+        "day.yaml:7:30: traffic[1].diurnal.peak: \"25:00\" is not a time of day",
+        "day.yaml:8:3: traffic[2]: must have exactly one of constant, diurnal",
+        "day.yaml:9:1: plant.initialReplicas: needed: a whole number from 0 to 100000",
+        "day.yaml:9:9: plant.startup: must be a duration of whole numbers with h, m, s or ms",
+        "day.yaml:9:22: plant.capacityPerReplica: must be a finite number above 0",
+        "policy.yaml:3:1: metadata.name: needed",
+        "policy.yaml:6:3: spec.maxReplicas: the key maxReplicas is given twice, first in line 5",
+        "policy.yaml:8:14: spec.schedule.timeZone: \"Berlin\" is not a time zone",
+        "policy.yaml:8:73: spec.schedule.entries[0].replicas: must be a whole number from 0 to 100000, not the text",
+    ];
+    assert_eq!(found.len(), expected.len(), "{found:#?}");
+    for (found, expected) in found.iter().zip(expected) {
+        assert!(found.starts_with(expected), "expected {expected:?}, got {found:?}");
+    }
+}
+
+#[test]
+fn numbers_below_zero_are_refused_in_our_words() {
+    for arguments in
+        [["simulate", "simulations/web-day.yaml", "--scale", "-1"], ["demo", "--speed", "-1", "--length=1h"]]
+    {
+        let output = tidetable(&arguments);
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.contains("must be a") && !said.contains("unexpected argument"), "{said}");
+    }
+}
+
+#[test]
+fn a_report_that_can_t_be_written_is_said_before_the_run() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let page = directory.path().join("absent/day.html").display().to_string();
+    let kubeconfig = directory.path().join("kubeconfig").display().to_string();
+    for arguments in [
+        &["demo", "--html", &page, "--kubeconfig", &kubeconfig][..],
+        &["simulate", "simulations/web-day.yaml", "--html", &page],
+    ] {
+        let output = tidetable(arguments);
+        assert_eq!(output.status.code(), Some(2));
+        assert_eq!(text(&output.stdout), "");
+        assert!(text(&output.stderr).starts_with(&format!("{page}: ")), "{}", text(&output.stderr));
+    }
+    assert!(!Path::new(&kubeconfig).exists(), "the demo has not begun");
 }
 
 #[test]
@@ -149,7 +229,17 @@ plant: {startup: 30s, capacityPerReplica: 180, initialReplicas: 3}
     for (from, to, expected) in [
         ("length: 1h", "length: 1 hour", ":3:1: length: \"1 hour\" is not a duration"),
         ("constant: 100", "constant: -1", ":5:3: traffic[0].constant: -1 must be a finite number"),
-        ("constant: 100", "steady: 100", ":5:3: traffic[0]: unknown variant `steady`"),
+        (
+            "constant: 100",
+            "steady: 100",
+            ":5:3: traffic[0].steady: unknown field; there are constant, diurnal",
+        ),
+        ("from: 2026", "form: 2026", ":2:1: form: unknown field; did you mean from?"),
+        (
+            "initialReplicas: 3",
+            "initialReplicas: many",
+            "must be a whole number from 0 to 100000, not the text",
+        ),
         (
             "capacityPerReplica: 180",
             "capacityPerReplica: 0",

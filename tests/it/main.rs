@@ -11,6 +11,7 @@ mod differential;
 mod kubectl;
 mod operator_sandbox;
 mod prometheus;
+mod rules;
 mod simulate;
 mod structure;
 mod support;

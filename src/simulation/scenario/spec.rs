@@ -1,0 +1,136 @@
+//! A scenario as people write it: the fields and nothing else.
+
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// A scenario as it is written.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ScenarioSpec {
+    /// A file with the `ScalePolicy`, next to the scenario.
+    pub policy: PathBuf,
+    /// The first instant, in RFC 3339.
+    #[schemars(extend("format" = "date-time"))]
+    pub from: String,
+    /// How long it runs, such as `24h`.
+    #[schemars(extend("format" = "duration"))]
+    pub length: String,
+    /// The time between ticks; default 15s.
+    #[schemars(extend("format" = "duration"))]
+    pub interval: Option<String>,
+    /// What the noise is drawn from; the same seed gives the same traffic.
+    #[serde(default)]
+    pub seed: u64,
+    /// Parts that add up.
+    pub traffic: Vec<Part>,
+    /// The workload.
+    pub plant: PlantText,
+}
+
+/// A part of the traffic.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub enum Part {
+    /// The same demand at all times, in requests per second.
+    Constant(f64),
+    /// A daily cosine between `low` and `high` requests per second, highest at `peak`.
+    Diurnal(Diurnal),
+    /// A rise of `qps` from `at` for `for`, reached and left over `ramp`.
+    Spike(Spike),
+    /// `qps` more (or, when negative, less) from `at` on.
+    Step(Step),
+    /// `qps` more (or less), reached in a straight line over `for`, starting at `at`.
+    Ramp(Ramp),
+    /// Random variation in proportion to everything else.
+    Noise(Noise),
+}
+
+/// A daily cosine.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Diurnal {
+    /// Least demand, in requests per second.
+    pub low: f64,
+    /// Highest demand, in requests per second.
+    pub high: f64,
+    /// Local time of the highest demand, `HH:MM`.
+    #[schemars(extend("format" = "time"))]
+    pub peak: String,
+    /// IANA zone of `peak`; default UTC.
+    pub time_zone: Option<String>,
+}
+
+/// A rise for a while.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Spike {
+    /// When it starts, in RFC 3339.
+    #[schemars(extend("format" = "date-time"))]
+    pub at: String,
+    /// How long it lasts, ramps included.
+    #[schemars(extend("format" = "duration"))]
+    pub r#for: String,
+    /// How long it takes to get to its height and back; default 0s.
+    #[schemars(extend("format" = "duration"))]
+    pub ramp: Option<String>,
+    /// Its height, in requests per second.
+    pub qps: f64,
+}
+
+/// A lasting change at once.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Step {
+    /// When, in RFC 3339.
+    #[schemars(extend("format" = "date-time"))]
+    pub at: String,
+    /// By how much, in requests per second.
+    pub qps: f64,
+}
+
+/// A lasting change in a straight line.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Ramp {
+    /// When it starts, in RFC 3339.
+    #[schemars(extend("format" = "date-time"))]
+    pub at: String,
+    /// How long it takes.
+    #[schemars(extend("format" = "duration"))]
+    pub r#for: String,
+    /// By how much in the end, in requests per second.
+    pub qps: f64,
+}
+
+/// Random variation.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Noise {
+    /// Standard deviation in proportion to the demand: 0.05 is five percent.
+    pub relative: f64,
+}
+
+/// The workload as it is written.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PlantText {
+    /// From a pod's creation until it is ready, such as `30s`.
+    #[schemars(extend("format" = "duration"))]
+    pub startup: String,
+    /// What one ready replica can carry, in requests per second.
+    pub capacity_per_replica: f64,
+    /// Replicas at the start.
+    #[schemars(range(min = 0, max = 100_000))]
+    pub initial_replicas: i32,
+    /// The range of the query's `rate()`; default 1m.
+    #[schemars(extend("format" = "duration"))]
+    pub query_window: Option<String>,
+    /// The time between scrapes; default 15s.
+    #[schemars(extend("format" = "duration"))]
+    pub scrape_interval: Option<String>,
+    /// From a scrape until queries see it; default 0s.
+    #[schemars(extend("format" = "duration"))]
+    pub evaluation_delay: Option<String>,
+}

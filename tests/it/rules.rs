@@ -1,0 +1,154 @@
+//! Every CEL rule of the CRD has a twin in `policy::validate`: a policy from a file is refused for what an
+//! API server would refuse it for.
+
+use std::collections::BTreeSet;
+
+use kube::CustomResourceExt;
+use kube::core::cel::validate_cel;
+use serde_json::Value;
+use tidetable::api::{ScalePolicy, ScalePolicySpec};
+use tidetable::policy;
+
+const GOOD: &str = "
+scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: web}
+minReplicas: 2
+maxReplicas: 80
+schedule:
+  entries:
+  - {name: day, cron: 0 7 * * *, for: 2h, replicas: 12}
+metrics:
+- {name: qps, prometheus: {query: up}, target: {averageValue: 150}}
+";
+
+/// A rule; a change to the good policy that breaks it and no other; where `validate` says so, and what.
+const ROWS: [(&str, &str, &str, &str); 14] = [
+    (
+        "self.minReplicas <= self.maxReplicas",
+        "minReplicas: 2 → minReplicas: 81",
+        "spec.minReplicas",
+        "81 is more",
+    ),
+    (
+        "has(self.schedule) || has(self.metrics)",
+        "schedule:\n  entries:\n  - {name: day, cron: 0 7 * * *, for: 2h, replicas: 12}\nmetrics:\n- {name: qps, prometheus: {query: up}, target: {averageValue: 150}}\n → ",
+        "spec",
+        "needs a schedule, metrics, or both",
+    ),
+    (
+        "!has(self.schedule) || self.schedule.entries.all(e, !has(e.replicas) || e.replicas <= self.maxReplicas)",
+        "replicas: 12 → replicas: 81",
+        "spec.schedule.entries[0].replicas",
+        "81 is more than spec.maxReplicas",
+    ),
+    (
+        "!has(self.fallback) || !has(self.fallback.replicas) || self.fallback.replicas <= self.maxReplicas",
+        "metrics: → fallback: {policy: Replicas, replicas: 81}\nmetrics:",
+        "spec.fallback.replicas",
+        "81 is more than spec.maxReplicas",
+    ),
+    (
+        "has(self.cron) != has(self.at)",
+        "cron: 0 7 * * *, → ",
+        "spec.schedule.entries[0]",
+        "exactly one of cron and at",
+    ),
+    (
+        "!has(self.__for__) || !has(self.until)",
+        "for: 2h → for: 2h, until: '09:00'",
+        "spec.schedule.entries[0]",
+        "for and until exclude each other",
+    ),
+    (
+        "!has(self.at) || has(self.__for__) || has(self.until)",
+        "cron: 0 7 * * *, for: 2h → at: '2026-11-27T00:00'",
+        "spec.schedule.entries[0]",
+        "at needs for or until",
+    ),
+    (
+        "has(self.replicas) || has(self.maxReplicas)",
+        ", replicas: 12 → ",
+        "spec.schedule.entries[0]",
+        "needs replicas, maxReplicas, or both",
+    ),
+    (
+        "has(self.replicas) || has(self.__for__) || has(self.until)",
+        "for: 2h, replicas: 12 → maxReplicas: 12",
+        "spec.schedule.entries[0]",
+        "a step (an entry without for or until) needs replicas",
+    ),
+    (
+        "!has(self.replicas) || !has(self.maxReplicas) || self.replicas <= self.maxReplicas",
+        "replicas: 12 → replicas: 12, maxReplicas: 11",
+        "spec.schedule.entries[0]",
+        "not be more than the entry's own maxReplicas",
+    ),
+    (
+        "!has(self.rampDown) || has(self.__for__) || has(self.until)",
+        "for: 2h → rampDown: 10m",
+        "spec.schedule.entries[0]",
+        "rampDown needs for or until",
+    ),
+    (
+        "(!has(self.rampUp) && !has(self.rampDown)) || has(self.replicas)",
+        "replicas: 12 → maxReplicas: 12, rampUp: 10m",
+        "spec.schedule.entries[0]",
+        "a ramp needs replicas",
+    ),
+    (
+        "has(self.averageValue) != has(self.value)",
+        "averageValue: 150 → averageValue: 150, value: 1",
+        "spec.metrics[0].target",
+        "exactly one of averageValue and value",
+    ),
+    (
+        "has(self.replicas) == (has(self.policy) && self.policy == 'Replicas')",
+        "metrics: → fallback: {replicas: 3}\nmetrics:",
+        "spec.fallback",
+        "replicas is needed with policy Replicas",
+    ),
+];
+
+fn policy(yaml: &str) -> ScalePolicy {
+    let spec: ScalePolicySpec = serde_saphyr::from_str(yaml).expect("the shape of a spec");
+    ScalePolicy::new("web", spec)
+}
+
+/// The CEL rules that the policy breaks.
+fn broken(policy: &ScalePolicy) -> BTreeSet<String> {
+    let errors = validate_cel(policy).err();
+    errors.iter().flat_map(|errors| errors.iter()).map(|error| error.rule.clone()).collect()
+}
+
+#[test]
+fn what_breaks_a_cel_rule_is_refused_by_validation_too() {
+    assert_eq!(broken(&policy(GOOD)), BTreeSet::new());
+    assert!(policy::validate(&policy(GOOD).spec).is_ok());
+    for (rule, change, path, problem) in ROWS {
+        let (from, to) = change.split_once(" → ").expect("a change");
+        let yaml = GOOD.replacen(from, to, 1);
+        assert_ne!(yaml, GOOD, "the row of {rule} changes nothing");
+        let policy = policy(&yaml);
+        assert_eq!(broken(&policy), BTreeSet::from([rule.to_owned()]), "{yaml}");
+        let errors = policy::validate(&policy.spec).expect_err(rule).errors;
+        let twin = errors.iter().any(|error| error.path == path && error.problem.contains(problem));
+        assert!(twin, "{rule}: expected {path}: {problem}, got {errors:#?}");
+    }
+}
+
+#[test]
+fn every_cel_rule_of_the_crd_has_a_row() {
+    fn collect(schema: &Value, found: &mut Vec<String>) {
+        let rules = schema["x-kubernetes-validations"].as_array().map(Vec::as_slice).unwrap_or_default();
+        found.extend(rules.iter().filter_map(|rule| rule["rule"].as_str()).map(str::to_owned));
+        for child in schema.as_object().into_iter().flatten().map(|(_, child)| child) {
+            collect(child, found);
+        }
+    }
+    let crd = serde_json::to_value(ScalePolicy::crd()).expect("JSON");
+    let mut found = Vec::new();
+    collect(&crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"], &mut found);
+    found.sort();
+    let mut rows: Vec<String> = ROWS.iter().map(|(rule, ..)| (*rule).to_owned()).collect();
+    rows.sort();
+    assert_eq!(found, rows);
+}
