@@ -119,6 +119,34 @@ impl Finding {
     }
 }
 
+/// Why a policy can't be followed as it is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mistake<'a> {
+    /// The spec has these mistakes.
+    Spec(&'a str),
+}
+
+impl<'a> Mistake<'a> {
+    pub(super) const fn reason(self) -> Reason {
+        match self {
+            Self::Spec(_) => Reason::InvalidSpec,
+        }
+    }
+
+    pub(super) const fn message(self) -> &'a str {
+        match self {
+            Self::Spec(mistakes) => mistakes,
+        }
+    }
+
+    /// What follows from it for the workload.
+    pub(super) const fn consequence(self) -> &'static str {
+        match self {
+            Self::Spec(_) => "the spec has mistakes: the workload stays as it is",
+        }
+    }
+}
+
 /// What a failed call says about the workload.
 pub(super) fn call_failed(error: &CallError) -> Finding {
     let reason = match error {
