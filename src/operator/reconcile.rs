@@ -27,7 +27,7 @@ use super::prometheus::{Problem, Sources};
 use super::timetable::{Grid, Timetable};
 use super::wakeups::Wakeups;
 use super::{Evaluation, Guarded, Key, Occasion, OperatorOptions, status};
-use crate::api::{ScalePolicy, ScalePolicyStatus, ScaleTargetRef};
+use crate::api::{OVERRIDE_ANNOTATION, ScalePolicy, ScalePolicyStatus, ScaleTargetRef};
 use crate::clock::Clock;
 use crate::decision::{History, Mode, Policy, Reading, Samples};
 use crate::policy;
@@ -51,6 +51,8 @@ pub(super) struct Context {
 pub(super) struct State {
     uid: Option<String>,
     generation: Option<i64>,
+    /// It bears the annotation for an override.
+    overridden: bool,
     /// The target, once the policy was valid.
     target: Option<ScaleTargetRef>,
     pub(super) target_uid: Option<String>,
@@ -167,11 +169,15 @@ impl Context {
                 ..State::default()
             };
         }
-        let is_changed = is_new || state.generation != resource.metadata.generation;
+        let overridden = resource.annotations().contains_key(OVERRIDE_ANNOTATION);
+        let is_changed =
+            is_new || state.generation != resource.metadata.generation || state.overridden != overridden;
         let target = &resource.spec.scale_target_ref;
         if is_changed {
             state.generation = resource.metadata.generation;
+            state.overridden = overridden;
             match policy::validate(&resource.spec) {
+                Ok(_) if overridden => self.refuse(resource, state, Mistake::Override).await,
                 Ok(policy) => adopt(state, policy, target, now),
                 Err(invalid) => self.refuse(resource, state, Mistake::Spec(&invalid.to_string())).await,
             }
@@ -330,6 +336,7 @@ impl Context {
         if !known {
             let event = match mistake {
                 Mistake::Spec(_) => EventReason::InvalidSpec,
+                Mistake::Override => EventReason::UnsupportedAnnotation,
             };
             let policy = events::reference(namespace, name, uid);
             self.announce(policy, None, event, mistake.message(), now).await;

@@ -138,6 +138,7 @@ fn a_mistake_is_known_once_its_generation_is_in_the_status() {
     let status = after_mistake(&ScalePolicyStatus::default(), Some(2), now, mistake);
     assert!(knows_mistake(&status, Some(2), mistake));
     assert!(!knows_mistake(&status, Some(3), mistake));
+    assert!(!knows_mistake(&status, Some(2), Mistake::Override), "a mistake of another kind");
     assert!(!knows_mistake(&ScalePolicyStatus::default(), Some(2), mistake));
 }
 
