@@ -125,6 +125,9 @@ pub struct ScaleTargetRef {
     pub name: String,
 }
 
+/// The annotation that pins a workload for a while. This version refuses a policy that bears it.
+pub const OVERRIDE_ANNOTATION: &str = "tidetable.dev/override";
+
 /// Whether decisions are applied.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Mode {

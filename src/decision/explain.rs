@@ -23,6 +23,33 @@ impl Explanation<'_> {
     fn entry(&self, cause: Cause) -> Option<&str> {
         self.policy.schedule.entry(cause.entry()?).map(|entry| &*entry.name)
     }
+
+    fn load(&self, f: &mut fmt::Formatter<'_>, load: &LoadDecision, desired: Replicas) -> fmt::Result {
+        if load.level != desired {
+            write!(f, "; the load asks for {}", load.level)?;
+        }
+        for (metric, read) in self.policy.metrics.iter().zip(&load.metrics) {
+            match read.reading {
+                Reading::Value(value) => write!(f, "; {} is {value}", metric.name)?,
+                Reading::Missing(cause) => write!(f, "; {} is missing ({})", metric.name, cause.as_str())?,
+            }
+        }
+        match load.state {
+            LoadState::Missing => f.write_str("; held until a metric can be read")?,
+            LoadState::Recovering => f.write_str("; held until metrics were read twice in a row")?,
+            LoadState::Partial => f.write_str("; nothing is lowered while a metric is missing")?,
+            LoadState::NotDue | LoadState::Followed | LoadState::OutOfBounds => {}
+        }
+        let wish = load.recommendation.unwrap_or(load.level);
+        match load.limit {
+            Some(LoadLimit::StabilizationUp) => write!(f, "; stabilization keeps it below {wish}"),
+            Some(LoadLimit::StabilizationDown) => write!(f, "; stabilization keeps it above {wish}"),
+            Some(LoadLimit::ScaleUpRate | LoadLimit::ScaleDownRate) => {
+                write!(f, "; rate policies allow {} on the way to {wish}", load.level)
+            }
+            Some(LoadLimit::MinReplicas | LoadLimit::MaxReplicas) | None => Ok(()),
+        }
+    }
 }
 
 impl fmt::Display for Explanation<'_> {
@@ -47,35 +74,6 @@ impl fmt::Display for Explanation<'_> {
         match load {
             Some(load) => self.load(f, load, *desired),
             None => Ok(()),
-        }
-    }
-}
-
-impl Explanation<'_> {
-    fn load(&self, f: &mut fmt::Formatter<'_>, load: &LoadDecision, desired: Replicas) -> fmt::Result {
-        if load.level != desired {
-            write!(f, "; the load asks for {}", load.level)?;
-        }
-        for (metric, read) in self.policy.metrics.iter().zip(&load.metrics) {
-            match read.reading {
-                Reading::Value(value) => write!(f, "; {} is {value}", metric.name)?,
-                Reading::Missing(cause) => write!(f, "; {} is missing ({})", metric.name, cause.as_str())?,
-            }
-        }
-        match load.state {
-            LoadState::Missing => f.write_str("; held until a metric can be read")?,
-            LoadState::Recovering => f.write_str("; held until metrics were read twice in a row")?,
-            LoadState::Partial => f.write_str("; nothing is lowered while a metric is missing")?,
-            LoadState::NotDue | LoadState::Followed | LoadState::OutOfBounds => {}
-        }
-        let wish = load.recommendation.map_or(load.level, |wish| wish);
-        match load.limit {
-            Some(LoadLimit::StabilizationUp) => write!(f, "; stabilization keeps it below {wish}"),
-            Some(LoadLimit::StabilizationDown) => write!(f, "; stabilization keeps it above {wish}"),
-            Some(LoadLimit::ScaleUpRate | LoadLimit::ScaleDownRate) => {
-                write!(f, "; rate policies allow {} on the way to {wish}", load.level)
-            }
-            Some(LoadLimit::MinReplicas | LoadLimit::MaxReplicas) | None => Ok(()),
         }
     }
 }

@@ -1,9 +1,10 @@
 //! What the decisions of the past leave for the next one. Bounded by the damping windows.
 
 use jiff::Timestamp;
+use smallvec::SmallVec;
 
 use super::damping::Window;
-use super::{Baseline, Decision, LoadState, Policy, RateEvents, Replicas, Samples};
+use super::{Baseline, Decision, LoadState, Mode, Policy, RateEvents, Replicas, Samples};
 
 /// Everything that [`super::decide`] remembers of a workload. Starts empty; [`History::record`] adds to it.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -13,7 +14,11 @@ pub struct History {
     pub(super) highest: Window,
     pub(super) events: RateEvents,
     pub(super) outage: Option<Outage>,
-    pub(super) last: Option<Last>,
+    /// What the workload's replicas may be without anybody else's doing: one number, or several while the
+    /// fate of a write is unknown. Empty before the first evaluation.
+    ours: SmallVec<[Replicas; 2]>,
+    /// Whether the level is one that was only tried.
+    shadow: bool,
     baseline: Option<(u64, Timestamp, Baseline)>,
 }
 
@@ -25,13 +30,6 @@ pub(super) struct Outage {
     pub(super) good: u8,
 }
 
-/// The last evaluation, to tell a foreign write from our own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Last {
-    pub(super) observed: Replicas,
-    pub(super) desired: Replicas,
-}
-
 /// What survives a restart of the process: it rides in the policy's status.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Memory {
@@ -39,16 +37,20 @@ pub struct Memory {
     pub level: Option<Replicas>,
     /// The changes of the level that rate policies still count.
     pub events: RateEvents,
+    /// Whether the level was only tried: see [`History::is_shadow`].
+    pub shadow: bool,
 }
 
 impl History {
-    /// Goes on from what a process before this one left behind. The stabilization windows are seeded
-    /// with the level at `now`: until the down-window has passed, the level may rise but not fall.
+    /// Goes on from what a process before this one left behind. The downward stabilization window is
+    /// seeded with the level at `now`, and the upward one is not: until the downward one has passed, the
+    /// level may rise but not fall.
     #[must_use]
     pub fn restore(memory: Memory, policy: &Policy, now: Timestamp) -> Self {
-        let mut history = Self { level: memory.level, events: memory.events, ..Self::default() };
-        if let Some(level) = memory.level {
-            history.remember(policy, now, level);
+        let Memory { level, events, shadow } = memory;
+        let mut history = Self { level, events, shadow, ..Self::default() };
+        if let Some(level) = level {
+            history.remember_highest(policy, now, level);
         }
         history
     }
@@ -56,7 +58,7 @@ impl History {
     /// What should survive a restart.
     #[must_use]
     pub fn memory(&self) -> Memory {
-        Memory { level: self.level, events: self.events.clone() }
+        Memory { level: self.level, events: self.events.clone(), shadow: self.shadow }
     }
 
     /// The load's level, once there is one.
@@ -65,15 +67,24 @@ impl History {
         self.level
     }
 
-    /// Remembers a decision that was taken under `policy`.
+    /// Whether the level comes from a policy that only tried: no workload ever followed it, so a policy
+    /// that acts must not start from it.
+    #[must_use]
+    pub fn is_shadow(&self) -> bool {
+        self.shadow
+    }
+
+    /// Remembers a decision that was taken under `policy` and carried out as far as its mode allows.
     pub fn record(&mut self, policy: &Policy, decision: &Decision) {
-        self.last = Some(Last { observed: decision.observed, desired: decision.desired });
+        let present = match policy.mode {
+            Mode::Active => decision.desired,
+            Mode::DryRun | Mode::Paused => decision.observed,
+        };
+        self.ours = SmallVec::from_iter([present]);
+        self.shadow = policy.mode == Mode::DryRun;
         self.baseline = Some((policy.schedule.fingerprint(), decision.at, decision.baseline));
-        let Some(load) = &decision.load else { return };
-        if self.level.is_none() {
-            // As in the reference, the first evaluation counts the present as a recommendation.
-            self.remember(policy, decision.at, load.before);
-        }
+        let Some(load) = &decision.load else { return self.forget_load() };
+        self.start(policy, decision.at, load.before);
         match load.state {
             // Nothing was read: an outage goes on.
             LoadState::NotDue | LoadState::OutOfBounds => {}
@@ -98,10 +109,47 @@ impl History {
         self.level = Some(load.level);
     }
 
+    /// Remembers that a decision was sent out and that nobody knows whether it arrived, since the answer was
+    /// lost. The numbers before and after it both count as ours from now on. What the load decided is
+    /// forgotten, as with any failed write, but not where it started from: otherwise a number of the
+    /// schedule that did arrive would be taken for the load's present.
+    pub fn attempted(&mut self, policy: &Policy, decision: &Decision) {
+        for replicas in [decision.observed, decision.desired] {
+            if !self.ours.contains(&replicas) {
+                self.ours.push(replicas);
+            }
+        }
+        if let Some(load) = &decision.load {
+            self.start(policy, decision.at, load.before);
+        }
+    }
+
+    /// Forgets all that is about the load: the policy has no metrics any more.
+    pub fn forget_load(&mut self) {
+        let Self { level, lowest, highest, events, outage, ours: _, shadow: _, baseline: _ } = self;
+        *level = None;
+        *lowest = Window::default();
+        *highest = Window::default();
+        *events = RateEvents::default();
+        *outage = None;
+    }
+
+    /// Puts the level where a decision starts from.
+    fn start(&mut self, policy: &Policy, at: Timestamp, level: Replicas) {
+        if self.level.is_none() {
+            // As in the reference, the first evaluation counts the present as a recommendation.
+            self.remember(policy, at, level);
+        }
+        self.level = Some(level);
+    }
+
     fn remember(&mut self, policy: &Policy, at: Timestamp, recommendation: Replicas) {
-        let (up, down) = (&policy.damping.up, &policy.damping.down);
-        self.lowest.push(at, recommendation, up.stabilization, |old, new| old >= new);
-        self.highest.push(at, recommendation, down.stabilization, |old, new| old <= new);
+        self.lowest.push(at, recommendation, policy.damping.up.stabilization, |old, new| old >= new);
+        self.remember_highest(policy, at, recommendation);
+    }
+
+    fn remember_highest(&mut self, policy: &Policy, at: Timestamp, recommendation: Replicas) {
+        self.highest.push(at, recommendation, policy.damping.down.stabilization, |old, new| old <= new);
     }
 
     /// The schedule at `at`: what the last decision found, while that is known to hold, else looked up.
@@ -120,7 +168,7 @@ impl History {
 
     /// Whether somebody else has changed the replicas since the last evaluation.
     pub(super) fn is_foreign(&self, replicas: Replicas) -> bool {
-        self.last.is_some_and(|last| replicas != last.desired && replicas != last.observed)
+        !self.ours.is_empty() && !self.ours.contains(&replicas)
     }
 }
 
@@ -132,3 +180,6 @@ impl Samples {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -65,6 +65,15 @@ impl CallError {
         }
     }
 
+    /// Whether a write that ended so may have been carried out all the same.
+    pub(super) fn leaves_doubt(&self) -> bool {
+        match self {
+            Self::NotFound(_) | Self::Forbidden(_) | Self::Unprocessable(_) => false,
+            Self::Refused { code, .. } => *code >= 500,
+            Self::Timeout(_) | Self::Transport(_) => true,
+        }
+    }
+
     /// Whether the same call may succeed a moment later.
     pub(super) fn is_passing(&self) -> bool {
         match self {
@@ -186,6 +195,20 @@ impl Cluster {
         // The answer is not read as a policy: it may hold one that this version can't parse.
         let _permit = self.others.acquire().await.ok();
         self.call(self.client.request::<serde_json::Value>(request)).await.map(drop)
+    }
+
+    /// Reads a policy's status as it stands, for a policy that this version may not be able to parse.
+    pub(super) async fn status(&self, namespace: &str, name: &str) -> Result<serde_json::Value, CallError> {
+        // As a list of one: whoever may watch policies may list them, but perhaps not get them.
+        let collection = ScalePolicy::url_path(&(), Some(namespace));
+        let url = format!("{collection}?fieldSelector=metadata.name%3D{name}");
+        let request = http::Request::get(url)
+            .header(http::header::ACCEPT, "application/json")
+            .body(Vec::new())
+            .map_err(|error| CallError::from(kube::Error::HttpError(error)))?;
+        let _permit = self.others.acquire().await.ok();
+        let list: serde_json::Value = self.call(self.client.request(request)).await?;
+        Ok(list.pointer("/items/0/status").cloned().unwrap_or_default())
     }
 
     /// Creates an event.

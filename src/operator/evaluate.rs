@@ -114,6 +114,9 @@ impl Context {
                     continue;
                 }
                 Err(error) => {
+                    if error.leaves_doubt() {
+                        state.history.attempted(policy, &decision);
+                    }
                     let current = Some(decision.observed);
                     return Ok(Settled { decision: Some(decision), current, ..failed(&error) });
                 }

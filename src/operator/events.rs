@@ -27,6 +27,8 @@ pub(super) enum EventReason {
     ScaledDown,
     /// The spec has mistakes.
     InvalidSpec,
+    /// The policy bears an annotation that this version does not act on.
+    UnsupportedAnnotation,
     /// The workload does not exist.
     TargetNotFound,
     /// The workload could not be read or scaled for another reason.
@@ -40,6 +42,7 @@ impl EventReason {
             Self::ScaledUp => "ScaledUp",
             Self::ScaledDown => "ScaledDown",
             Self::InvalidSpec => "InvalidSpec",
+            Self::UnsupportedAnnotation => "UnsupportedAnnotation",
             Self::TargetNotFound => "TargetNotFound",
             Self::ScalingFailed => "ScalingFailed",
         }
@@ -48,14 +51,16 @@ impl EventReason {
     const fn type_(self) -> &'static str {
         match self {
             Self::ScaledUp | Self::ScaledDown => "Normal",
-            Self::InvalidSpec | Self::TargetNotFound | Self::ScalingFailed => "Warning",
+            Self::InvalidSpec | Self::UnsupportedAnnotation | Self::TargetNotFound | Self::ScalingFailed => {
+                "Warning"
+            }
         }
     }
 
     const fn action(self) -> &'static str {
         match self {
             Self::ScaledUp | Self::ScaledDown | Self::ScalingFailed => "Scale",
-            Self::InvalidSpec => "Validate",
+            Self::InvalidSpec | Self::UnsupportedAnnotation => "Validate",
             Self::TargetNotFound => "Observe",
         }
     }

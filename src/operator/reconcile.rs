@@ -20,13 +20,14 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use super::cluster::Cluster;
+use super::conditions::Mistake;
 use super::events::{self, EventReason};
 use super::metrics::Metrics;
 use super::prometheus::{Problem, Sources};
 use super::timetable::{Grid, Timetable};
 use super::wakeups::Wakeups;
 use super::{Evaluation, Guarded, Key, Occasion, OperatorOptions, status};
-use crate::api::{ScalePolicy, ScalePolicyStatus, ScaleTargetRef};
+use crate::api::{OVERRIDE_ANNOTATION, ScalePolicy, ScalePolicyStatus, ScaleTargetRef};
 use crate::clock::Clock;
 use crate::decision::{History, Mode, Policy, Reading, Samples};
 use crate::policy;
@@ -50,6 +51,8 @@ pub(super) struct Context {
 pub(super) struct State {
     uid: Option<String>,
     generation: Option<i64>,
+    /// It bears the annotation for an override.
+    overridden: bool,
     /// The target, once the policy was valid.
     target: Option<ScaleTargetRef>,
     pub(super) target_uid: Option<String>,
@@ -166,17 +169,17 @@ impl Context {
                 ..State::default()
             };
         }
-        let is_changed = is_new || state.generation != resource.metadata.generation;
+        let overridden = resource.annotations().contains_key(OVERRIDE_ANNOTATION);
+        let is_changed =
+            is_new || state.generation != resource.metadata.generation || state.overridden != overridden;
         let target = &resource.spec.scale_target_ref;
         if is_changed {
             state.generation = resource.metadata.generation;
+            state.overridden = overridden;
             match policy::validate(&resource.spec) {
+                Ok(_) if overridden => self.refuse(resource, state, Mistake::Override).await,
                 Ok(policy) => adopt(state, policy, target, now),
-                Err(invalid) => {
-                    state.policy = None;
-                    tracing::warn!(generation = state.generation, "the spec is invalid: {invalid}");
-                    self.refuse(resource, state, &invalid.to_string()).await;
-                }
+                Err(invalid) => self.refuse(resource, state, Mistake::Spec(&invalid.to_string())).await,
             }
         }
         let Some(policy) = state.policy.clone() else {
@@ -279,10 +282,12 @@ impl Context {
         self.write_status(&key.namespace, &key.name, state, status).await;
     }
 
-    /// Reports the mistakes in a spec. The workload stays as it is.
-    async fn refuse(&self, resource: &ScalePolicy, state: &mut State, mistakes: &str) {
+    /// Reports that a policy can't be followed. The workload stays as it is.
+    async fn refuse(&self, resource: &ScalePolicy, state: &mut State, mistake: Mistake<'_>) {
+        state.policy = None;
+        tracing::warn!(generation = state.generation, "the policy is not followed: {}", mistake.message());
         let (namespace, name) = (resource.namespace().unwrap_or_default(), resource.name_any());
-        self.report_mistake((&namespace, &name, resource.metadata.uid.clone()), state, mistakes).await;
+        self.report_mistake((&namespace, &name, resource.metadata.uid.clone()), state, mistake).await;
     }
 
     /// Reports a policy that this version can't parse, such as one of a later version's CRD.
@@ -293,32 +298,48 @@ impl Context {
         if is_same && state.generation == metadata.generation {
             return self.idle(&key, state).await;
         }
-        let status = if is_same { std::mem::take(&mut state.status) } else { ScalePolicyStatus::default() };
-        *state = State {
-            uid: metadata.uid.clone(),
-            generation: metadata.generation,
-            timetable: Timetable::starting(self.grid, self.clock.now()),
-            status,
-            ..State::default()
-        };
+        if !is_same {
+            let timetable = Timetable::starting(self.grid, self.clock.now());
+            *state = State { timetable, ..State::default() };
+            // Unread, the status would be lost with the next write, and the load's level with it.
+            match self.cluster.status(&key.namespace, &key.name).await {
+                Ok(status) => state.status = status::understood(status),
+                Err(error) => {
+                    // The next tick tries again.
+                    tracing::warn!(
+                        category = error.category(),
+                        "the policy can't be parsed or read: {error}"
+                    );
+                    return;
+                }
+            }
+            state.uid.clone_from(&metadata.uid);
+        }
+        state.generation = metadata.generation;
+        state.policy = None;
+        state.timetable.suspend();
         tracing::warn!(generation = state.generation, "the policy can't be parsed: {}", invalid.error);
         let name = (key.namespace.as_str(), key.name.as_str(), metadata.uid.clone());
-        self.report_mistake(name, state, &invalid.error).await;
+        self.report_mistake(name, state, Mistake::Spec(&invalid.error)).await;
     }
 
     async fn report_mistake(
         &self,
         (namespace, name, uid): (&str, &str, Option<String>),
         state: &mut State,
-        mistakes: &str,
+        mistake: Mistake<'_>,
     ) {
         let now = self.clock.now();
-        let known = status::knows_mistake(&state.status, state.generation);
-        let next = status::after_mistake(&state.status, state.generation, now, mistakes);
+        let known = status::knows_mistake(&state.status, state.generation, mistake);
+        let next = status::after_mistake(&state.status, state.generation, now, mistake);
         self.write_status(namespace, name, state, next).await;
         if !known {
+            let event = match mistake {
+                Mistake::Spec(_) => EventReason::InvalidSpec,
+                Mistake::Override => EventReason::UnsupportedAnnotation,
+            };
             let policy = events::reference(namespace, name, uid);
-            self.announce(policy, None, EventReason::InvalidSpec, mistakes, now).await;
+            self.announce(policy, None, event, mistake.message(), now).await;
         }
     }
 
@@ -329,15 +350,21 @@ impl Context {
 
 /// Takes a valid spec over, with as much of the history as still counts.
 fn adopt(state: &mut State, policy: Policy, target: &ScaleTargetRef, now: Timestamp) {
-    let was_trying = state.policy.as_ref().is_some_and(|policy| policy.mode == Mode::DryRun);
     match &state.target {
         None => state.history = History::restore(status::memory(&state.status, target), &policy, now),
-        // Another workload, or a real one after a shadow: the past was about something else.
-        Some(old) if old != target || (was_trying && policy.mode == Mode::Active) => {
+        // Another workload: the past was about something else.
+        Some(old) if old != target => {
             state.history = History::default();
             state.target_uid = None;
         }
         Some(_) => {}
+    }
+    // So it was when nothing was ever written.
+    if policy.mode == Mode::Active && state.history.is_shadow() {
+        state.history = History::default();
+    }
+    if policy.metrics.is_empty() {
+        state.history.forget_load();
     }
     state.target = Some(target.clone());
     state.policy = Some(Arc::new(policy));

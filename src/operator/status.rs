@@ -1,12 +1,13 @@
 //! The status of a policy: built from a decision, and written only when a person would care.
 
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
+use serde_json::Value;
 
-use super::conditions::{self, Aspect, Finding, Reason};
+use super::conditions::{self, Aspect, Finding, Mistake, Reason};
 use super::prometheus::Problem;
 use super::text::shorten;
 use crate::api::{
-    Condition, ConditionStatus, DecisionStatus, LoadStatus, MetricStatus, NextChange, ScaleEvent,
+    Condition, ConditionStatus, DecisionStatus, LoadStatus, MetricStatus, Mode, NextChange, ScaleEvent,
     ScalePolicyStatus, ScaleTargetRef,
 };
 use crate::decision::{
@@ -60,6 +61,9 @@ pub(super) fn after_evaluation(previous: &ScalePolicyStatus, report: &Report<'_>
             baseline.next.map(|next| next_change(report.policy, baseline, next, decision.at));
         status.decision = Some(decision_status(previous, report, decision));
     }
+    if report.policy.metrics.is_empty() {
+        status.load = None;
+    }
     if report.scaled {
         status.last_scale_time = Some(whole_second(report.at));
     }
@@ -86,30 +90,44 @@ pub(super) fn after_evaluation(previous: &ScalePolicyStatus, report: &Report<'_>
     status
 }
 
-/// The status of a policy whose spec can't be used. What was last decided stays.
+/// The status of a policy that can't be followed. What was last decided stays.
 pub(super) fn after_mistake(
     previous: &ScalePolicyStatus,
     generation: Option<i64>,
     at: Timestamp,
-    message: &str,
+    mistake: Mistake<'_>,
 ) -> ScalePolicyStatus {
     let mut status = previous.clone();
     status.observed_generation = generation;
     status.next_change = None;
-    for (aspect, text) in [
-        (Aspect::Ready, message),
-        (Aspect::ScalingActive, "the spec has mistakes: the workload stays as it is"),
-    ] {
-        let finding = Finding::new(ConditionStatus::False, Reason::InvalidSpec, text);
+    for (aspect, text) in [(Aspect::Ready, mistake.message()), (Aspect::ScalingActive, mistake.consequence())]
+    {
+        let finding = Finding::new(ConditionStatus::False, mistake.reason(), text);
         conditions::set(&mut status.conditions, aspect, &finding, at, generation);
     }
     status
 }
 
-/// Whether the mistake of this generation is in the status already.
-pub(super) fn knows_mistake(status: &ScalePolicyStatus, generation: Option<i64>) -> bool {
+/// Whether such a mistake of this generation is in the status already.
+pub(super) fn knows_mistake(
+    status: &ScalePolicyStatus,
+    generation: Option<i64>,
+    mistake: Mistake<'_>,
+) -> bool {
     conditions::find(&status.conditions, Aspect::Ready).is_some_and(|ready| {
-        ready.reason == Reason::InvalidSpec.as_str() && ready.observed_generation == generation
+        ready.reason == mistake.reason().as_str() && ready.observed_generation == generation
+    })
+}
+
+/// The status of a policy that this version can't parse, as far as it can be understood: at least the
+/// load's state should outlive the misunderstanding.
+pub(super) fn understood(status: Value) -> ScalePolicyStatus {
+    let load = status.get("load").cloned().and_then(|load| serde_json::from_value(load).ok());
+    let target = status.get("target").and_then(Value::as_str).map(str::to_owned);
+    serde_json::from_value(status).unwrap_or_else(|_| ScalePolicyStatus {
+        target,
+        load,
+        ..ScalePolicyStatus::default()
     })
 }
 
@@ -157,6 +175,7 @@ pub(super) fn memory(status: &ScalePolicyStatus, target: &ScaleTargetRef) -> Mem
     Memory {
         level: load.level.map(Replicas::new),
         events: RateEvents { up: events(&load.scale_up_events), down: events(&load.scale_down_events) },
+        shadow: load.mode == Some(Mode::DryRun),
     }
 }
 
@@ -171,6 +190,7 @@ fn load_status(memory: &Memory) -> Option<LoadStatus> {
     };
     Some(LoadStatus {
         level: Some(level.get()),
+        mode: Some(if memory.shadow { Mode::DryRun } else { Mode::Active }),
         scale_up_events: events(&memory.events.up),
         scale_down_events: events(&memory.events.down),
     })

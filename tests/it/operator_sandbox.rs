@@ -2,149 +2,16 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::events::v1::Event;
 use kube::api::{Patch, PatchParams, PostParams};
-use kube::{Api, Client, CustomResourceExt};
+use kube::{Api, CustomResourceExt};
 use serde_json::{Value, json};
-use tidetable::api::{ScalePolicy, ScalePolicyStatus};
+use tidetable::api::ScalePolicy;
 use tidetable::clock::Clock;
-use tidetable::decision::Replicas;
-use tidetable::operator::config::Config;
-use tidetable::operator::{Evaluation, Occasion, Operator, OperatorError, OperatorOptions, Outcome, Sources};
+use tidetable::operator::{Occasion, Outcome};
 use tidetable::sandbox::{Sandbox, SandboxOptions};
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
-use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
 
-const PATIENCE: Duration = Duration::from_secs(20);
-
-/// A sandbox with an operator at work in it.
-struct Stage {
-    sandbox: Sandbox,
-    client: Client,
-    clock: Clock,
-    evaluations: UnboundedReceiver<Evaluation>,
-    shutdown: CancellationToken,
-    operator: JoinHandle<Result<(), OperatorError>>,
-}
-
-fn at(text: &str) -> Timestamp {
-    text.parse().expect("a timestamp")
-}
-
-impl Stage {
-    /// Starts with these objects; `config` is the operator's configuration file.
-    async fn with(origin: &str, objects: &[Value], config: &str) -> Self {
-        let crd = serde_json::to_value(ScalePolicy::crd()).expect("a CRD");
-        Self::with_crd(origin, &crd, objects, config).await
-    }
-
-    async fn with_crd(origin: &str, crd: &Value, objects: &[Value], config: &str) -> Self {
-        let clock = Clock::stopped_at(at(origin));
-        let sandbox = Sandbox::start(SandboxOptions::new(clock.clone())).await.expect("a sandbox");
-        let client = sandbox.client().expect("a client");
-        for object in std::iter::once(crd).chain(objects) {
-            sandbox.create(object.clone()).expect("a valid object");
-        }
-        let (operator, evaluations, shutdown) = start(&sandbox, &clock, config);
-        Self { sandbox, client, clock, evaluations, shutdown, operator }
-    }
-
-    /// The next evaluation.
-    async fn next(&mut self) -> Evaluation {
-        let next = tokio::time::timeout(PATIENCE, self.evaluations.recv()).await;
-        next.expect("an evaluation in time").expect("an operator")
-    }
-
-    async fn replicas(&self, name: &str) -> i32 {
-        let api = Api::<Deployment>::namespaced(self.client.clone(), "default");
-        let deployment = api.get(name).await.expect("the deployment");
-        deployment.spec.and_then(|spec| spec.replicas).expect("replicas")
-    }
-
-    fn policies(&self) -> Api<ScalePolicy> {
-        Api::namespaced(self.client.clone(), "default")
-    }
-
-    async fn status(&self, name: &str) -> ScalePolicyStatus {
-        self.policies().get(name).await.expect("the policy").status.expect("a status")
-    }
-
-    async fn events(&self) -> Vec<(String, String)> {
-        let api = Api::<Event>::namespaced(self.client.clone(), "default");
-        let events = api.list(&kube::api::ListParams::default()).await.expect("events");
-        let text = |event: Event| (event.reason.unwrap_or_default(), event.note.unwrap_or_default());
-        events.items.into_iter().map(text).collect()
-    }
-
-    async fn stop(self) {
-        self.shutdown.cancel();
-        let stopped = tokio::time::timeout(PATIENCE, self.operator).await.expect("a stop in time");
-        stopped.expect("no panic").expect("no error");
-        self.sandbox.shutdown().await;
-    }
-}
-
-type Started = (JoinHandle<Result<(), OperatorError>>, UnboundedReceiver<Evaluation>, CancellationToken);
-
-fn start(sandbox: &Sandbox, clock: &Clock, config: &str) -> Started {
-    let (sender, evaluations) = unbounded_channel();
-    let config = Config::parse(config).expect("a configuration");
-    let options = OperatorOptions {
-        clock: clock.clone(),
-        sources: Sources::new(&config.sources).expect("sources"),
-        evaluations: Some(sender),
-        ..OperatorOptions::new(sandbox.client().expect("a client"))
-    };
-    let shutdown = CancellationToken::new();
-    (tokio::spawn(Operator::new(options).run(shutdown.clone())), evaluations, shutdown)
-}
-
-fn deployment(name: &str, replicas: i32) -> Value {
-    json!({
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": {"name": name, "namespace": "default"},
-        "spec": {
-            "replicas": replicas,
-            "selector": {"matchLabels": {"app": name}},
-            "template": {
-                "metadata": {"labels": {"app": name}},
-                "spec": {"containers": [{"name": "app", "image": "app"}]},
-            },
-        },
-    })
-}
-
-/// A policy `web` for a deployment of the same name.
-fn policy(spec: &Value) -> Value {
-    let mut object = json!({
-        "apiVersion": "tidetable.dev/v1alpha1",
-        "kind": "ScalePolicy",
-        "metadata": {"name": "web", "namespace": "default"},
-        "spec": {
-            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"},
-            "maxReplicas": 20,
-        },
-    });
-    for (key, value) in spec.as_object().expect("a spec") {
-        object["spec"][key] = value.clone();
-    }
-    object
-}
-
-fn day_and_night() -> Value {
-    json!({"minReplicas": 0, "schedule": {"timeZone": "Europe/Berlin", "entries": [
-        {"name": "day", "cron": "0 7 * * *", "replicas": 12},
-        {"name": "night", "cron": "0 20 * * *", "replicas": 0},
-    ]}})
-}
-
-fn scaled(from: i32, to: i32) -> Outcome {
-    Outcome::Scaled { from: Replicas::new(from), to: Replicas::new(to) }
-}
+use crate::support::operator::{Stage, at, day_and_night, deployment, policy, scaled, start};
 
 #[tokio::test]
 async fn a_scheduled_change_is_written_at_its_instant_down_to_zero_and_back() {
@@ -201,9 +68,7 @@ async fn missed_ticks_are_skipped_and_a_foreign_write_is_put_right_at_the_next_o
         Stage::with("2026-11-23T12:00:00Z", &[deployment("web", 12), policy(&day_and_night())], "{}").await;
     stage.next().await;
     stage.next().await;
-    let api = Api::<Deployment>::namespaced(stage.client.clone(), "default");
-    let by_hand = Patch::Merge(json!({"spec": {"replicas": 5}}));
-    api.patch_scale("web", &PatchParams::default(), &by_hand).await.expect("scaled by hand");
+    stage.scale_by_hand("web", 5).await;
     stage.clock.advance_to(at("2026-11-23T12:10:07Z"));
     let evaluation = stage.next().await;
     assert_eq!(evaluation.at, at("2026-11-23T12:10:00Z"), "the last tick and none before it");
@@ -234,16 +99,8 @@ async fn a_changed_spec_counts_at_once_and_pause_and_dry_run_write_nothing() {
 async fn an_invalid_spec_is_reported_with_its_fields_and_leaves_the_workload_alone() {
     let wrong = json!({"schedule": {"entries": [{"name": "day", "cron": "61 7 * * *", "replicas": 12}]}});
     let mut stage = Stage::with("2026-11-23T12:00:01Z", &[deployment("web", 3), policy(&wrong)], "{}").await;
-    let ready = loop {
-        let policy = stage.policies().get("web").await.expect("the policy");
-        let conditions = policy.status.unwrap_or_default().conditions;
-        if let Some(ready) = conditions.into_iter().find(|condition| condition.r#type == "Ready") {
-            break ready;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    };
-    assert_eq!(ready.reason, "InvalidSpec");
-    assert!(ready.message.starts_with("spec.schedule.entries[0].cron: "), "{}", ready.message);
+    let message = stage.condition("Ready", "InvalidSpec").await;
+    assert!(message.starts_with("spec.schedule.entries[0].cron: "), "{message}");
     let right = json!({"schedule": {"entries": [{"name": "day", "cron": "0 7 * * *", "replicas": 12}]}});
     let patch = Patch::Merge(json!({"spec": right}));
     stage.policies().patch("web", &PatchParams::default(), &patch).await.expect("patched");
@@ -390,7 +247,7 @@ async fn an_operator_without_its_crd_stops_when_it_is_told_to() {
     let clock = Clock::stopped_at(at("2026-11-23T12:00:01Z"));
     let sandbox = Sandbox::start(SandboxOptions::new(clock.clone())).await.expect("a sandbox");
     let client = sandbox.client().expect("a client");
-    let (operator, evaluations, shutdown) = start(&sandbox, &clock, "{}");
+    let (operator, evaluations, shutdown) = start(client.clone(), &clock, "{}");
     let stage = Stage { sandbox, client, clock, evaluations, shutdown, operator };
     tokio::time::sleep(Duration::from_millis(100)).await;
     stage.stop().await;
@@ -401,10 +258,9 @@ async fn a_restart_changes_nothing() {
     let mut stage =
         Stage::with("2026-11-23T12:00:01Z", &[deployment("web", 3), policy(&day_and_night())], "{}").await;
     assert_eq!(stage.next().await.outcome, scaled(3, 12));
-    stage.shutdown.cancel();
-    while stage.evaluations.recv().await.is_some() {}
+    stage.end_operator().await;
     let before = stage.policies().get("web").await.expect("the policy").metadata.resource_version;
-    (stage.operator, stage.evaluations, stage.shutdown) = start(&stage.sandbox, &stage.clock, "{}");
+    stage.start_operator();
     assert_eq!(stage.next().await.outcome, Outcome::Unchanged);
     let after = stage.policies().get("web").await.expect("the policy").metadata.resource_version;
     assert_eq!(before, after, "the status says the same, so it is not written");

@@ -3,6 +3,8 @@
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 
+pub(crate) mod faults;
+pub(crate) mod operator;
 pub(crate) mod prometheus;
 
 /// The `kubectl` to run: the one that `KUBECTL` names, the one in `.tools/`, or the machine's.

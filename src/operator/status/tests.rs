@@ -117,25 +117,42 @@ fn a_status_is_written_for_what_a_person_would_care_about_and_for_nothing_else()
 fn the_load_survives_a_restart_only_with_the_same_target() {
     let (_, target) = policy(SCHEDULE);
     let event = RateEvent { at: at("2026-11-23T12:00:00Z"), replicas: 4 };
-    let left = Memory {
-        level: Some(Replicas::new(7)),
-        events: RateEvents { up: [event].into(), down: std::collections::VecDeque::new() },
-    };
-    let status = ScalePolicyStatus {
-        target: Some(target_name(&target)),
-        load: load_status(&left),
-        ..ScalePolicyStatus::default()
-    };
-    assert_eq!(memory(&status, &target), left);
-    let other = ScaleTargetRef { name: "api".to_owned(), ..target };
-    assert_eq!(memory(&status, &other), Memory::default());
+    let events = RateEvents { up: [event].into(), down: std::collections::VecDeque::new() };
+    for shadow in [false, true] {
+        let left = Memory { level: Some(Replicas::new(7)), events: events.clone(), shadow };
+        let status = ScalePolicyStatus {
+            target: Some(target_name(&target)),
+            load: load_status(&left),
+            ..ScalePolicyStatus::default()
+        };
+        assert_eq!(memory(&status, &target), left);
+        let other = ScaleTargetRef { name: "api".to_owned(), ..target.clone() };
+        assert_eq!(memory(&status, &other), Memory::default());
+    }
 }
 
 #[test]
 fn a_mistake_is_known_once_its_generation_is_in_the_status() {
     let now = at("2026-11-23T12:00:00Z");
-    let status = after_mistake(&ScalePolicyStatus::default(), Some(2), now, "spec.x: is wrong");
-    assert!(knows_mistake(&status, Some(2)));
-    assert!(!knows_mistake(&status, Some(3)));
-    assert!(!knows_mistake(&ScalePolicyStatus::default(), Some(2)));
+    let mistake = Mistake::Spec("spec.x: is wrong");
+    let status = after_mistake(&ScalePolicyStatus::default(), Some(2), now, mistake);
+    assert!(knows_mistake(&status, Some(2), mistake));
+    assert!(!knows_mistake(&status, Some(3), mistake));
+    assert!(!knows_mistake(&status, Some(2), Mistake::Override), "a mistake of another kind");
+    assert!(!knows_mistake(&ScalePolicyStatus::default(), Some(2), mistake));
+}
+
+#[test]
+fn of_a_status_that_is_not_understood_at_least_the_load_is_kept() {
+    let load = serde_json::json!({"level": 7, "mode": "Active"});
+    let expected = Some(LoadStatus { level: Some(7), mode: Some(Mode::Active), ..LoadStatus::default() });
+    for (status, current) in [
+        (serde_json::json!({"currentReplicas": 9, "target": "Deployment/web", "load": load}), Some(9)),
+        (serde_json::json!({"currentReplicas": "nine", "target": "Deployment/web", "load": load}), None),
+    ] {
+        let status = understood(status);
+        assert_eq!((status.current_replicas, &status.load), (current, &expected));
+        assert_eq!(status.target.as_deref(), Some("Deployment/web"));
+    }
+    assert_eq!(understood(Value::Null), ScalePolicyStatus::default());
 }

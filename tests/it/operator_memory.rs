@@ -1,0 +1,222 @@
+//! What the operator remembers of a load, and what must not get into that memory: lost answers, modes that
+//! only try, restarts, policies that nobody can read.
+
+use std::sync::{Arc, Mutex};
+
+use http::StatusCode;
+use kube::CustomResourceExt;
+use serde_json::{Value, json};
+use tidetable::api::{Mode, ScalePolicy};
+use tidetable::operator::{Occasion, Outcome};
+
+use crate::support::faults::Fault;
+use crate::support::operator::{Stage, at, day_and_night, deployment, policy, scaled};
+
+/// A load that nobody answers for: its level stays where it starts.
+fn metrics() -> Value {
+    json!([{"name": "qps", "prometheus": {"query": "q"}, "target": {"averageValue": "10"}}])
+}
+
+fn with_metrics(mut spec: Value) -> Value {
+    spec["metrics"] = metrics();
+    spec
+}
+
+async fn level(stage: &Stage) -> Option<i32> {
+    stage.status("web").await.load.and_then(|load| load.level)
+}
+
+#[tokio::test]
+async fn a_schedule_whose_write_got_no_answer_is_not_taken_for_the_load() {
+    for (fault, category) in [
+        (None, None),
+        (Some(Fault::Status(StatusCode::INTERNAL_SERVER_ERROR)), Some("refused")),
+        (Some(Fault::Status(StatusCode::GATEWAY_TIMEOUT)), Some("refused")),
+        (Some(Fault::Cut), Some("transport")),
+        (Some(Fault::Silence), Some("timeout")),
+    ] {
+        let outcome = |from, to| category.map_or(scaled(from, to), |category| Outcome::Failed { category });
+        let objects = [deployment("web", 4), policy(&with_metrics(day_and_night()))];
+
+        // The load's level is known before.
+        let next = Arc::new(Mutex::new(None));
+        let mut stage = Stage::with_fault("2026-11-23T05:59:50Z", &objects, Arc::clone(&next)).await;
+        assert_eq!(stage.next().await.outcome, Outcome::Unchanged);
+        *next.lock().expect("not poisoned") = fault;
+        stage.clock.advance_to(at("2026-11-23T06:00:00Z"));
+        assert_eq!(stage.next().await.outcome, outcome(4, 12), "{fault:?}");
+        let tick = stage.next().await;
+        assert_eq!((tick.occasion, tick.outcome), (Occasion::Tick, Outcome::Unchanged), "{fault:?}");
+        assert_eq!((level(&stage).await, stage.replicas("web").await), (Some(4), 12), "{fault:?}");
+        stage.stop().await;
+
+        // It is the very first write.
+        let next = Arc::new(Mutex::new(fault));
+        let mut stage = Stage::with_fault("2026-11-23T12:00:01Z", &objects, next).await;
+        assert_eq!(stage.next().await.outcome, outcome(4, 12), "{fault:?}");
+        stage.clock.advance_to(at("2026-11-23T12:00:15Z"));
+        while stage.next().await.occasion != Occasion::Tick {}
+        assert_eq!((level(&stage).await, stage.replicas("web").await), (Some(4), 12), "{fault:?}");
+        stage.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn who_sets_back_the_replicas_from_before_a_write_raises_the_load() {
+    let objects = [deployment("web", 2), policy(&with_metrics(day_and_night()))];
+    let mut stage = Stage::with("2026-11-23T18:59:46Z", &objects, "{}").await;
+    assert_eq!(stage.next().await.outcome, scaled(2, 12));
+    // The edge is late, so that no tick follows at once.
+    stage.end_operator().await;
+    stage.clock.advance_to(at("2026-11-23T19:00:01Z"));
+    stage.start_operator();
+    assert_eq!(stage.next().await.outcome, scaled(12, 2), "the load is still at 2");
+    stage.scale_by_hand("web", 12).await;
+    stage.clock.advance_to(at("2026-11-23T19:00:15Z"));
+    assert_eq!(stage.next().await.outcome, Outcome::Unchanged);
+    assert_eq!(level(&stage).await, Some(12));
+    stage.stop().await;
+}
+
+/// What happens between a trial and its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Between {
+    Nothing,
+    Pause,
+    InvalidSpec,
+    Restart,
+    RestartWhilePaused,
+}
+
+#[tokio::test]
+async fn whoever_switches_from_trying_to_acting_starts_from_the_real_replicas() {
+    for between in [
+        Between::Nothing,
+        Between::Pause,
+        Between::InvalidSpec,
+        Between::Restart,
+        Between::RestartWhilePaused,
+    ] {
+        let trying = policy(&json!({"mode": "DryRun", "metrics": metrics()}));
+        let mut stage = Stage::with("2026-11-23T12:00:01Z", &[deployment("web", 4), trying], "{}").await;
+        assert_eq!(stage.next().await.outcome, Outcome::DryRun);
+        let load = stage.status("web").await.load.expect("a load");
+        assert_eq!((load.level, load.mode), (Some(4), Some(Mode::DryRun)));
+        stage.scale_by_hand("web", 2).await;
+        if matches!(between, Between::Pause | Between::RestartWhilePaused) {
+            stage.patch_policy(&json!({"spec": {"mode": "Paused"}})).await;
+            assert_eq!(stage.next().await.outcome, Outcome::Paused);
+        }
+        if between == Between::InvalidSpec {
+            let wrong = json!({"entries": [{"name": "day", "cron": "61 7 * * *", "replicas": 12}]});
+            stage.patch_policy(&json!({"spec": {"schedule": wrong}})).await;
+            stage.condition("Ready", "InvalidSpec").await;
+        }
+        if matches!(between, Between::Restart | Between::RestartWhilePaused) {
+            stage.end_operator().await;
+        }
+        stage.patch_policy(&json!({"spec": {"mode": "Active", "schedule": null}})).await;
+        if matches!(between, Between::Restart | Between::RestartWhilePaused) {
+            stage.start_operator();
+        }
+        assert_eq!(stage.next().await.outcome, Outcome::Unchanged, "{between:?}");
+        let load = stage.status("web").await.load.expect("a load");
+        assert_eq!((load.level, load.mode), (Some(2), Some(Mode::Active)), "{between:?}");
+        stage.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_restart_goes_on_from_a_level_that_was_real() {
+    let acting = policy(&json!({"metrics": metrics()}));
+    let mut stage = Stage::with("2026-11-23T12:00:01Z", &[deployment("web", 4), acting], "{}").await;
+    stage.next().await;
+    stage.end_operator().await;
+    stage.scale_by_hand("web", 2).await;
+    stage.start_operator();
+    assert_eq!(stage.next().await.outcome, scaled(2, 4));
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn a_policy_that_is_not_understood_for_a_while_keeps_its_load() {
+    let mut crd = serde_json::to_value(ScalePolicy::crd()).expect("a CRD");
+    let spec = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties";
+    crd.pointer_mut(spec).expect("a schema")["horoscope"] = json!({"type": "string"});
+    for restarts in [false, true] {
+        let objects = [deployment("web", 4), policy(&json!({"metrics": metrics()}))];
+        let mut stage = Stage::with_crd("2026-11-23T12:00:01Z", &crd, &objects, "{}").await;
+        stage.next().await;
+        if restarts {
+            stage.end_operator().await;
+        }
+        stage.patch_policy(&json!({"spec": {"horoscope": "x"}})).await;
+        if restarts {
+            stage.start_operator();
+        }
+        let message = stage.condition("Ready", "InvalidSpec").await;
+        assert!(message.contains("horoscope"), "{message}");
+        if restarts {
+            stage.end_operator().await;
+        }
+        stage.scale_by_hand("web", 2).await;
+        stage.patch_policy(&json!({"spec": {"horoscope": null}})).await;
+        assert_eq!(level(&stage).await, Some(4), "restarts: {restarts}");
+        if restarts {
+            stage.start_operator();
+        }
+        assert_eq!(stage.next().await.outcome, scaled(2, 4), "restarts: {restarts}");
+        stage.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_policy_that_loses_its_metrics_forgets_its_load() {
+    let objects = [deployment("web", 4), policy(&with_metrics(day_and_night()))];
+    let mut stage = Stage::with("2026-11-23T12:00:01Z", &objects, "{}").await;
+    assert_eq!(stage.next().await.outcome, scaled(4, 12));
+    assert_eq!(level(&stage).await, Some(4));
+    for mode in ["Active", "Paused"] {
+        stage.patch_policy(&json!({"spec": {"metrics": null, "mode": mode}})).await;
+        stage.next().await;
+        assert_eq!(stage.status("web").await.load, None, "{mode}");
+        stage.patch_policy(&json!({"spec": {"metrics": metrics(), "mode": "Active"}})).await;
+        stage.next().await;
+        assert_eq!(level(&stage).await, Some(12), "it starts from what is there");
+    }
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn a_policy_with_an_override_says_that_it_can_not_be_had_and_leaves_the_workload_alone() {
+    let mut pinned = policy(&day_and_night());
+    let annotation = |value: Value| json!({"metadata": {"annotations": {"tidetable.dev/override": value}}});
+    pinned["metadata"]["annotations"] = json!({"tidetable.dev/override": "40 until 2026-11-23T18:00:00Z"});
+    let mut stage = Stage::with("2026-11-23T12:00:01Z", &[deployment("web", 3), pinned], "{}").await;
+    let message = stage.condition("Ready", "UnsupportedAnnotation").await;
+    assert_eq!(
+        message,
+        "the annotation tidetable.dev/override is not supported yet by this version; remove it"
+    );
+    assert_eq!(stage.replicas("web").await, 3);
+
+    stage.clock.advance_to(at("2026-11-23T12:00:02Z"));
+    stage.patch_policy(&annotation(Value::Null)).await;
+    let first = stage.next().await;
+    assert_eq!((first.occasion, first.outcome), (Occasion::First, scaled(3, 12)));
+    stage.condition("Ready", "AsPlanned").await;
+
+    stage.patch_policy(&annotation(json!("1"))).await;
+    stage.condition("Ready", "UnsupportedAnnotation").await;
+    stage.clock.advance_to(at("2026-11-23T20:00:00Z"));
+    let silence = tokio::time::timeout(std::time::Duration::from_millis(300), stage.evaluations.recv()).await;
+    assert!(silence.is_err(), "{silence:?}");
+    assert_eq!(stage.replicas("web").await, 12);
+    let events = stage.events().await;
+    assert_eq!(
+        events.iter().filter(|(reason, _)| reason == "UnsupportedAnnotation").count(),
+        2,
+        "{events:?}"
+    );
+    stage.stop().await;
+}

@@ -1,0 +1,214 @@
+//! A sandbox with an operator at work in it, on a virtual clock, and objects to put there.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::events::v1::Event;
+use kube::api::{DynamicObject, Patch, PatchParams};
+use kube::{Api, Client, CustomResourceExt};
+use serde_json::{Value, json};
+use tidetable::api::{ScalePolicy, ScalePolicyStatus};
+use tidetable::clock::Clock;
+use tidetable::decision::Replicas;
+use tidetable::operator::config::Config;
+use tidetable::operator::{Evaluation, Operator, OperatorError, OperatorOptions, Outcome, Sources};
+use tidetable::sandbox::{Sandbox, SandboxOptions};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::faults::{self, Fault};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A sandbox with an operator at work in it.
+pub(crate) struct Stage {
+    pub(crate) sandbox: Sandbox,
+    pub(crate) client: Client,
+    pub(crate) clock: Clock,
+    pub(crate) evaluations: UnboundedReceiver<Evaluation>,
+    pub(crate) shutdown: CancellationToken,
+    pub(crate) operator: JoinHandle<Result<(), OperatorError>>,
+}
+
+pub(crate) fn at(text: &str) -> Timestamp {
+    text.parse().expect("a timestamp")
+}
+
+impl Stage {
+    /// Starts with these objects; `config` is the operator's configuration file.
+    pub(crate) async fn with(origin: &str, objects: &[Value], config: &str) -> Self {
+        let crd = serde_json::to_value(ScalePolicy::crd()).expect("a CRD");
+        Self::with_crd(origin, &crd, objects, config).await
+    }
+
+    pub(crate) async fn with_crd(origin: &str, crd: &Value, objects: &[Value], config: &str) -> Self {
+        let clock = Clock::stopped_at(at(origin));
+        let sandbox = Sandbox::start(SandboxOptions::new(clock.clone())).await.expect("a sandbox");
+        let client = sandbox.client().expect("a client");
+        for object in std::iter::once(crd).chain(objects) {
+            sandbox.create(object.clone()).expect("a valid object");
+        }
+        let (operator, evaluations, shutdown) = start(client.clone(), &clock, config);
+        Self { sandbox, client, clock, evaluations, shutdown, operator }
+    }
+
+    /// As [`Stage::with`], but answers to writes of the operator get lost as `fault` says.
+    pub(crate) async fn with_fault(
+        origin: &str,
+        objects: &[Value],
+        fault: Arc<Mutex<Option<Fault>>>,
+    ) -> Self {
+        let mut stage =
+            Self::with_crd(origin, &serde_json::to_value(ScalePolicy::crd()).expect("a CRD"), &[], "{}")
+                .await;
+        stage.end_operator().await;
+        for object in objects {
+            stage.sandbox.create(object.clone()).expect("a valid object");
+        }
+        let client = faults::between(stage.client.clone(), fault).await;
+        (stage.operator, stage.evaluations, stage.shutdown) = start(client, &stage.clock, "{}");
+        stage
+    }
+
+    /// Stops the operator; what it reports until then is not read.
+    pub(crate) async fn end_operator(&mut self) {
+        self.shutdown.cancel();
+        while self.evaluations.recv().await.is_some() {}
+    }
+
+    /// Starts an operator after [`Stage::end_operator`].
+    pub(crate) fn start_operator(&mut self) {
+        (self.operator, self.evaluations, self.shutdown) = start(self.client.clone(), &self.clock, "{}");
+    }
+
+    /// The next evaluation.
+    pub(crate) async fn next(&mut self) -> Evaluation {
+        let next = tokio::time::timeout(PATIENCE, self.evaluations.recv()).await;
+        next.expect("an evaluation in time").expect("an operator")
+    }
+
+    pub(crate) async fn replicas(&self, name: &str) -> i32 {
+        let api = Api::<Deployment>::namespaced(self.client.clone(), "default");
+        let deployment = api.get(name).await.expect("the deployment");
+        deployment.spec.and_then(|spec| spec.replicas).expect("replicas")
+    }
+
+    /// Scales as a person would.
+    pub(crate) async fn scale_by_hand(&self, name: &str, replicas: i32) {
+        let api = Api::<Deployment>::namespaced(self.client.clone(), "default");
+        let by_hand = Patch::Merge(json!({"spec": {"replicas": replicas}}));
+        api.patch_scale(name, &PatchParams::default(), &by_hand).await.expect("scaled by hand");
+    }
+
+    /// Changes the policy `web`.
+    pub(crate) async fn patch_policy(&self, patch: &Value) {
+        // As plain JSON, since the policy may be one that can't be parsed.
+        let resource = kube::core::ApiResource::erase::<ScalePolicy>(&());
+        let api = Api::<DynamicObject>::namespaced_with(self.client.clone(), "default", &resource);
+        api.patch("web", &PatchParams::default(), &Patch::Merge(patch)).await.expect("patched");
+    }
+
+    /// Waits until a condition of the policy `web` has this reason, and gives its message.
+    pub(crate) async fn condition(&self, aspect: &str, reason: &str) -> String {
+        let resource = kube::core::ApiResource::erase::<ScalePolicy>(&());
+        let api = Api::<DynamicObject>::namespaced_with(self.client.clone(), "default", &resource);
+        let waited = tokio::time::timeout(PATIENCE, async {
+            loop {
+                let policy = api.get("web").await.expect("the policy");
+                let conditions = policy.data["status"]["conditions"].as_array().cloned().unwrap_or_default();
+                let found = conditions.iter().find(|c| c["type"] == aspect && c["reason"] == reason);
+                if let Some(found) = found {
+                    return found["message"].as_str().expect("a message").to_owned();
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        });
+        waited.await.unwrap_or_else(|_| panic!("{aspect} is never {reason}"))
+    }
+
+    pub(crate) fn policies(&self) -> Api<ScalePolicy> {
+        Api::namespaced(self.client.clone(), "default")
+    }
+
+    pub(crate) async fn status(&self, name: &str) -> ScalePolicyStatus {
+        self.policies().get(name).await.expect("the policy").status.expect("a status")
+    }
+
+    pub(crate) async fn events(&self) -> Vec<(String, String)> {
+        let api = Api::<Event>::namespaced(self.client.clone(), "default");
+        let events = api.list(&kube::api::ListParams::default()).await.expect("events");
+        let text = |event: Event| (event.reason.unwrap_or_default(), event.note.unwrap_or_default());
+        events.items.into_iter().map(text).collect()
+    }
+
+    pub(crate) async fn stop(self) {
+        self.shutdown.cancel();
+        let stopped = tokio::time::timeout(PATIENCE, self.operator).await.expect("a stop in time");
+        stopped.expect("no panic").expect("no error");
+        self.sandbox.shutdown().await;
+    }
+}
+
+pub(crate) type Started =
+    (JoinHandle<Result<(), OperatorError>>, UnboundedReceiver<Evaluation>, CancellationToken);
+
+pub(crate) fn start(client: Client, clock: &Clock, config: &str) -> Started {
+    let (sender, evaluations) = unbounded_channel();
+    let config = Config::parse(config).expect("a configuration");
+    let options = OperatorOptions {
+        clock: clock.clone(),
+        sources: Sources::new(&config.sources).expect("sources"),
+        evaluations: Some(sender),
+        kube_timeout: Duration::from_secs(3),
+        ..OperatorOptions::new(client)
+    };
+    let shutdown = CancellationToken::new();
+    (tokio::spawn(Operator::new(options).run(shutdown.clone())), evaluations, shutdown)
+}
+
+pub(crate) fn deployment(name: &str, replicas: i32) -> Value {
+    json!({
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name, "namespace": "default"},
+        "spec": {
+            "replicas": replicas,
+            "selector": {"matchLabels": {"app": name}},
+            "template": {
+                "metadata": {"labels": {"app": name}},
+                "spec": {"containers": [{"name": "app", "image": "app"}]},
+            },
+        },
+    })
+}
+
+/// A policy `web` for a deployment of the same name.
+pub(crate) fn policy(spec: &Value) -> Value {
+    let mut object = json!({
+        "apiVersion": "tidetable.dev/v1alpha1",
+        "kind": "ScalePolicy",
+        "metadata": {"name": "web", "namespace": "default"},
+        "spec": {
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"},
+            "maxReplicas": 20,
+        },
+    });
+    for (key, value) in spec.as_object().expect("a spec") {
+        object["spec"][key] = value.clone();
+    }
+    object
+}
+
+pub(crate) fn day_and_night() -> Value {
+    json!({"minReplicas": 0, "schedule": {"timeZone": "Europe/Berlin", "entries": [
+        {"name": "day", "cron": "0 7 * * *", "replicas": 12},
+        {"name": "night", "cron": "0 20 * * *", "replicas": 0},
+    ]}})
+}
+
+pub(crate) fn scaled(from: i32, to: i32) -> Outcome {
+    Outcome::Scaled { from: Replicas::new(from), to: Replicas::new(to) }
+}
