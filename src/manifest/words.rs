@@ -8,9 +8,13 @@ use super::shape::{alternatives, bounds};
 const QUOTED: usize = 60;
 
 /// The forms of texts in our schemas, in words.
-const FORMS: [(&str, &str); 7] = [
+const FORMS: [(&str, &str); 8] = [
     (DURATION, "a duration of whole numbers with h, m, s or ms, such as 90s or 1h30m"),
     ("^[0-9]{4}-[0-9]{2}-[0-9]{2}$", "a date such as 2026-12-25"),
+    (
+        "^([0-9]{4}-[0-9]{2}-[0-9]{2}|[a-z]([-a-z0-9]*[a-z0-9])?)$",
+        "a date such as 2026-12-25, or the name of a ScaleCalendar",
+    ),
     (
         "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2})?$",
         "a local date and time such as 2026-11-27T00:00",
