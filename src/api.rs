@@ -267,8 +267,10 @@ pub struct MetricSpec {
 }
 
 /// An instant query whose result is a scalar or exactly one sample.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[x_kube(validation = Rule::new("!has(self.maxAge) || has(self.freshness)")
+    .message("maxAge needs freshness: an instant query does not say how old its samples are"))]
 pub struct PrometheusQuery {
     /// Name of a source in the operator's configuration file. Default `default`.
     #[serde(default = "default_source")]
@@ -350,6 +352,11 @@ pub struct ScalingRules {
     /// How far from 1 the ratio of load to target may be in this direction without a change. Default 0.1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tolerance: Option<Quantity>,
+    /// How many replicas a recommendation may be from the load's level in this direction without a change.
+    /// Default 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 100_000))]
+    pub deadband_replicas: Option<i32>,
 }
 
 /// Which rate policy counts.

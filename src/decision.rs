@@ -34,11 +34,13 @@
 
 mod damping;
 mod explain;
+mod guard;
 mod history;
 mod load;
 mod policy;
 mod reason;
 mod schedule;
+mod smoothing;
 mod units;
 
 use jiff::Timestamp;
@@ -48,9 +50,13 @@ pub use self::damping::{
     Direction, RateEvent, RateEvents, RateLimited, RatePolicy, RateUnit, Rules, Select, limit_rate, stabilize,
 };
 pub use self::explain::Explanation;
+pub use self::guard::{Effect, Guard, GuardState, Room};
 pub use self::history::{History, Memory};
 pub use self::load::{LoadDecision, LoadState, MetricDecision, recommend};
-pub use self::policy::{DampingPolicy, FallbackRule, Metric, Mode, Policy, QueryRef, Target};
+pub use self::policy::{
+    CapacityRule, DampingPolicy, FallbackLevel, FallbackRule, Freshness, Metric, Mode, Override, Policy,
+    QueryRef, Target,
+};
 pub use self::reason::{Cause, DesiredReason, LoadLimit, MissingCause};
 pub use self::schedule::{
     Baseline, Bounds, Cron, CronFields, Dates, Days, Edge, EdgeKind, Entry, EntryId, Extent, Schedule,
@@ -70,10 +76,16 @@ pub struct Observation {
     pub ready: Replicas,
     /// What the metrics said.
     pub samples: Samples,
+    /// What the guards' queries said.
+    pub guards: Samples,
+    /// Since when pods of the workload have been unschedulable; `None` when none is.
+    pub unschedulable_since: Option<Timestamp>,
+    /// A person's number in the place of the decision, also when it has expired.
+    pub overridden: Option<Override>,
 }
 
-/// One reading for each metric of the policy, in its order.
-pub type Readings = SmallVec<[Reading; 2]>;
+/// One reading for each metric, or guard, of the policy, in its order.
+pub type Readings = SmallVec<[Reading; 4]>;
 
 /// Whether the metrics were read at this evaluation.
 #[derive(Clone, Debug, PartialEq)]
@@ -97,7 +109,15 @@ impl Observation {
     /// Sees a workload of `replicas`, all of them ready, without metrics.
     #[must_use]
     pub fn new(at: Timestamp, replicas: Replicas) -> Self {
-        Self { at, replicas, ready: replicas, samples: Samples::NotDue }
+        Self {
+            at,
+            replicas,
+            ready: replicas,
+            samples: Samples::NotDue,
+            guards: Samples::NotDue,
+            unschedulable_since: None,
+            overridden: None,
+        }
     }
 
     /// Says how many replicas are ready; more than `replicas` count as `replicas`.
@@ -128,6 +148,8 @@ pub struct Decision {
     pub baseline: Baseline,
     /// The load's part; `None` in a policy without metrics.
     pub load: Option<LoadDecision>,
+    /// A person's number that is in force.
+    pub overridden: Option<Override>,
 }
 
 impl Decision {
@@ -135,6 +157,13 @@ impl Decision {
     #[must_use]
     pub fn is_change(&self) -> bool {
         self.desired != self.observed
+    }
+
+    /// Until when (exclusively) the schedule and an override stay as they are; `None` is for ever.
+    #[must_use]
+    pub fn until(&self) -> Option<Timestamp> {
+        let expiry = self.overridden.map(|overridden| overridden.until);
+        self.baseline.until().into_iter().chain(expiry).min()
     }
 
     /// The load's level after this decision.
@@ -150,9 +179,22 @@ impl Decision {
 #[must_use]
 pub fn decide(policy: &Policy, history: &History, observation: &Observation) -> Decision {
     let baseline = history.baseline(policy, observation.at);
-    let load = load::decide(policy, history, observation);
-    let (desired, reason) = combine(&baseline, load.as_ref().map(|load| load.level));
-    Decision { at: observation.at, observed: observation.replicas, desired, reason, baseline, load }
+    let overridden = observation.overridden.filter(|overridden| observation.at < overridden.until);
+    let load = load::decide(policy, history, observation, baseline.floor);
+    let (desired, reason) = match overridden {
+        Some(Override { replicas, force: true, .. }) => (replicas, DesiredReason::Override),
+        Some(Override { replicas, .. }) => (replicas.min(policy.max), DesiredReason::Override),
+        None => combine(&baseline, load.as_ref().map(|load| load.level)),
+    };
+    Decision {
+        at: observation.at,
+        observed: observation.replicas,
+        desired,
+        reason,
+        baseline,
+        load,
+        overridden,
+    }
 }
 
 /// `max(floor, min(ceiling, level))`, and which of the three it was.

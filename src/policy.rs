@@ -8,28 +8,27 @@ mod calendar;
 mod cron;
 mod damping;
 mod duration;
+mod load;
+mod overriding;
 mod quantity;
 mod schedule;
 
 use std::fmt;
-use std::sync::Arc;
 
 use jiff::tz::TimeZoneDatabase;
 
-use crate::api::{FallbackPolicy, MetricSpec, MetricTarget, PrometheusQuery, ScalePolicySpec};
-use crate::decision::{FallbackRule, Metric, Mode, Policy, QueryRef, Replicas, Schedule, Target};
+use crate::api::ScalePolicySpec;
+use crate::decision::{Mode, Policy, Replicas, Schedule};
 
 pub use self::calendar::{Calendars, parse_date};
 pub use self::cron::{CronError, parse_cron};
 pub use self::damping::rules as hpa_rules;
 pub use self::duration::{DurationError, parse_duration};
+pub use self::overriding::{ANNOTATION as OVERRIDE_ANNOTATION, OverrideError, parse_override};
 pub use self::quantity::{QuantityError, parse_quantity};
 
 /// The most replicas that a policy may name, as in the CRD.
 const MOST_REPLICAS: i32 = 100_000;
-
-/// How long an outage of all metrics is a mere gap, unless the policy says otherwise.
-const FALLBACK_AFTER: &str = "3m";
 
 /// A mistake in one field of a policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,15 +104,12 @@ pub fn validate_with(spec: &ScalePolicySpec, references: References<'_>) -> Resu
         reading.entries(schedule, &root.field("schedule"), &mut mistakes)
     });
     let metrics = spec.metrics.as_deref().unwrap_or_default();
-    let metrics = self::metrics(metrics, &root.field("metrics"), &mut mistakes);
+    let metrics = load::metrics(metrics, &root.field("metrics"), &mut mistakes);
     let damping = damping::damping(spec.damping.as_ref(), &root.field("damping"), &mut mistakes);
-    if spec.guards.as_ref().is_some_and(|guards| !guards.is_empty()) {
-        mistakes.unsupported(&root.field("guards"));
-    }
-    let fallback = fallback(spec, max, &root.field("fallback"), &mut mistakes);
-    if spec.capacity.is_some() {
-        mistakes.unsupported(&root.field("capacity"));
-    }
+    let guards =
+        load::guards(spec.guards.as_deref().unwrap_or_default(), &root.field("guards"), &mut mistakes);
+    let fallback = load::fallback(spec, max, &root.field("fallback"), &mut mistakes);
+    let capacity = load::capacity(spec, &root.field("capacity"), &mut mistakes);
     mistakes.finish()?;
     Ok(Policy {
         min,
@@ -127,7 +123,9 @@ pub fn validate_with(spec: &ScalePolicySpec, references: References<'_>) -> Resu
         missing_calendars,
         metrics,
         damping,
+        guards,
         fallback,
+        capacity,
     })
 }
 
@@ -145,72 +143,6 @@ fn target_ref(spec: &ScalePolicySpec, path: &Path, mistakes: &mut Mistakes) {
     if target.kind == "HorizontalPodAutoscaler" {
         mistakes.unsupported(&path.field("kind"));
     }
-}
-
-fn metrics(specs: &[MetricSpec], path: &Path, mistakes: &mut Mistakes) -> smallvec::SmallVec<[Metric; 2]> {
-    unique_names(specs.iter().map(|metric| metric.name.as_str()), path, mistakes);
-    let metric = |(index, spec): (usize, &MetricSpec)| {
-        let path = path.index(index);
-        let query = query(&spec.prometheus, &path.field("prometheus"), mistakes);
-        let target = target(&spec.target, &path.field("target"), mistakes)?;
-        Some(Metric { name: spec.name.as_str().into(), query, target })
-    };
-    specs.iter().enumerate().filter_map(metric).collect()
-}
-
-fn query(spec: &PrometheusQuery, path: &Path, mistakes: &mut Mistakes) -> QueryRef {
-    if spec.query.trim().is_empty() {
-        mistakes.add(&path.field("query"), "must be a PromQL expression");
-    }
-    if spec.freshness.is_some() {
-        mistakes.unsupported(&path.field("freshness"));
-    }
-    if spec.max_age.is_some() {
-        mistakes.unsupported(&path.field("maxAge"));
-    }
-    QueryRef { source: spec.source.as_str().into(), expression: Arc::from(spec.query.trim()) }
-}
-
-fn target(spec: &MetricTarget, path: &Path, mistakes: &mut Mistakes) -> Option<Target> {
-    let (field, quantity, target): (_, _, fn(_) -> _) = match (&spec.average_value, &spec.value) {
-        (Some(average), None) => ("averageValue", average, Target::AverageValue),
-        (None, Some(value)) => ("value", value, Target::Value),
-        (None, None) | (Some(_), Some(_)) => {
-            mistakes.add(path, "exactly one of averageValue and value is needed");
-            return None;
-        }
-    };
-    let path = path.field(field);
-    match parse_quantity(&quantity.to_string()) {
-        Ok(milli) if milli.get() > 0 => Some(target(milli)),
-        Ok(_) => {
-            mistakes.add(&path, format!("{quantity} must be at least 1m, a thousandth"));
-            None
-        }
-        Err(error) => {
-            mistakes.add(&path, error.to_string());
-            None
-        }
-    }
-}
-
-fn fallback(spec: &ScalePolicySpec, max: Replicas, path: &Path, mistakes: &mut Mistakes) -> FallbackRule {
-    let spec = spec.fallback.clone().unwrap_or_default();
-    match spec.policy.unwrap_or_default() {
-        FallbackPolicy::Hold => {}
-        FallbackPolicy::Baseline | FallbackPolicy::Replicas => mistakes.unsupported(&path.field("policy")),
-    }
-    if spec.replicas.is_some() != (spec.policy == Some(FallbackPolicy::Replicas)) {
-        mistakes.add(path, "replicas is needed with policy Replicas, and only then");
-    }
-    if let Some(replicas) = spec.replicas
-        && replicas > max.get()
-    {
-        let problem = format!("{replicas} is more than spec.maxReplicas, which is {max}");
-        mistakes.add(&path.field("replicas"), problem);
-    }
-    let after = spec.after.as_deref().unwrap_or(FALLBACK_AFTER);
-    FallbackRule { after: duration(after, &path.field("after"), mistakes) }
 }
 
 fn replicas(count: i32, path: &Path, mistakes: &mut Mistakes) -> Replicas {

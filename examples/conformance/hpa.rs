@@ -7,9 +7,9 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use tidetable::api::{Quantity, RatePolicySpec, RatePolicyType, ScalingRules, SelectPolicy};
 use tidetable::decision::{
-    DampingPolicy, Direction, FallbackRule, History, LoadLimit, Memory, Metric, Milli, MissingCause, Mode,
-    Observation, Policy, QueryRef, RateEvent, RateEvents, Reading, Replicas, Rules, Schedule, Target, decide,
-    limit_rate, recommend, stabilize,
+    CapacityRule, DampingPolicy, Direction, FallbackLevel, FallbackRule, History, LoadLimit, Memory, Metric,
+    Milli, MissingCause, Mode, Observation, Policy, QueryRef, RateEvent, RateEvents, Reading, Replicas,
+    Rules, Schedule, Target, decide, limit_rate, recommend, stabilize,
 };
 use tidetable::policy::hpa_rules;
 
@@ -51,6 +51,7 @@ fn rules(direction: Direction, row: &Value, tolerance: &Value) -> Rules {
         Some(_) | None => None,
     };
     let spec = ScalingRules {
+        deadband_replicas: None,
         stabilization_window_seconds: small(&row["stabilization_s"]),
         select_policy,
         policies,
@@ -103,7 +104,13 @@ pub(crate) fn behavior_rate(row: &Value) -> Verdict {
         Some(LoadLimit::ScaleDownRate) => "ScaleDownLimit",
         Some(LoadLimit::MaxReplicas) => "TooManyReplicas",
         Some(LoadLimit::MinReplicas) => "TooFewReplicas",
-        Some(LoadLimit::StabilizationUp | LoadLimit::StabilizationDown) | None => "DesiredWithinRange",
+        Some(
+            LoadLimit::StabilizationUp
+            | LoadLimit::StabilizationDown
+            | LoadLimit::Guard
+            | LoadLimit::Capacity,
+        )
+        | None => "DesiredWithinRange",
     };
     Verdict::equal(&(limited.level, name), &(replicas(&expected["replicas"]), reason))
 }
@@ -158,6 +165,7 @@ pub(crate) fn metric_replicas(row: &Value) -> Verdict {
         return Verdict::NotRun(OTHER_METRIC);
     }
     let damping = DampingPolicy {
+        half_life: None,
         up: rules(Direction::Up, &Value::Null, &row["tolerance_up"]),
         down: rules(Direction::Down, &Value::Null, &row["tolerance_down"]),
     };
@@ -170,7 +178,7 @@ fn policy(row: &Value, metrics: &[&Value], (up, down): (&Value, &Value)) -> Poli
     let (min, max) = (replicas(&row["min_replicas"]), replicas(&row["max_replicas"]));
     let metric = |metric: &&Value| Metric {
         name: "metric".into(),
-        query: QueryRef { source: "default".into(), expression: "metric".into() },
+        query: QueryRef { source: "default".into(), expression: "metric".into(), freshness: None },
         target: target(metric),
     };
     Policy {
@@ -181,11 +189,14 @@ fn policy(row: &Value, metrics: &[&Value], (up, down): (&Value, &Value)) -> Poli
         missing_calendars: Vec::new(),
         metrics: metrics.iter().map(metric).collect(),
         damping: DampingPolicy {
+            half_life: None,
             up: rules(Direction::Up, up, &row["tolerance"]),
             down: rules(Direction::Down, down, &row["tolerance"]),
         },
         // The HPA knows no fallback: every outage is a gap.
-        fallback: FallbackRule { after: Duration::from_secs(10_000_000) },
+        guards: smallvec::SmallVec::new(),
+        fallback: FallbackRule { after: Duration::from_secs(10_000_000), level: FallbackLevel::Hold },
+        capacity: CapacityRule { hold_after: Duration::ZERO },
     }
 }
 

@@ -22,6 +22,8 @@ pub struct Rules {
     pub policies: Vec<RatePolicy>,
     /// How far load / target may be from 1 in this direction without a change.
     pub tolerance: f64,
+    /// How many replicas a recommendation may be from the level in this direction without a change.
+    pub deadband: Replicas,
 }
 
 /// Which of several rate policies counts.

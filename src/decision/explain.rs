@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use super::{Cause, Decision, DesiredReason, LoadDecision, LoadLimit, LoadState, Policy, Reading, Replicas};
+use super::{
+    Cause, Decision, DesiredReason, FallbackLevel, GuardState, LoadDecision, LoadLimit, LoadState, Policy,
+    Reading, Replicas,
+};
 
 /// A decision in words; made by [`Decision::explain`].
 #[derive(Clone, Copy, Debug)]
@@ -24,6 +27,14 @@ impl Explanation<'_> {
         self.policy.schedule.entry(cause.entry()?).map(|entry| &*entry.name)
     }
 
+    /// The active guards, by name.
+    fn guards(&self, load: &LoadDecision) -> String {
+        let states = self.policy.guards.iter().zip(&load.guards);
+        let active = states.filter(|(_, state)| matches!(state, GuardState::Active(_)));
+        let names: Vec<&str> = active.map(|(guard, _)| &*guard.name).collect();
+        format!("guard {}", names.join(", "))
+    }
+
     fn load(&self, f: &mut fmt::Formatter<'_>, load: &LoadDecision, desired: Replicas) -> fmt::Result {
         if load.level != desired {
             write!(f, "; the load asks for {}", load.level)?;
@@ -34,7 +45,17 @@ impl Explanation<'_> {
                 Reading::Missing(cause) => write!(f, "; {} is missing ({})", metric.name, cause.as_str())?,
             }
         }
+        for (guard, state) in self.policy.guards.iter().zip(&load.guards) {
+            if let GuardState::Unread(cause) = state {
+                write!(f, "; guard {} can't be read ({}) and does nothing", guard.name, cause.as_str())?;
+            }
+        }
         match load.state {
+            LoadState::Missing
+                if load.remembered.is_some() && self.policy.fallback.level != FallbackLevel::Hold =>
+            {
+                f.write_str("; the fallback stands in until metrics were read twice in a row")?;
+            }
             LoadState::Missing => f.write_str("; held until a metric can be read")?,
             LoadState::Recovering => f.write_str("; held until metrics were read twice in a row")?,
             LoadState::Partial => f.write_str("; nothing is lowered while a metric is missing")?,
@@ -46,6 +67,10 @@ impl Explanation<'_> {
             Some(LoadLimit::StabilizationDown) => write!(f, "; stabilization keeps it above {wish}"),
             Some(LoadLimit::ScaleUpRate | LoadLimit::ScaleDownRate) => {
                 write!(f, "; rate policies allow {} on the way to {wish}", load.level)
+            }
+            Some(LoadLimit::Guard) => write!(f, "; {} keeps it from {wish}", self.guards(load)),
+            Some(LoadLimit::Capacity) => {
+                write!(f, "; pods that can't be scheduled keep it from {wish}")
             }
             Some(LoadLimit::MinReplicas | LoadLimit::MaxReplicas) | None => Ok(()),
         }
@@ -66,6 +91,13 @@ impl fmt::Display for Explanation<'_> {
             DesiredReason::MinReplicas => write!(f, "minReplicas is {desired}")?,
             DesiredReason::Ceiling => write!(f, "schedule entry {ceiling} allows no more than {desired}")?,
             DesiredReason::MaxReplicas => write!(f, "maxReplicas is {desired}")?,
+            DesiredReason::Override => {
+                write!(f, "an override asks for {desired}")?;
+                return match self.decision.overridden {
+                    Some(overridden) => write!(f, " until {}", overridden.until),
+                    None => Ok(()),
+                };
+            }
             DesiredReason::Pinned => write!(f, "schedule entry {floor} pins it to {desired}")?,
         }
         if baseline.floor > baseline.ceiling {

@@ -1,10 +1,16 @@
 //! What the decisions of the past leave for the next one. Bounded by the damping windows.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use smallvec::SmallVec;
 
 use super::damping::Window;
-use super::{Baseline, Decision, LoadState, Mode, Policy, RateEvents, Replicas, Samples};
+use super::smoothing::Smoothed;
+use super::{
+    Baseline, Decision, GuardState, LoadDecision, LoadState, Mode, Policy, RateEvents, Reading, Replicas,
+    Room, Samples,
+};
 
 /// Everything that [`super::decide`] remembers of a workload. Starts empty; [`History::record`] adds to it.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -19,6 +25,11 @@ pub struct History {
     ours: SmallVec<[Replicas; 2]>,
     /// Whether the level is one that was only tried.
     shadow: bool,
+    /// The override in force at the last evaluation.
+    pub(super) overridden: Option<Replicas>,
+    smoothed: SmallVec<[Smoothed; 4]>,
+    guards: SmallVec<[(Arc<str>, GuardState); 2]>,
+    pub(super) room: Room,
     baseline: Option<(u64, Timestamp, Baseline)>,
 }
 
@@ -82,6 +93,7 @@ impl History {
         };
         self.ours = SmallVec::from_iter([present]);
         self.shadow = policy.mode == Mode::DryRun;
+        self.overridden = decision.overridden.map(|_| decision.desired);
         self.baseline = Some((policy.schedule.fingerprint(), decision.at, decision.baseline));
         let Some(load) = &decision.load else { return self.forget_load() };
         self.start(policy, decision.at, load.before);
@@ -99,10 +111,11 @@ impl History {
             }
             LoadState::Followed | LoadState::Partial => self.outage = None,
         }
+        self.remember_holds(policy, decision.at, load);
         if let Some(remembered) = load.remembered {
             self.remember(policy, decision.at, remembered);
         }
-        if load.level != load.before {
+        if load.level != load.before && load.is_damped() {
             let keep = policy.damping.up.longest_period().max(policy.damping.down.longest_period());
             self.events.record(decision.at, load.before, load.level, keep);
         }
@@ -126,12 +139,45 @@ impl History {
 
     /// Forgets all that is about the load: the policy has no metrics any more.
     pub fn forget_load(&mut self) {
-        let Self { level, lowest, highest, events, outage, ours: _, shadow: _, baseline: _ } = self;
+        let Self { level, lowest, highest, events, outage, smoothed, guards, room, .. } = self;
         *level = None;
         *lowest = Window::default();
         *highest = Window::default();
         *events = RateEvents::default();
         *outage = None;
+        smoothed.clear();
+        guards.clear();
+        *room = Room::Enough;
+    }
+
+    /// Remembers what guards, capacity and smoothing need at the next evaluation.
+    fn remember_holds(&mut self, policy: &Policy, at: Timestamp, load: &LoadDecision) {
+        if let Some(half_life) = policy.damping.half_life {
+            for (metric, read) in policy.metrics.iter().zip(&load.metrics) {
+                let Reading::Value(sample) = read.reading else { continue };
+                let next = Smoothed::follow(self.smoothed(&metric.name), &metric.name, at, sample, half_life);
+                self.smoothed.retain(|known| known.metric != metric.name);
+                self.smoothed.push(next);
+            }
+        }
+        self.smoothed.retain(|known| policy.metrics.iter().any(|metric| metric.name == known.metric));
+        let states = policy.guards.iter().zip(&load.guards);
+        self.guards = states.map(|(guard, state)| (guard.name.clone(), *state)).collect();
+        self.room = match load.room {
+            Room::Full { since, step: true, .. } if load.level > load.before => {
+                Room::Full { since, tried: at, step: false }
+            }
+            room => room,
+        };
+    }
+
+    pub(super) fn smoothed(&self, metric: &str) -> Option<&Smoothed> {
+        self.smoothed.iter().find(|known| *known.metric == *metric)
+    }
+
+    /// What became of a guard at the last evaluation.
+    pub(super) fn guard(&self, name: &str) -> Option<GuardState> {
+        self.guards.iter().find(|(known, _)| **known == *name).map(|(_, state)| *state)
     }
 
     /// Puts the level where a decision starts from.

@@ -11,9 +11,11 @@ use jiff::SignedDuration;
 use smallvec::SmallVec;
 
 use super::damping::{bound, limit_rate};
+use super::guard::Holds;
+use super::smoothing::Smoothed;
 use super::{
-    DampingPolicy, History, LoadLimit, Milli, MissingCause, Mode, Observation, Policy, Reading, Replicas,
-    Samples, Target,
+    DampingPolicy, FallbackLevel, GuardState, History, LoadLimit, Milli, MissingCause, Mode, Observation,
+    Policy, Reading, Replicas, Room, Samples, Target,
 };
 
 /// What the load asks for, step by step.
@@ -22,7 +24,7 @@ pub struct LoadDecision {
     /// How this evaluation came by its level.
     pub state: LoadState,
     /// Each metric, in the policy's order.
-    pub metrics: SmallVec<[MetricDecision; 2]>,
+    pub metrics: SmallVec<[MetricDecision; 4]>,
     /// The level before.
     pub before: Replicas,
     /// The highest of what the metrics ask for, before damping.
@@ -33,8 +35,23 @@ pub struct LoadDecision {
     pub level: Replicas,
     /// What kept `level` from `recommendation`; the last limit that did.
     pub limit: Option<LoadLimit>,
+    /// What became of each guard, in the policy's order.
+    pub guards: SmallVec<[GuardState; 2]>,
+    /// Whether the cluster has room.
+    pub room: Room,
     /// What the stabilization windows remember of this evaluation.
     pub(super) remembered: Option<Replicas>,
+}
+
+impl LoadDecision {
+    /// Whether the metrics moved the level, so that rate policies count the move. A fallback's or a bound's
+    /// number is nobody's move.
+    pub(super) fn is_damped(&self) -> bool {
+        match self.state {
+            LoadState::Followed | LoadState::Partial | LoadState::OutOfBounds => true,
+            LoadState::NotDue | LoadState::Missing | LoadState::Recovering => false,
+        }
+    }
 }
 
 /// How an evaluation came by the load's level.
@@ -46,9 +63,9 @@ pub enum LoadState {
     Followed,
     /// Some metrics are missing: the others may raise the level but nothing may lower it.
     Partial,
-    /// No metric could be read: the level stays.
+    /// No metric could be read: the level stays, and after `fallback.after` it is the fallback's.
     Missing,
-    /// Metrics are back after an outage, but not twice in a row yet: the level stays.
+    /// Metrics are back after an outage, but not twice in a row yet: the level is still the fallback's.
     Recovering,
     /// The level was outside `minReplicas` and `maxReplicas` and was put back, unread.
     OutOfBounds,
@@ -59,6 +76,8 @@ pub enum LoadState {
 pub struct MetricDecision {
     /// What was read.
     pub reading: Reading,
+    /// The same after smoothing; `None` when nothing could be read or the policy does not smooth.
+    pub smoothed: Option<Milli>,
     /// What it asks for.
     pub recommendation: Option<Replicas>,
 }
@@ -107,12 +126,18 @@ fn divide(load: Milli, target: Milli) -> Replicas {
 }
 
 /// The load's part of a decision; `None` in a policy without metrics.
-pub(super) fn decide(policy: &Policy, history: &History, observation: &Observation) -> Option<LoadDecision> {
+pub(super) fn decide(
+    policy: &Policy,
+    history: &History,
+    observation: &Observation,
+    floor: Replicas,
+) -> Option<LoadDecision> {
     if policy.metrics.is_empty() {
         return None;
     }
     let before = present(policy, history, observation);
-    let metrics = read(policy, observation, before);
+    let metrics = read(policy, history, observation, before);
+    let holds = Holds::look(policy, history, observation);
     let held = |state, metrics| LoadDecision {
         state,
         metrics,
@@ -121,6 +146,8 @@ pub(super) fn decide(policy: &Policy, history: &History, observation: &Observati
         stabilized: before,
         level: before,
         limit: None,
+        guards: holds.guards.clone(),
+        room: holds.room,
         remembered: None,
     };
     if before < policy.min || before > policy.max {
@@ -132,61 +159,83 @@ pub(super) fn decide(policy: &Policy, history: &History, observation: &Observati
         return Some(held(LoadState::NotDue, metrics));
     }
     let raw = metrics.iter().filter_map(|metric| metric.recommendation).max();
+    let raw = raw.map(|raw| deadband(&policy.damping, before, raw));
     let partial = metrics.iter().any(|metric| metric.recommendation.is_none());
     let long_outage = history.outage.filter(|outage| {
         let after = SignedDuration::try_from(policy.fallback.after).unwrap_or(SignedDuration::MAX);
         observation.at.duration_since(outage.since) >= after
     });
+    // From here on the outage is no gap: the level that stands in is what the windows remember.
+    let fallen_back = |state, metrics| {
+        let level = match policy.fallback.level {
+            FallbackLevel::Hold => before,
+            FallbackLevel::Baseline => floor.max(policy.min).min(policy.max),
+            FallbackLevel::Replicas(replicas) => replicas.max(policy.min).min(policy.max),
+        };
+        LoadDecision { level, stabilized: level, remembered: Some(level), ..held(state, metrics) }
+    };
     Some(match (raw, long_outage) {
         (None, None) => held(LoadState::Missing, metrics),
-        // From here on the outage is no gap: the held level is what the windows remember.
-        (None, Some(_)) => LoadDecision { remembered: Some(before), ..held(LoadState::Missing, metrics) },
-        (Some(_), Some(outage)) if outage.good == 0 => {
-            LoadDecision { remembered: Some(before), ..held(LoadState::Recovering, metrics) }
-        }
+        (None, Some(_)) => fallen_back(LoadState::Missing, metrics),
+        (Some(_), Some(outage)) if outage.good == 0 => fallen_back(LoadState::Recovering, metrics),
         (Some(raw), _) if partial && raw < before => held(LoadState::Partial, metrics),
         (Some(raw), _) => {
             let state = if partial { LoadState::Partial } else { LoadState::Followed };
-            damp(policy, history, observation, raw, held(state, metrics))
+            let moved = damp(policy, history, observation, raw, held(state, metrics));
+            let (level, limit) = holds.limit(before, moved.level);
+            LoadDecision { level, limit: limit.or(moved.limit), ..moved }
         }
     })
 }
 
-/// Where the level starts from: its last value, or the workload's replicas when there is none yet. A
-/// person who scales up by hand raises it; one who scales down does not lower it.
-fn present(policy: &Policy, history: &History, observation: &Observation) -> Replicas {
-    match history.level {
-        None => observation.replicas,
-        Some(level) if policy.mode == Mode::Active && history.is_foreign(observation.replicas) => {
-            level.max(observation.replicas).min(policy.max.max(level))
-        }
-        Some(level) => level,
-    }
+/// A recommendation this close to the level is no change.
+fn deadband(damping: &DampingPolicy, level: Replicas, raw: Replicas) -> Replicas {
+    let change = raw.wide() - level.wide();
+    let is_close = if change > 0 {
+        change <= damping.up.deadband.wide()
+    } else {
+        -change <= damping.down.deadband.wide()
+    };
+    if is_close { level } else { raw }
 }
 
-fn read(policy: &Policy, observation: &Observation, level: Replicas) -> SmallVec<[MetricDecision; 2]> {
+/// Where the level starts from: its last value, or the workload's replicas when there is none yet. A
+/// person who scales up by hand raises it; one who scales down does not lower it. So does an override that
+/// is over.
+fn present(policy: &Policy, history: &History, observation: &Observation) -> Replicas {
+    let Some(level) = history.level else { return observation.replicas };
+    let is_overridden = observation.overridden.is_some_and(|overridden| observation.at < overridden.until);
+    let over = history.overridden.filter(|_| !is_overridden);
+    let foreign = policy.mode == Mode::Active && history.is_foreign(observation.replicas);
+    let raised = over.max(foreign.then_some(observation.replicas));
+    raised.map_or(level, |raised| level.max(raised).min(policy.max.max(level)))
+}
+
+fn read(
+    policy: &Policy,
+    history: &History,
+    observation: &Observation,
+    level: Replicas,
+) -> SmallVec<[MetricDecision; 4]> {
     if observation.samples == Samples::NotDue {
         return SmallVec::new();
     }
+    let missing = |reading| MetricDecision { reading, smoothed: None, recommendation: None };
     let readings = policy.metrics.iter().enumerate().map(|(index, metric)| {
-        match observation.samples.get(index).unwrap_or(Reading::Missing(MissingCause::NoSample)) {
-            Reading::Value(load) => {
-                let present = match metric.target {
-                    Target::AverageValue(_) => level,
-                    Target::Value(_) => observation.replicas,
-                };
-                let ready = observation.ready.min(observation.replicas);
-                match recommend(metric.target, load, present, ready, &policy.damping) {
-                    Some(replicas) => {
-                        MetricDecision { reading: Reading::Value(load), recommendation: Some(replicas) }
-                    }
-                    None => MetricDecision {
-                        reading: Reading::Missing(MissingCause::NoReadyReplicas),
-                        recommendation: None,
-                    },
-                }
-            }
-            missing @ Reading::Missing(_) => MetricDecision { reading: missing, recommendation: None },
+        let reading = observation.samples.get(index).unwrap_or(Reading::Missing(MissingCause::NoSample));
+        let Reading::Value(sample) = reading else { return missing(reading) };
+        let smoothed = policy.damping.half_life.map(|half_life| {
+            let before = history.smoothed(&metric.name);
+            Smoothed::follow(before, &metric.name, observation.at, sample, half_life).rounded()
+        });
+        let present = match metric.target {
+            Target::AverageValue(_) => level,
+            Target::Value(_) => observation.replicas,
+        };
+        let (load, ready) = (smoothed.unwrap_or(sample), observation.ready.min(observation.replicas));
+        match recommend(metric.target, load, present, ready, &policy.damping) {
+            Some(replicas) => MetricDecision { reading, smoothed, recommendation: Some(replicas) },
+            None => missing(Reading::Missing(MissingCause::NoReadyReplicas)),
         }
     });
     readings.collect()
@@ -200,7 +249,7 @@ fn damp(
     raw: Replicas,
     held: LoadDecision,
 ) -> LoadDecision {
-    let DampingPolicy { up, down } = &policy.damping;
+    let DampingPolicy { up, down, .. } = &policy.damping;
     let now = observation.at;
     let first = history.level.is_none();
     let seed = |window: std::time::Duration| (first && !window.is_zero()).then_some(held.before);

@@ -4,9 +4,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use smallvec::SmallVec;
 
-use super::{Milli, Replicas, Rules, Schedule};
+use super::{Guard, Milli, Replicas, Rules, Schedule};
 
 /// A validated `ScalePolicy`.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,11 +23,15 @@ pub struct Policy {
     /// Calendars that the schedule names and that are not there: it runs as if they had no dates.
     pub missing_calendars: Vec<Arc<str>>,
     /// What the load is read from; empty when the policy has no metrics.
-    pub metrics: SmallVec<[Metric; 2]>,
+    pub metrics: SmallVec<[Metric; 4]>,
     /// How calmly the load is followed.
     pub damping: DampingPolicy,
+    /// What keeps the load from moving the workload.
+    pub guards: SmallVec<[Guard; 2]>,
     /// What stands in for the load.
     pub fallback: FallbackRule,
+    /// What happens while the cluster has no room.
+    pub capacity: CapacityRule,
 }
 
 /// Whether decisions are applied.
@@ -58,6 +63,17 @@ pub struct QueryRef {
     pub source: Arc<str>,
     /// The PromQL expression.
     pub expression: Arc<str>,
+    /// How the age of the answer is known, and how old it may be.
+    pub freshness: Option<Freshness>,
+}
+
+/// A limit on the age of a metric's newest sample.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Freshness {
+    /// A PromQL expression that gives the newest sample's Unix time in seconds.
+    pub expression: Arc<str>,
+    /// An older sample counts as missing.
+    pub max_age: Duration,
 }
 
 /// The setpoint of a metric. Always above zero.
@@ -76,12 +92,45 @@ pub struct DampingPolicy {
     pub up: Rules,
     /// Downward.
     pub down: Rules,
+    /// Exponential smoothing of each metric; `None` for none, never zero.
+    pub half_life: Option<Duration>,
 }
 
-/// What happens when no metric can be read: the level is held. Longer than `after`, it takes two good
-/// answers in a row to move again.
+/// What happens when no metric can be read. For a while the level is held; after that `level` says, and it
+/// takes two good answers in a row to follow the metrics again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FallbackRule {
     /// How long an outage is a mere gap.
     pub after: Duration,
+    /// What stands in for the load's level after that.
+    pub level: FallbackLevel,
+}
+
+/// What stands in for the load's level in a long outage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FallbackLevel {
+    /// The last level.
+    Hold,
+    /// The schedule's floor: the load is given up.
+    Baseline,
+    /// That many.
+    Replicas(Replicas),
+}
+
+/// What happens while pods of the workload can't be scheduled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CapacityRule {
+    /// For how long until the load may not raise the workload; zero is for ever.
+    pub hold_after: Duration,
+}
+
+/// A person's number in the place of every decision, for a while.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Override {
+    /// The number. More than `maxReplicas` counts as `maxReplicas`, unless it is forced.
+    pub replicas: Replicas,
+    /// It ends at this instant.
+    pub until: Timestamp,
+    /// It may be over `maxReplicas`.
+    pub force: bool,
 }

@@ -17,12 +17,21 @@ pub enum DesiredReason {
     MaxReplicas,
     /// An entry whose `replicas` and `maxReplicas` are the same.
     Pinned,
+    /// A person's override.
+    Override,
 }
 
 impl DesiredReason {
     /// All of them, for documentation and metrics.
-    pub const ALL: [Self; 6] =
-        [Self::Load, Self::Baseline, Self::MinReplicas, Self::Ceiling, Self::MaxReplicas, Self::Pinned];
+    pub const ALL: [Self; 7] = [
+        Self::Load,
+        Self::Baseline,
+        Self::MinReplicas,
+        Self::Ceiling,
+        Self::MaxReplicas,
+        Self::Pinned,
+        Self::Override,
+    ];
 
     /// The CamelCase word of the API.
     #[must_use]
@@ -34,6 +43,7 @@ impl DesiredReason {
             Self::Ceiling => "Ceiling",
             Self::MaxReplicas => "MaxReplicas",
             Self::Pinned => "Pinned",
+            Self::Override => "Override",
         }
     }
 }
@@ -75,17 +85,23 @@ pub enum LoadLimit {
     MinReplicas,
     /// `maxReplicas`.
     MaxReplicas,
+    /// An active guard.
+    Guard,
+    /// Pods that can't be scheduled.
+    Capacity,
 }
 
 impl LoadLimit {
     /// All of them, for documentation and metrics.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::StabilizationUp,
         Self::StabilizationDown,
         Self::ScaleUpRate,
         Self::ScaleDownRate,
         Self::MinReplicas,
         Self::MaxReplicas,
+        Self::Guard,
+        Self::Capacity,
     ];
 
     /// The CamelCase word of the API.
@@ -98,6 +114,8 @@ impl LoadLimit {
             Self::ScaleDownRate => "ScaleDownRate",
             Self::MinReplicas => "MinReplicas",
             Self::MaxReplicas => "MaxReplicas",
+            Self::Guard => "Guard",
+            Self::Capacity => "Capacity",
         }
     }
 }
@@ -117,17 +135,20 @@ pub enum MissingCause {
     Unreachable,
     /// No replica is ready, so a ratio says nothing.
     NoReadyReplicas,
+    /// The newest sample is older than `maxAge`, or its age is not known.
+    Stale,
 }
 
 impl MissingCause {
     /// All of them, for documentation and metrics.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::NoSample,
         Self::SeveralSamples,
         Self::Invalid,
         Self::QueryFailed,
         Self::Unreachable,
         Self::NoReadyReplicas,
+        Self::Stale,
     ];
 
     /// The CamelCase word of the API.
@@ -140,6 +161,7 @@ impl MissingCause {
             Self::QueryFailed => "QueryFailed",
             Self::Unreachable => "Unreachable",
             Self::NoReadyReplicas => "NoReadyReplicas",
+            Self::Stale => "Stale",
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Tables and properties of the decision as a whole; the schedule has its own in `schedule/tests.rs`.
 
+mod load;
+
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 

@@ -72,6 +72,10 @@ pub(super) enum Reason {
     NotLimited,
     /// `maxReplicas` of the policy.
     MaxReplicas,
+    /// An active guard.
+    Guard,
+    /// Pods of the workload can't be scheduled.
+    Capacity,
     /// A ceiling of the schedule.
     Ceiling,
     /// A rate policy upward.
@@ -100,6 +104,8 @@ impl Reason {
             Self::MetricsRecovering => "MetricsRecovering",
             Self::NotReadYet => "NotReadYet",
             Self::NotLimited => "NotLimited",
+            Self::Guard => "Guard",
+            Self::Capacity => "Capacity",
             Self::MaxReplicas => "MaxReplicas",
             Self::Ceiling => "Ceiling",
             Self::ScaleUpRate => "ScaleUpRate",
@@ -211,7 +217,8 @@ pub(super) fn scaling_limited(decision: &Decision) -> Finding {
         DesiredReason::Load
         | DesiredReason::Baseline
         | DesiredReason::MinReplicas
-        | DesiredReason::Pinned => {}
+        | DesiredReason::Pinned
+        | DesiredReason::Override => {}
     }
     match decision.load.as_ref().and_then(|load| load.limit) {
         Some(LoadLimit::MaxReplicas) => {
@@ -219,6 +226,10 @@ pub(super) fn scaling_limited(decision: &Decision) -> Finding {
         }
         Some(LoadLimit::ScaleUpRate) => {
             limited(Reason::ScaleUpRate, "the rate policies keep the load's level from rising faster")
+        }
+        Some(LoadLimit::Guard) => limited(Reason::Guard, "a guard keeps the load's level where it is"),
+        Some(LoadLimit::Capacity) => {
+            limited(Reason::Capacity, "pods that can't be scheduled keep the load's level from rising")
         }
         Some(LoadLimit::ScaleDownRate) => {
             limited(Reason::ScaleDownRate, "the rate policies keep the load's level from falling faster")

@@ -3,18 +3,18 @@
 use std::time::Duration;
 
 use crate::api::{DampingSpec, Quantity, RatePolicyType, ScalingRules, SelectPolicy};
-use crate::decision::{DampingPolicy, Direction, RatePolicy, RateUnit, Rules, Select};
+use crate::decision::{DampingPolicy, Direction, RatePolicy, RateUnit, Replicas, Rules, Select};
 
-use super::{Mistakes, Path, parse_quantity};
+use super::load::half_life;
+use super::{Mistakes, Path, parse_quantity, replicas};
 
 /// The HPA's tolerance.
 const TOLERANCE: f64 = 0.1;
 
 pub(super) fn damping(spec: Option<&DampingSpec>, path: &Path, mistakes: &mut Mistakes) -> DampingPolicy {
     let spec = spec.cloned().unwrap_or_default();
-    if spec.smoothing.is_some() {
-        mistakes.unsupported(&path.field("smoothing"));
-    }
+    let smoothing = path.field("smoothing").field("halfLife");
+    let half_life = spec.smoothing.and_then(|spec| half_life(&spec.half_life, &smoothing, mistakes));
     let mut side = |direction, spec: Option<ScalingRules>, name| {
         let spec = spec.unwrap_or_default();
         check(&spec, &path.field(name), mistakes);
@@ -23,6 +23,7 @@ pub(super) fn damping(spec: Option<&DampingSpec>, path: &Path, mistakes: &mut Mi
     DampingPolicy {
         up: side(Direction::Up, spec.scale_up, "scaleUp"),
         down: side(Direction::Down, spec.scale_down, "scaleDown"),
+        half_life,
     }
 }
 
@@ -58,6 +59,7 @@ pub fn rules(direction: Direction, spec: &ScalingRules) -> Rules {
             },
         ),
         tolerance: spec.tolerance.as_ref().and_then(ratio).unwrap_or(TOLERANCE),
+        deadband: Replicas::new(spec.deadband_replicas.unwrap_or(0)),
     }
 }
 
@@ -73,6 +75,9 @@ fn check(spec: &ScalingRules, path: &Path, mistakes: &mut Mistakes) {
     {
         let problem = format!("{tolerance} must be a quantity from 0 to 1, such as \"0.1\"");
         mistakes.add(&path.field("tolerance"), problem);
+    }
+    if let Some(deadband) = spec.deadband_replicas {
+        replicas(deadband, &path.field("deadbandReplicas"), mistakes);
     }
     let policies = spec.policies.as_deref();
     if policies.is_some_and(<[_]>::is_empty) {

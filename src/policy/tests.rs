@@ -1,5 +1,7 @@
 //! One table: a change to a good policy, and the errors that it must bring, all at once.
 
+use crate::decision::Target;
+
 use super::*;
 
 const GOOD: &str = "
@@ -138,9 +140,46 @@ const MISTAKES: &[(&str, &str, &str)] = &[
         "fallback: {replicas: 3}\ndamping:",
         "spec.fallback: replicas is needed with policy Replicas",
     ),
-    ("damping:", "fallback: {policy: Baseline}\ndamping:", "spec.fallback.policy: not supported yet"),
-    ("damping:", "damping:\n  smoothing: {halfLife: 30s}", "spec.damping.smoothing: not supported yet"),
-    ("damping:", "capacity: {holdAfter: 2m}\ndamping:", "spec.capacity: not supported yet"),
+    (
+        "damping:",
+        "fallback: {policy: Replicas}\ndamping:",
+        "spec.fallback: replicas is needed with policy Replicas",
+    ),
+    (
+        "damping:",
+        "fallback: {policy: Replicas, replicas: 81}\ndamping:",
+        "spec.fallback.replicas: 81 is more than spec.maxReplicas",
+    ),
+    (
+        "damping:",
+        "damping:\n  smoothing: {halfLife: 0s}",
+        "spec.damping.smoothing.halfLife: \"0s\" must be longer than nothing",
+    ),
+    (
+        "damping:",
+        "capacity: {holdAfter: soon}\ndamping:",
+        "spec.capacity.holdAfter: \"soon\" is not a duration",
+    ),
+    (
+        "damping:",
+        "guards: [{name: db, prometheus: {query: up}, above: lots, effect: Hold}]\ndamping:",
+        "spec.guards[0].above: \"lots\" is not a quantity",
+    ),
+    (
+        "damping:",
+        "guards: [{name: db, prometheus: {query: ' '}, above: 1, effect: Hold}]\ndamping:",
+        "spec.guards[0].prometheus.query: must be a PromQL expression",
+    ),
+    (
+        "\n    query: sum(rate(http_requests_total[1m]))",
+        " {query: up, maxAge: 1m}",
+        "spec.metrics[0].prometheus.maxAge: needs freshness",
+    ),
+    (
+        "tolerance: '0.2'",
+        "deadbandReplicas: -1",
+        "spec.damping.scaleDown.deadbandReplicas: -1 must be between 0 and 100000",
+    ),
     ("kind: Deployment", "kind: ''", "spec.scaleTargetRef.kind: must not be empty"),
 ];
 
@@ -188,7 +227,7 @@ fn mistakes_come_in_the_order_of_the_fields_and_those_of_an_entry_together() {
         .replace("averageValue: 150", "averageValue: -1")
         .replace("name: qps", "name: ''")
         .replace("tolerance: '0.2'", "tolerance: '2'")
-        + "guards: [{name: a, prometheus: {query: up}, above: 1, effect: Hold}]\nfallback: {after: x}\n";
+        + "guards: [{name: a, prometheus: {query: up}, above: x, effect: Hold}]\nfallback: {after: x}\n";
     let paths: Vec<_> =
         errors(&yaml).iter().map(|error| error.split(": ").next().unwrap_or_default().to_owned()).collect();
     assert_eq!(
@@ -202,7 +241,7 @@ fn mistakes_come_in_the_order_of_the_fields_and_those_of_an_entry_together() {
             "spec.metrics[0].name",
             "spec.metrics[0].target.averageValue",
             "spec.damping.scaleDown.tolerance",
-            "spec.guards",
+            "spec.guards[0].above",
             "spec.fallback.after",
         ]
     );

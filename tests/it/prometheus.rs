@@ -97,12 +97,12 @@ many{a=\"2\"} 2 1795435200
         ("one[5m]", Err(MissingCause::Invalid)),
         ("sum(", Err(MissingCause::QueryFailed)),
     ] {
-        let query_ref = QueryRef { source: "default".into(), expression: query.into() };
+        let query_ref = QueryRef { source: "default".into(), expression: query.into(), freshness: None };
         let got = sources.read(&query_ref, now).await.map_err(|problem| problem.cause);
         assert_eq!(got, expected, "{query}");
     }
     let nowhere = Sources::new(&[source("http://127.0.0.1:9")]).expect("a source");
-    let query = QueryRef { source: "default".into(), expression: "one".into() };
+    let query = QueryRef { source: "default".into(), expression: "one".into(), freshness: None };
     let refused = nowhere.read(&query, now).await.map_err(|problem| problem.cause);
     assert_eq!(refused, Err(MissingCause::Unreachable));
 }

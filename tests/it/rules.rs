@@ -21,7 +21,13 @@ metrics:
 ";
 
 /// A rule; a change to the good policy that breaks it and no other; where `validate` says so, and what.
-const ROWS: [(&str, &str, &str, &str); 14] = [
+const ROWS: [(&str, &str, &str, &str); 15] = [
+    (
+        "!has(self.maxAge) || has(self.freshness)",
+        "query: up → query: up, maxAge: 1m",
+        "spec.metrics[0].prometheus.maxAge",
+        "needs freshness",
+    ),
     (
         "self.minReplicas <= self.maxReplicas",
         "minReplicas: 2 → minReplicas: 81",

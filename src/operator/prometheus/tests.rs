@@ -61,7 +61,7 @@ fn source(name: &str, url: String) -> SourceConfig {
 }
 
 fn query(source: &str, expression: &str) -> QueryRef {
-    QueryRef { source: source.into(), expression: expression.into() }
+    QueryRef { source: source.into(), expression: expression.into(), freshness: None }
 }
 
 async fn read(sources: &Sources, source: &str, expression: &str) -> Result<Milli, Problem> {
