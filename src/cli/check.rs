@@ -30,7 +30,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
 fn check(file: &Path) -> Result<String, Mistakes> {
     let documents = manifest::read(file)?;
     if documents.iter().any(scenario::is_scenario) {
-        scenario::read(file, &Overrides::default())?;
+        scenario::read(file, &Overrides { is_check: true, ..Overrides::default() })?;
         return Ok("ok, a scenario".to_owned());
     }
     let mut mistakes = Vec::new();

@@ -71,8 +71,13 @@ pub(super) fn length(text: &str) -> Result<Duration, String> {
 }
 
 pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
-    let overrides =
-        Overrides { trace: args.trace.clone(), scale: args.scale, from: args.from, length: args.length };
+    let overrides = Overrides {
+        trace: args.trace.clone(),
+        scale: args.scale,
+        from: args.from,
+        length: args.length,
+        is_check: false,
+    };
     let scenario = scenario::read(&args.scenario, &overrides)?;
     for file in [&args.csv, &args.html, &args.svg].into_iter().flatten() {
         writable(file)?;

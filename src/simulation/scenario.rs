@@ -5,8 +5,8 @@ mod spec;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 
 use super::Scenario;
 use super::plant::{Measurement, PlantSpec};
@@ -33,6 +33,8 @@ pub struct Overrides {
     pub from: Option<Timestamp>,
     /// How long it runs.
     pub length: Option<Duration>,
+    /// The scenario is only looked at: one for a recorded trace needs none yet.
+    pub is_check: bool,
 }
 
 /// Whether a document has the look of a scenario.
@@ -124,6 +126,13 @@ fn replay(
     if from < start || rest.is_zero() {
         return Err(whole(file, format!("the trace is from {start} to {end}; {from} is not in it")));
     }
+    if overrides.length.is_some_and(|asked| asked > rest) {
+        let problem = format!(
+            "the trace ends at {end}, {:#} after {from}",
+            SignedDuration::try_from(rest).unwrap_or_default()
+        );
+        return Err(whole(file, problem));
+    }
     Ok((from, length.min(rest), traffic))
 }
 
@@ -163,11 +172,18 @@ impl Read {
         let length = reader.span("length", &spec.length);
         let length = overrides.length.unwrap_or(length);
         let from = reader.instant("from", &spec.from);
+        let start = overrides.from.unwrap_or(from);
+        if start.checked_add(length).is_err() {
+            reader.add(
+                "length",
+                "from that long on, the year would be over 9999; shorten it, or start earlier",
+            );
+        }
         if length.as_nanos() / interval.as_nanos().max(1) > MOST_TICKS {
             let problem = format!("more than {MOST_TICKS} ticks; shorten it, or lengthen the interval");
             reader.add("length", problem);
         }
-        let parts = reader.parts(spec);
+        let parts = reader.parts(spec, overrides);
         let read = Self { plant, interval, length, from, parts };
         if reader.mistakes.is_empty() { Ok(read) } else { Err(reader.mistakes) }
     }
@@ -242,11 +258,19 @@ impl Reader {
         }
     }
 
-    fn parts(&mut self, spec: &ScenarioSpec) -> Vec<Component> {
-        if spec.traffic.is_empty() {
+    fn parts(&mut self, spec: &ScenarioSpec, overrides: &Overrides) -> Vec<Component> {
+        let Some(traffic) = &spec.traffic else {
+            if overrides.trace.is_none() && !overrides.is_check {
+                let problem =
+                    "this scenario has none of its own: give it a recorded trace with --trace FILE.csv";
+                self.add("traffic", problem);
+            }
+            return Vec::new();
+        };
+        if traffic.is_empty() {
             self.add("traffic", "at least one part is needed: constant, diurnal, spike, step, ramp or noise");
         }
-        let parts = spec.traffic.iter().enumerate();
+        let parts = traffic.iter().enumerate();
         parts.map(|(index, part)| self.part(&format!("traffic[{index}]"), part, spec.seed)).collect()
     }
 

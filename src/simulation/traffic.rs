@@ -155,14 +155,19 @@ impl Traffic {
 fn parse_row(row: &str) -> Result<(i64, f64), String> {
     let (at, qps) = row.split_once(',').ok_or("expected timestamp,qps")?;
     let (at, qps) = (at.trim(), qps.trim());
-    let at = match at.parse::<f64>() {
-        #[expect(clippy::cast_possible_truncation, reason = "a float-to-int cast saturates")]
-        Ok(seconds) if seconds.is_finite() => (seconds * 1000.0).round() as i64,
-        _ => {
-            let instant = at.parse::<Timestamp>();
-            instant.map_err(|_| format!("{at:?} is neither Unix seconds nor RFC 3339"))?.as_millisecond()
+    let instant = match at.parse::<f64>() {
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "a float-to-int cast saturates, which is refused"
+        )]
+        Ok(seconds) if seconds.is_finite() => {
+            Timestamp::from_millisecond((seconds * 1000.0).round() as i64).ok()
         }
+        Ok(_) => None,
+        Err(_) => at.parse::<Timestamp>().ok(),
     };
+    let problem = || format!("{at:?} is neither Unix seconds before the year 10000 nor RFC 3339");
+    let at = instant.ok_or_else(problem)?.as_millisecond();
     match qps.parse::<f64>() {
         Ok(value) if value.is_finite() && value >= 0.0 => Ok((at, value)),
         _ => Err(format!("{qps:?} is not a rate: it must be a finite number, not negative")),

@@ -98,3 +98,40 @@ fn every_part_of_traffic_counts() {
         assert!((got - expected).abs() < 1e-6, "{parts}: {got}, not {expected}");
     }
 }
+
+#[test]
+fn a_trace_that_cannot_be_played_as_asked_is_refused_with_its_place() {
+    const TRACE: &str = "simulations/web-day-trace.yaml";
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("trace.csv");
+    let name = file.display().to_string();
+    let refused = |rows: &str, more: &[&str]| {
+        std::fs::write(&file, format!("timestamp,qps\n{rows}")).expect("written");
+        let output = simulate(&[&[TRACE, "--trace", &name], more].concat());
+        assert_eq!((output.status.code(), text(&output.stdout)), (Some(2), String::new()), "{rows}");
+        text(&output.stderr)
+    };
+    for time in ["1e300", "-1e300", "NaN", "inf", "253402300800", "9999-13-01T00:00:00Z"] {
+        let error = refused(&format!("{time},5\n"), &[]);
+        assert!(error.starts_with(&format!("{name}:2:1: {time:?} is neither Unix seconds")), "{error}");
+    }
+    for rate in ["-1", "NaN", "inf", "many", ""] {
+        let error = refused(&format!("0,{rate}\n"), &[]);
+        assert!(error.starts_with(&format!("{name}:2:1: {rate:?} is not a rate")), "{error}");
+    }
+    let hour = "1795471200,5\n1795474800,5\n";
+    let error = refused(hour, &["--length", "3h"]);
+    assert!(
+        error.contains("the trace ends at 2026-11-24T00:00:00Z, 1h after 2026-11-23T23:00:00Z"),
+        "{error}"
+    );
+    let error = refused(hour, &["--from", "2026-11-25T00:00:00Z"]);
+    assert!(error.contains("2026-11-25T00:00:00Z is not in it"), "{error}");
+
+    let output = simulate(&[TRACE]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("give it a recorded trace with --trace FILE.csv"));
+    let output = simulate(&[DAY, "--from", "9999-12-30T00:00:00Z", "--length", "99h"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("the year would be over 9999"), "{}", text(&output.stderr));
+}

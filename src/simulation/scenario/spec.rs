@@ -23,8 +23,8 @@ pub struct ScenarioSpec {
     /// What the noise is drawn from; the same seed gives the same traffic.
     #[serde(default)]
     pub seed: u64,
-    /// Parts that add up.
-    pub traffic: Vec<Part>,
+    /// Parts that add up. Without any, a recorded trace must be given.
+    pub traffic: Option<Vec<Part>>,
     /// The workload.
     pub plant: PlantText,
 }
