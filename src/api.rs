@@ -15,8 +15,8 @@ use serde::{Deserialize, Serialize};
 
 pub use self::quantity::Quantity;
 pub use self::status::{
-    Condition, ConditionStatus, DecisionStatus, LoadStatus, MetricStatus, NextChange, ScaleEvent,
-    ScalePolicyStatus,
+    Condition, ConditionStatus, DecisionStatus, GuardStatus, LoadStatus, MetricStatus, NextChange,
+    ScaleEvent, ScalePolicyStatus,
 };
 
 /// The API group of everything that tidetable defines.

@@ -24,7 +24,7 @@ pub use self::calendar::{Calendars, parse_date};
 pub use self::cron::{CronError, parse_cron};
 pub use self::damping::rules as hpa_rules;
 pub use self::duration::{DurationError, parse_duration};
-pub use self::overriding::{ANNOTATION as OVERRIDE_ANNOTATION, OverrideError, parse_override};
+pub use self::overriding::{OverrideError, parse_override};
 pub use self::quantity::{QuantityError, parse_quantity};
 
 /// The most replicas that a policy may name, as in the CRD.

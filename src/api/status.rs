@@ -127,6 +127,10 @@ pub struct DecisionStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     pub metrics: Vec<MetricStatus>,
+    /// What became of each guard.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    pub guards: Vec<GuardStatus>,
     /// What the load asked for before damping.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recommendation: Option<i32>,
@@ -149,6 +153,26 @@ pub struct MetricStatus {
     /// What it asks for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replicas: Option<i32>,
+    /// Why it could not be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 512))]
+    pub problem: Option<String>,
+}
+
+/// One guard in a decision.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct GuardStatus {
+    /// Name of the guard.
+    #[schemars(length(max = 63))]
+    pub name: String,
+    /// Quiet, Pending (over its threshold, but not for long enough), Active, or Unread.
+    #[schemars(length(max = 16))]
+    pub state: String,
+    /// Since when it has been over its threshold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>", extend("format" = "date-time"))]
+    pub since: Option<Timestamp>,
     /// Why it could not be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 512))]

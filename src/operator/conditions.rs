@@ -40,8 +40,8 @@ pub(super) enum Reason {
     AsPlanned,
     /// The spec has mistakes.
     InvalidSpec,
-    /// The policy bears an annotation that this version does not act on.
-    UnsupportedAnnotation,
+    /// The policy bears an annotation that can't be read.
+    InvalidAnnotation,
     /// The workload or its kind does not exist, or has no scale subresource.
     TargetNotFound,
     /// The operator lacks the permission.
@@ -89,7 +89,7 @@ impl Reason {
         match self {
             Self::AsPlanned => "AsPlanned",
             Self::InvalidSpec => "InvalidSpec",
-            Self::UnsupportedAnnotation => "UnsupportedAnnotation",
+            Self::InvalidAnnotation => "InvalidAnnotation",
             Self::TargetNotFound => "TargetNotFound",
             Self::Forbidden => "Forbidden",
             Self::Refused => "Refused",
@@ -125,41 +125,6 @@ pub(super) struct Finding {
 impl Finding {
     pub(super) fn new(status: ConditionStatus, reason: Reason, message: impl Into<String>) -> Self {
         Self { status, reason, message: message.into() }
-    }
-}
-
-/// Why a policy can't be followed as it is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Mistake<'a> {
-    /// The spec has these mistakes.
-    Spec(&'a str),
-    /// It asks for an override by annotation. To ignore that silently would be worse than to refuse.
-    Override,
-}
-
-impl<'a> Mistake<'a> {
-    pub(super) const fn reason(self) -> Reason {
-        match self {
-            Self::Spec(_) => Reason::InvalidSpec,
-            Self::Override => Reason::UnsupportedAnnotation,
-        }
-    }
-
-    pub(super) const fn message(self) -> &'a str {
-        match self {
-            Self::Spec(mistakes) => mistakes,
-            Self::Override => {
-                "the annotation tidetable.dev/override is not supported yet by this version; remove it"
-            }
-        }
-    }
-
-    /// What follows from it for the workload.
-    pub(super) const fn consequence(self) -> &'static str {
-        match self {
-            Self::Spec(_) => "the spec has mistakes: the workload stays as it is",
-            Self::Override => "an annotation is not supported: the workload stays as it is",
-        }
     }
 }
 

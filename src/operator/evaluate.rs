@@ -43,7 +43,7 @@ impl Context {
         let settled = settled.unwrap_or_else(|error| failed(&error));
         let next_edge = match (&settled.decision, subject.policy.mode) {
             (_, Mode::Paused) => None,
-            (Some(decision), Mode::Active | Mode::DryRun) => decision.baseline.until(),
+            (Some(decision), Mode::Active | Mode::DryRun) => decision.until(),
             (None, Mode::Active | Mode::DryRun) => {
                 let known = state.timetable.next_edge().filter(|edge| *edge > due.at);
                 known.or_else(|| subject.policy.schedule.baseline(due.at).until())
@@ -100,6 +100,8 @@ impl Context {
             state.target_uid = workload.uid;
             let observation = Observation {
                 samples: due.samples.clone(),
+                guards: due.guards.clone(),
+                overridden: state.overridden,
                 ..Observation::new(due.at, workload.replicas).with_ready(workload.ready)
             };
             let decision = decide(policy, &state.history, &observation);
@@ -155,6 +157,7 @@ impl Context {
             samples: &due.samples,
             scaled: matches!(settled.outcome, Outcome::Scaled { .. }),
             able: settled.able.clone(),
+            complaint: state.complaint.as_ref(),
         };
         let next = status::after_evaluation(&state.status, &report);
         if let (Outcome::Scaled { from, to }, Some(decision)) = (settled.outcome, &settled.decision) {

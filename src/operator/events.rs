@@ -28,7 +28,7 @@ pub(super) enum EventReason {
     /// The spec has mistakes.
     InvalidSpec,
     /// The policy bears an annotation that this version does not act on.
-    UnsupportedAnnotation,
+    InvalidAnnotation,
     /// The workload does not exist.
     TargetNotFound,
     /// The workload could not be read or scaled for another reason.
@@ -42,7 +42,7 @@ impl EventReason {
             Self::ScaledUp => "ScaledUp",
             Self::ScaledDown => "ScaledDown",
             Self::InvalidSpec => "InvalidSpec",
-            Self::UnsupportedAnnotation => "UnsupportedAnnotation",
+            Self::InvalidAnnotation => "InvalidAnnotation",
             Self::TargetNotFound => "TargetNotFound",
             Self::ScalingFailed => "ScalingFailed",
         }
@@ -51,7 +51,7 @@ impl EventReason {
     const fn type_(self) -> &'static str {
         match self {
             Self::ScaledUp | Self::ScaledDown => "Normal",
-            Self::InvalidSpec | Self::UnsupportedAnnotation | Self::TargetNotFound | Self::ScalingFailed => {
+            Self::InvalidSpec | Self::InvalidAnnotation | Self::TargetNotFound | Self::ScalingFailed => {
                 "Warning"
             }
         }
@@ -60,7 +60,7 @@ impl EventReason {
     const fn action(self) -> &'static str {
         match self {
             Self::ScaledUp | Self::ScaledDown | Self::ScalingFailed => "Scale",
-            Self::InvalidSpec | Self::UnsupportedAnnotation => "Validate",
+            Self::InvalidSpec | Self::InvalidAnnotation => "Validate",
             Self::TargetNotFound => "Observe",
         }
     }

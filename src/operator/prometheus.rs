@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use prometheus_http_query::{Client, Error as PrometheusError};
 use tokio::sync::Semaphore;
 
@@ -103,9 +103,13 @@ impl Sources {
         self.0.contains_key(name)
     }
 
-    /// Reads all metrics of a policy as of `at`, in parallel and in the policy's order.
-    pub async fn read_all(&self, policy: &Policy, at: Timestamp) -> Vec<Result<Milli, Problem>> {
-        futures::future::join_all(policy.metrics.iter().map(|metric| self.read(&metric.query, at))).await
+    /// Reads all metrics and guards of a policy as of `at`, in parallel and in the policy's order.
+    pub async fn read_all(&self, policy: &Policy, at: Timestamp) -> Answers {
+        let metrics = policy.metrics.iter().map(|metric| self.read(&metric.query, at));
+        let guards = policy.guards.iter().map(|guard| self.read(&guard.query, at));
+        let (metrics, guards) =
+            tokio::join!(futures::future::join_all(metrics), futures::future::join_all(guards));
+        Answers { metrics, guards }
     }
 
     /// Reads one query as of `at`.
@@ -119,13 +123,43 @@ impl Sources {
             return Err(Problem { cause: MissingCause::QueryFailed, message });
         };
         // The wait for a permit is part of the time: a source that hangs must not hold up the next tick.
-        tokio::time::timeout(source.timeout, source.read(&query.expression, at))
+        tokio::time::timeout(source.timeout, source.read_fresh(query, at))
             .await
             .unwrap_or_else(|_| Err(late(source.timeout)))
     }
 }
 
+/// What came of the queries of one policy, in its order.
+#[derive(Clone, Debug, Default)]
+pub struct Answers {
+    /// One for each metric.
+    pub metrics: Vec<Result<Milli, Problem>>,
+    /// One for each guard.
+    pub guards: Vec<Result<Milli, Problem>>,
+}
+
 impl Source {
+    /// Reads a query, and how old its newest sample is when that matters.
+    async fn read_fresh(&self, query: &QueryRef, at: Timestamp) -> Result<Milli, Problem> {
+        let Some(freshness) = &query.freshness else { return self.read(&query.expression, at).await };
+        let (value, newest) =
+            tokio::join!(self.read(&query.expression, at), self.read(&freshness.expression, at));
+        let value = value?;
+        let stale = |message| Problem { cause: MissingCause::Stale, message };
+        let newest = newest
+            .map_err(|problem| stale(format!("the age of the newest sample is not known: {problem}")))?;
+        let age = at.as_millisecond().saturating_sub(newest.get());
+        let max_age = i64::try_from(freshness.max_age.as_millis()).unwrap_or(i64::MAX);
+        if age > max_age {
+            let age = SignedDuration::from_millis(age);
+            return Err(stale(format!(
+                "the newest sample is {age:#} old, and maxAge is {:?}",
+                freshness.max_age
+            )));
+        }
+        Ok(value)
+    }
+
     async fn read(&self, expression: &str, at: Timestamp) -> Result<Milli, Problem> {
         // Never closed; without a permit this would merely be one query too many.
         let _permit = self.permits.acquire().await.ok();

@@ -20,17 +20,17 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use super::cluster::Cluster;
-use super::conditions::Mistake;
+use super::conditions::{Finding, Reason};
 use super::events::{self, EventReason};
 use super::metrics::Metrics;
-use super::prometheus::{Problem, Sources};
+use super::prometheus::{Answers, Problem, Sources};
 use super::timetable::{Grid, Timetable};
 use super::wakeups::Wakeups;
 use super::{Evaluation, Guarded, Key, Occasion, OperatorOptions, status};
-use crate::api::{OVERRIDE_ANNOTATION, ScalePolicy, ScalePolicyStatus, ScaleTargetRef};
+use crate::api::{ConditionStatus, OVERRIDE_ANNOTATION, ScalePolicy, ScalePolicyStatus, ScaleTargetRef};
 use crate::clock::Clock;
-use crate::decision::{History, Mode, Policy, Reading, Samples};
-use crate::policy;
+use crate::decision::{History, Milli, Mode, Override, Policy, Reading, Samples};
+use crate::policy::{self, parse_override};
 
 /// What all reconciles share.
 pub(super) struct Context {
@@ -51,8 +51,12 @@ pub(super) struct Context {
 pub(super) struct State {
     uid: Option<String>,
     generation: Option<i64>,
-    /// It bears the annotation for an override.
-    overridden: bool,
+    /// What the annotation for an override says.
+    annotation: Option<String>,
+    /// The override, when it could be read, also after its end.
+    pub(super) overridden: Option<Override>,
+    /// Why the policy is not quite in force although it is followed.
+    pub(super) complaint: Option<Finding>,
     /// The target, once the policy was valid.
     target: Option<ScaleTargetRef>,
     pub(super) target_uid: Option<String>,
@@ -80,7 +84,15 @@ pub(super) struct Due<'a> {
     pub(super) at: Timestamp,
     pub(super) occasion: Occasion,
     pub(super) samples: Samples,
-    pub(super) problems: &'a [Option<Problem>],
+    pub(super) guards: Samples,
+    pub(super) problems: Problems<'a>,
+}
+
+/// What went wrong with each query of a policy, in its order; empty when nothing was asked.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Problems<'a> {
+    pub(super) metrics: &'a [Option<Problem>],
+    pub(super) guards: &'a [Option<Problem>],
 }
 
 /// Does what is due for a policy. Failures are reported on the policy; the next wake-up is the retry.
@@ -169,18 +181,20 @@ impl Context {
                 ..State::default()
             };
         }
-        let overridden = resource.annotations().contains_key(OVERRIDE_ANNOTATION);
-        let is_changed =
-            is_new || state.generation != resource.metadata.generation || state.overridden != overridden;
+        let annotation = resource.annotations().get(OVERRIDE_ANNOTATION);
+        let is_respecified = is_new || state.generation != resource.metadata.generation;
+        let is_changed = is_respecified || state.annotation.as_ref() != annotation;
         let target = &resource.spec.scale_target_ref;
-        if is_changed {
+        if is_respecified {
             state.generation = resource.metadata.generation;
-            state.overridden = overridden;
             match policy::validate(&resource.spec) {
-                Ok(_) if overridden => self.refuse(resource, state, Mistake::Override).await,
                 Ok(policy) => adopt(state, policy, target, now),
-                Err(invalid) => self.refuse(resource, state, Mistake::Spec(&invalid.to_string())).await,
+                Err(invalid) => self.refuse(resource, state, &invalid.to_string()).await,
             }
+        }
+        if is_changed {
+            state.annotation = annotation.cloned();
+            self.read_override(resource, state).await;
         }
         let Some(policy) = state.policy.clone() else {
             return self.idle(&Key::of_parts(resource.meta()), state).await;
@@ -212,13 +226,14 @@ impl Context {
 
     /// Evaluates without asking for metrics.
     async fn unmetered(&self, subject: &Subject<'_>, state: &mut State, at: Timestamp, occasion: Occasion) {
-        self.evaluate(subject, state, Due { at, occasion, samples: Samples::NotDue, problems: &[] }).await;
+        let (samples, guards, problems) = (Samples::NotDue, Samples::NotDue, Problems::default());
+        self.evaluate(subject, state, Due { at, occasion, samples, guards, problems }).await;
     }
 
     /// Evaluates a tick. An edge that comes while the metrics are being read goes first.
     async fn tick(&self, subject: &Subject<'_>, state: &mut State, tick: Timestamp) {
         state.timetable.ticked(tick);
-        let results = {
+        let answers = {
             let mut queries = pin!(self.read_metrics(&subject.policy, tick));
             loop {
                 let edge = state.timetable.next_edge();
@@ -230,39 +245,35 @@ impl Context {
                         let at = state.timetable.edge_due(self.grid, now).unwrap_or(now);
                         self.unmetered(subject, state, at, Occasion::Edge).await;
                     }
-                    results = &mut queries => break results,
+                    answers = &mut queries => break answers,
                 }
             }
         };
-        let readings = results.iter().map(|result| match result {
-            Ok(value) => Reading::Value(*value),
-            Err(problem) => Reading::Missing(problem.cause),
-        });
-        let samples = Samples::Read(readings.collect());
-        let problems: Vec<_> = results.into_iter().map(Result::err).collect();
+        let Answers { metrics, guards } = answers;
+        let (samples, metrics) = split(metrics);
+        let (guards, guard_problems) = split(guards);
+        let problems = Problems { metrics: &metrics, guards: &guard_problems };
         let at = state.timetable.not_before_last(tick);
-        self.evaluate(subject, state, Due { at, occasion: Occasion::Tick, samples, problems: &problems })
-            .await;
+        self.evaluate(subject, state, Due { at, occasion: Occasion::Tick, samples, guards, problems }).await;
     }
 
-    async fn read_metrics(
-        &self,
-        policy: &Policy,
-        at: Timestamp,
-    ) -> Vec<Result<crate::decision::Milli, Problem>> {
+    async fn read_metrics(&self, policy: &Policy, at: Timestamp) -> Answers {
         match policy.mode {
-            Mode::Paused => return Vec::new(),
+            Mode::Paused => return Answers::default(),
             Mode::Active | Mode::DryRun => {}
         }
-        let results = self.sources.read_all(policy, at).await;
-        for (metric, result) in policy.metrics.iter().zip(&results) {
+        let answers = self.sources.read_all(policy, at).await;
+        let metrics = policy.metrics.iter().map(|metric| (&metric.name, &metric.query));
+        let guards = policy.guards.iter().map(|guard| (&guard.name, &guard.query));
+        let results = answers.metrics.iter().chain(&answers.guards);
+        for ((name, query), result) in metrics.chain(guards).zip(results) {
             if let Err(problem) = result {
-                let source = &*metric.query.source;
-                self.metrics.query_failed(&self.sources, source, problem);
-                tracing::debug!(metric = &*metric.name, source, cause = problem.cause.as_str(), "{problem}");
+                self.metrics.query_failed(&self.sources, &query.source, problem);
+                let (cause, source) = (problem.cause.as_str(), &*query.source);
+                tracing::debug!(query = &**name, source, cause, "{problem}");
             }
         }
-        results
+        answers
     }
 
     async fn sleep_until(&self, at: Option<Timestamp>) {
@@ -282,10 +293,25 @@ impl Context {
         self.write_status(&key.namespace, &key.name, state, status).await;
     }
 
+    /// Reads the annotation for an override. One that can't be read is said so, and the policy goes on
+    /// without it: a typing error must not stop what works.
+    async fn read_override(&self, resource: &ScalePolicy, state: &mut State) {
+        let read = state.annotation.as_deref().map(parse_override).transpose();
+        state.overridden = read.as_ref().ok().copied().flatten();
+        state.complaint = None;
+        let Err(error) = read else { return };
+        let message = format!("the annotation {OVERRIDE_ANNOTATION} counts for nothing: {error}");
+        tracing::warn!("{message}");
+        let (namespace, name) = (resource.namespace().unwrap_or_default(), resource.name_any());
+        let policy = events::reference(&namespace, &name, resource.metadata.uid.clone());
+        self.announce(policy, None, EventReason::InvalidAnnotation, &message, self.clock.now()).await;
+        state.complaint = Some(Finding::new(ConditionStatus::False, Reason::InvalidAnnotation, message));
+    }
+
     /// Reports that a policy can't be followed. The workload stays as it is.
-    async fn refuse(&self, resource: &ScalePolicy, state: &mut State, mistake: Mistake<'_>) {
+    async fn refuse(&self, resource: &ScalePolicy, state: &mut State, mistake: &str) {
         state.policy = None;
-        tracing::warn!(generation = state.generation, "the policy is not followed: {}", mistake.message());
+        tracing::warn!(generation = state.generation, "the policy is not followed: {mistake}");
         let (namespace, name) = (resource.namespace().unwrap_or_default(), resource.name_any());
         self.report_mistake((&namespace, &name, resource.metadata.uid.clone()), state, mistake).await;
     }
@@ -320,32 +346,37 @@ impl Context {
         state.timetable.suspend();
         tracing::warn!(generation = state.generation, "the policy can't be parsed: {}", invalid.error);
         let name = (key.namespace.as_str(), key.name.as_str(), metadata.uid.clone());
-        self.report_mistake(name, state, Mistake::Spec(&invalid.error)).await;
+        self.report_mistake(name, state, &invalid.error).await;
     }
 
     async fn report_mistake(
         &self,
         (namespace, name, uid): (&str, &str, Option<String>),
         state: &mut State,
-        mistake: Mistake<'_>,
+        mistake: &str,
     ) {
         let now = self.clock.now();
-        let known = status::knows_mistake(&state.status, state.generation, mistake);
+        let known = status::knows_mistake(&state.status, state.generation);
         let next = status::after_mistake(&state.status, state.generation, now, mistake);
         self.write_status(namespace, name, state, next).await;
         if !known {
-            let event = match mistake {
-                Mistake::Spec(_) => EventReason::InvalidSpec,
-                Mistake::Override => EventReason::UnsupportedAnnotation,
-            };
             let policy = events::reference(namespace, name, uid);
-            self.announce(policy, None, event, mistake.message(), now).await;
+            self.announce(policy, None, EventReason::InvalidSpec, mistake, now).await;
         }
     }
 
     fn states(&self) -> MutexGuard<'_, BTreeMap<Key, State>> {
         self.states.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Results as a decision sees them, and what went wrong with each.
+fn split(results: Vec<Result<Milli, Problem>>) -> (Samples, Vec<Option<Problem>>) {
+    let readings = results.iter().map(|result| match result {
+        Ok(value) => Reading::Value(*value),
+        Err(problem) => Reading::Missing(problem.cause),
+    });
+    (Samples::Read(readings.collect()), results.into_iter().map(Result::err).collect())
 }
 
 /// Takes a valid spec over, with as much of the history as still counts.

@@ -3,16 +3,16 @@
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use serde_json::Value;
 
-use super::conditions::{self, Aspect, Finding, Mistake, Reason};
-use super::prometheus::Problem;
+use super::conditions::{self, Aspect, Finding, Reason};
+use super::reconcile::Problems;
 use super::text::shorten;
 use crate::api::{
-    Condition, ConditionStatus, DecisionStatus, LoadStatus, MetricStatus, Mode, NextChange, ScaleEvent,
-    ScalePolicyStatus, ScaleTargetRef,
+    Condition, ConditionStatus, DecisionStatus, GuardStatus, LoadStatus, MetricStatus, Mode, NextChange,
+    ScaleEvent, ScalePolicyStatus, ScaleTargetRef,
 };
 use crate::decision::{
-    Baseline, Cause, Decision, EntryId, Memory, Policy, RateEvent, RateEvents, Reading, Replicas, Samples,
-    Transition,
+    Baseline, Cause, Decision, EntryId, GuardState, Memory, Policy, RateEvent, RateEvents, Reading, Replicas,
+    Samples, Transition,
 };
 
 /// What an evaluation has to report.
@@ -29,14 +29,16 @@ pub(super) struct Report<'a> {
     pub(super) current: Option<Replicas>,
     /// What was decided, and what the load remembers after it.
     pub(super) decision: Option<(&'a Decision, Memory)>,
-    /// What went wrong with each metric; empty when metrics were not due.
-    pub(super) problems: &'a [Option<Problem>],
+    /// What went wrong with each query.
+    pub(super) problems: Problems<'a>,
     /// Whether the evaluation was to read metrics.
     pub(super) samples: &'a Samples,
     /// Whether the replicas were changed.
     pub(super) scaled: bool,
     /// Whether the workload could be read and scaled.
     pub(super) able: Finding,
+    /// Why the policy is not quite in force although it is followed.
+    pub(super) complaint: Option<&'a Finding>,
 }
 
 /// `Deployment/web`.
@@ -70,11 +72,12 @@ pub(super) fn after_evaluation(previous: &ScalePolicyStatus, report: &Report<'_>
     let mut set = |aspect, finding| {
         conditions::set(&mut status.conditions, aspect, &finding, report.at, report.generation);
     };
-    let ready = match report.able.status {
-        ConditionStatus::True => {
+    let ready = match (report.able.status, report.complaint) {
+        (ConditionStatus::True, Some(complaint)) => complaint.clone(),
+        (ConditionStatus::True, None) => {
             Finding::new(ConditionStatus::True, Reason::AsPlanned, "the policy is in force")
         }
-        ConditionStatus::False | ConditionStatus::Unknown => report.able.clone(),
+        (ConditionStatus::False | ConditionStatus::Unknown, _) => report.able.clone(),
     };
     set(Aspect::Ready, ready);
     set(Aspect::AbleToScale, report.able.clone());
@@ -95,27 +98,23 @@ pub(super) fn after_mistake(
     previous: &ScalePolicyStatus,
     generation: Option<i64>,
     at: Timestamp,
-    mistake: Mistake<'_>,
+    mistake: &str,
 ) -> ScalePolicyStatus {
     let mut status = previous.clone();
     status.observed_generation = generation;
     status.next_change = None;
-    for (aspect, text) in [(Aspect::Ready, mistake.message()), (Aspect::ScalingActive, mistake.consequence())]
-    {
-        let finding = Finding::new(ConditionStatus::False, mistake.reason(), text);
+    let consequence = "the spec has mistakes: the workload stays as it is";
+    for (aspect, text) in [(Aspect::Ready, mistake), (Aspect::ScalingActive, consequence)] {
+        let finding = Finding::new(ConditionStatus::False, Reason::InvalidSpec, text);
         conditions::set(&mut status.conditions, aspect, &finding, at, generation);
     }
     status
 }
 
-/// Whether such a mistake of this generation is in the status already.
-pub(super) fn knows_mistake(
-    status: &ScalePolicyStatus,
-    generation: Option<i64>,
-    mistake: Mistake<'_>,
-) -> bool {
+/// Whether the status says already that this generation has mistakes.
+pub(super) fn knows_mistake(status: &ScalePolicyStatus, generation: Option<i64>) -> bool {
     conditions::find(&status.conditions, Aspect::Ready).is_some_and(|ready| {
-        ready.reason == mistake.reason().as_str() && ready.observed_generation == generation
+        ready.reason == Reason::InvalidSpec.as_str() && ready.observed_generation == generation
     })
 }
 
@@ -149,6 +148,9 @@ fn essence(status: &ScalePolicyStatus) -> ScalePolicyStatus {
             metric.value = metric.value.take().map(|_| String::new());
             metric.problem = metric.problem.take().map(|_| String::new());
             metric.replicas = None;
+        }
+        for guard in &mut decision.guards {
+            guard.problem = guard.problem.take().map(|_| String::new());
         }
     }
     if let Some(next) = &mut status.next_change {
@@ -218,17 +220,20 @@ fn decision_status(previous: &ScalePolicyStatus, report: &Report<'_>, decision: 
         floor_entry: entry(baseline.floor_cause),
         ceiling_entry: entry(baseline.ceiling_cause),
         metrics: Vec::new(),
+        guards: Vec::new(),
         recommendation: None,
         stabilized: None,
     };
     match (&decision.load, report.samples, &previous.decision) {
         (Some(load), Samples::Read(_), _) => {
             status.metrics = metric_statuses(report, load);
+            status.guards = guard_statuses(report, load);
             status.recommendation = load.recommendation.map(Replicas::get);
             status.stabilized = Some(load.stabilized.get());
         }
         (Some(_), Samples::NotDue, Some(previous)) => {
             status.metrics.clone_from(&previous.metrics);
+            status.guards.clone_from(&previous.guards);
             status.recommendation = previous.recommendation;
             status.stabilized = previous.stabilized;
         }
@@ -240,8 +245,12 @@ fn decision_status(previous: &ScalePolicyStatus, report: &Report<'_>, decision: 
 fn metric_statuses(report: &Report<'_>, load: &crate::decision::LoadDecision) -> Vec<MetricStatus> {
     let metrics = report.policy.metrics.iter().zip(&load.metrics).enumerate();
     let status = metrics.map(|(index, (metric, read))| {
-        let said =
-            report.problems.get(index).and_then(Option::as_ref).map(|problem| problem.message.as_str());
+        let said = report
+            .problems
+            .metrics
+            .get(index)
+            .and_then(Option::as_ref)
+            .map(|problem| problem.message.as_str());
         let (value, problem) = match read.reading {
             Reading::Value(value) => (Some(value.to_string()), None),
             Reading::Missing(cause) => {
@@ -254,6 +263,31 @@ fn metric_statuses(report: &Report<'_>, load: &crate::decision::LoadDecision) ->
             value,
             replicas: read.recommendation.map(Replicas::get),
             problem: problem.map(|problem| shorten(&problem, 512)),
+        }
+    });
+    status.collect()
+}
+
+fn guard_statuses(report: &Report<'_>, load: &crate::decision::LoadDecision) -> Vec<GuardStatus> {
+    let guards = report.policy.guards.iter().zip(&load.guards).enumerate();
+    let status = guards.map(|(index, (guard, state))| {
+        let problem = report.problems.guards.get(index).and_then(Option::as_ref);
+        let (word, problem) = match state {
+            GuardState::Quiet => ("Quiet", None),
+            GuardState::Pending(_) => ("Pending", None),
+            GuardState::Active(_) => ("Active", None),
+            GuardState::Unread(cause) => {
+                let cause = cause.as_str();
+                let said =
+                    problem.map_or_else(|| cause.to_owned(), |said| format!("{cause}: {}", said.message));
+                ("Unread", Some(shorten(&said, 512)))
+            }
+        };
+        GuardStatus {
+            name: guard.name.to_string(),
+            state: word.to_owned(),
+            since: state.since().map(whole_second),
+            problem,
         }
     });
     status.collect()

@@ -4,9 +4,6 @@ use jiff::Timestamp;
 
 use crate::decision::{Override, Replicas};
 
-/// The annotation's name.
-pub const ANNOTATION: &str = "tidetable.dev/override";
-
 /// A text that is no override.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(

@@ -83,6 +83,17 @@ pub fn parse(
         (Some(Ok(manifest)), Ok((_, read))) => (manifest, read),
         (manifest, read) => return Err(together(manifest.and_then(Result::err), read.err())),
     };
+    if !manifest.policy.guards.is_empty() {
+        let problem = "guards can't be simulated yet: a scenario has no number for them; leave them out";
+        let file = policy_file(document.text("policy").unwrap_or_default());
+        return Err(Mistake {
+            file,
+            place: None,
+            path: "spec.guards".to_owned(),
+            problem: problem.to_owned(),
+        }
+        .into());
+    }
     let Read { plant, interval, length, from, parts } = read;
     let scale = overrides.scale.unwrap_or(1.0);
     let (from, length, traffic) = if let Some(trace) = &overrides.trace {

@@ -186,37 +186,3 @@ async fn a_policy_that_loses_its_metrics_forgets_its_load() {
     }
     stage.stop().await;
 }
-
-#[tokio::test]
-async fn a_policy_with_an_override_says_that_it_can_not_be_had_and_leaves_the_workload_alone() {
-    let mut pinned = policy(&day_and_night());
-    let annotation = |value: Value| json!({"metadata": {"annotations": {"tidetable.dev/override": value}}});
-    pinned["metadata"]["annotations"] = json!({"tidetable.dev/override": "40 until 2026-11-23T18:00:00Z"});
-    let mut stage = Stage::with("2026-11-23T12:00:01Z", &[deployment("web", 3), pinned], "{}").await;
-    let message = stage.condition("Ready", "UnsupportedAnnotation").await;
-    assert_eq!(
-        message,
-        "the annotation tidetable.dev/override is not supported yet by this version; remove it"
-    );
-    assert_eq!(stage.replicas("web").await, 3);
-
-    stage.clock.advance_to(at("2026-11-23T12:00:02Z"));
-    stage.patch_policy(&annotation(Value::Null)).await;
-    let first = stage.next().await;
-    assert_eq!((first.occasion, first.outcome), (Occasion::First, scaled(3, 12)));
-    stage.condition("Ready", "AsPlanned").await;
-
-    stage.patch_policy(&annotation(json!("1"))).await;
-    stage.condition("Ready", "UnsupportedAnnotation").await;
-    stage.clock.advance_to(at("2026-11-23T20:00:00Z"));
-    let silence = tokio::time::timeout(std::time::Duration::from_millis(300), stage.evaluations.recv()).await;
-    assert!(silence.is_err(), "{silence:?}");
-    assert_eq!(stage.replicas("web").await, 12);
-    let events = stage.events().await;
-    assert_eq!(
-        events.iter().filter(|(reason, _)| reason == "UnsupportedAnnotation").count(),
-        2,
-        "{events:?}"
-    );
-    stage.stop().await;
-}

@@ -21,7 +21,13 @@ metrics:
 ";
 
 /// A rule; a change to the good policy that breaks it and no other; where `validate` says so, and what.
-const ROWS: [(&str, &str, &str, &str); 15] = [
+const ROWS: [(&str, &str, &str, &str); 16] = [
+    (
+        "!has(self.maxAge) || has(self.freshness)",
+        "metrics: → guards: [{name: g, prometheus: {query: up, maxAge: 1m}, above: 1, effect: Hold}]\nmetrics:",
+        "spec.guards[0].prometheus.maxAge",
+        "needs freshness",
+    ),
     (
         "!has(self.maxAge) || has(self.freshness)",
         "query: up → query: up, maxAge: 1m",

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 pub(crate) mod faults;
 pub(crate) mod operator;
 pub(crate) mod prometheus;
+pub(crate) mod source;
 
 /// The `kubectl` to run: the one that `KUBECTL` names, the one in `.tools/`, or the machine's.
 pub(crate) fn kubectl() -> PathBuf {

@@ -6,6 +6,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::routing::get;
 
 use super::*;
+use crate::decision::Freshness;
 
 const AT: &str = "2026-11-23T07:00:00Z";
 
@@ -141,5 +142,25 @@ async fn the_bearer_token_is_read_from_its_file_for_each_query() {
     for (token, seen) in [("old", 0), ("sesame\n", 1_000)] {
         std::fs::write(&file, token).expect("written");
         assert_eq!(read(&sources, "default", "token").await, Ok(Milli::new(seen)), "{token}");
+    }
+}
+
+#[tokio::test]
+async fn a_sample_that_is_too_old_or_of_unknown_age_is_stale() {
+    let sources = Sources::new(&[source("default", format!("{}/prefix", serve().await))]).expect("sources");
+    let at: Timestamp = AT.parse().expect("an instant");
+    for (newest, expected) in [
+        (at.as_second().to_string(), Ok(12_346)),
+        ((at.as_second() - 120).to_string(), Ok(12_346)),
+        ((at.as_second() + 3600).to_string(), Ok(12_346)),
+        ((at.as_second() - 121).to_string(), Err("the newest sample is 2m 1s old, and maxAge is 120s")),
+        ("none".to_owned(), Err("the age of the newest sample is not known: the query has no result")),
+    ] {
+        let freshness = Freshness { expression: newest.as_str().into(), max_age: Duration::from_secs(120) };
+        let query = QueryRef { freshness: Some(freshness), ..query("default", "one") };
+        let result = sources.read(&query, at).await;
+        let expected = expected.map_err(|message: &str| (MissingCause::Stale, message.to_owned()));
+        let result = result.map(Milli::get).map_err(|problem| (problem.cause, problem.message));
+        assert_eq!(result, expected, "{newest}");
     }
 }
