@@ -19,6 +19,7 @@
 //! - [`sandbox`]: a Kubernetes API in the process, for the demo and for tests
 //! - [`manifest`]: YAML files with a place for every field
 //! - [`clock`]: the only reader of time
+//! - [`labels`]: label selectors as text
 //! - [`cli`]: the command line
 //!
 //! ARCHITECTURE.md has the decisions behind this and their reasons.
@@ -27,6 +28,7 @@ pub mod api;
 pub mod cli;
 pub mod clock;
 pub mod decision;
+pub mod labels;
 pub mod manifest;
 pub mod operator;
 pub mod policy;

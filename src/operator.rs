@@ -18,6 +18,7 @@ mod evaluate;
 mod events;
 mod metrics;
 mod observe;
+mod pods;
 pub mod prometheus;
 mod reconcile;
 mod server;
@@ -309,6 +310,8 @@ impl Operator {
                 }
             }
         };
+        let pods =
+            Arc::clone(&context.pods).watch(self.options.client.clone(), self.options.namespace.as_deref());
         let due = context.wakeups().due().map(|key| key.object_ref());
         let results = Controller::for_stream(policies, store)
             // Policies wait for the API server and for Prometheus most of the time. What is bounded is the
@@ -327,7 +330,7 @@ impl Operator {
         tokio::select! {
             () = results => {}
             () = given_up => {}
-            () = async { synced.await; std::future::pending().await } => {}
+            () = async { tokio::join!(synced, pods); std::future::pending().await } => {}
         }
     }
 }

@@ -103,6 +103,8 @@ pub(super) struct ScaleSeen {
     pub(super) replicas: Replicas,
     /// The UID of the workload.
     pub(super) uid: Option<String>,
+    /// Which pods are the workload's, as a label selector.
+    pub(super) selector: Option<String>,
 }
 
 /// The API server as the operator uses it.
@@ -146,7 +148,8 @@ impl Cluster {
         }
         let scale = result?;
         let replicas = scale.spec.and_then(|spec| spec.replicas).unwrap_or(0);
-        Ok(ScaleSeen { replicas: Replicas::new(replicas), uid: scale.metadata.uid })
+        let selector = scale.status.and_then(|status| status.selector);
+        Ok(ScaleSeen { replicas: Replicas::new(replicas), uid: scale.metadata.uid, selector })
     }
 
     /// `status.readyReplicas` of a workload; absent means 0.

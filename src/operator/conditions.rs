@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::cluster::CallError;
 use super::text::shorten;
 use crate::api::{Condition, ConditionStatus};
-use crate::decision::{Decision, DesiredReason, LoadLimit, LoadState, Mode};
+use crate::decision::{Decision, DesiredReason, LoadDecision, LoadLimit, LoadState, Mode, Policy, Room};
 
 /// One aspect of a policy's state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub(super) enum Aspect {
     ScalingActive,
     /// A limit keeps the workload from what the load asks for.
     ScalingLimited,
+    /// Pods of the workload can't be scheduled, so the load may not raise it.
+    CapacityLimited,
 }
 
 impl Aspect {
@@ -29,6 +31,7 @@ impl Aspect {
             Self::AbleToScale => "AbleToScale",
             Self::ScalingActive => "ScalingActive",
             Self::ScalingLimited => "ScalingLimited",
+            Self::CapacityLimited => "CapacityLimited",
         }
     }
 }
@@ -76,6 +79,12 @@ pub(super) enum Reason {
     Guard,
     /// Pods of the workload can't be scheduled.
     Capacity,
+    /// The cluster has room for the workload's pods.
+    EnoughRoom,
+    /// `capacity.holdAfter` is 0s.
+    Disabled,
+    /// It is not known whether pods can be scheduled.
+    PodsUnknown,
     /// A ceiling of the schedule.
     Ceiling,
     /// A rate policy upward.
@@ -106,6 +115,9 @@ impl Reason {
             Self::NotLimited => "NotLimited",
             Self::Guard => "Guard",
             Self::Capacity => "Capacity",
+            Self::EnoughRoom => "EnoughRoom",
+            Self::Disabled => "Disabled",
+            Self::PodsUnknown => "PodsUnknown",
             Self::MaxReplicas => "MaxReplicas",
             Self::Ceiling => "Ceiling",
             Self::ScaleUpRate => "ScaleUpRate",
@@ -202,6 +214,24 @@ pub(super) fn scaling_limited(decision: &Decision) -> Finding {
         Some(LoadLimit::StabilizationUp | LoadLimit::StabilizationDown | LoadLimit::MinReplicas) | None => {
             Finding::new(ConditionStatus::False, Reason::NotLimited, "no limit is in the way")
         }
+    }
+}
+
+/// Whether a full cluster limits the load; `unknown` says why that can't be said.
+pub(super) fn capacity_limited(policy: &Policy, decision: &Decision, unknown: Option<&str>) -> Finding {
+    let not_limited = |reason, message: &str| Finding::new(ConditionStatus::False, reason, message);
+    match (&decision.load, unknown) {
+        (None, _) => not_limited(Reason::NoMetrics, "only the load is limited by a full cluster"),
+        (Some(_), _) if policy.capacity.hold_after.is_zero() => {
+            not_limited(Reason::Disabled, "capacity.holdAfter is 0s")
+        }
+        (Some(_), Some(why)) => Finding::new(ConditionStatus::Unknown, Reason::PodsUnknown, why),
+        (Some(LoadDecision { room: Room::Full { since, .. }, .. }), None) => {
+            let message =
+                format!("pods can't be scheduled since {since}: the load may not raise the workload");
+            Finding::new(ConditionStatus::True, Reason::Capacity, message)
+        }
+        (Some(_), None) => not_limited(Reason::EnoughRoom, "no pod waits for room for long"),
     }
 }
 

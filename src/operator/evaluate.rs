@@ -98,9 +98,15 @@ impl Context {
                 state.history = History::default();
             }
             state.target_uid = workload.uid;
+            let (unschedulable_since, unknown) = match workload.unschedulable_since {
+                Ok(since) => (since, None),
+                Err(why) => (None, Some(why)),
+            };
+            state.pods_unknown = unknown;
             let observation = Observation {
                 samples: due.samples.clone(),
                 guards: due.guards.clone(),
+                unschedulable_since,
                 overridden: state.overridden,
                 ..Observation::new(due.at, workload.replicas).with_ready(workload.ready)
             };
@@ -137,7 +143,8 @@ impl Context {
     }
 
     async fn observe(&self, subject: &Subject<'_>, due: &Due<'_>) -> Result<Workload, CallError> {
-        observe(&self.cluster, subject.namespace, subject.target, &subject.policy, &due.samples).await
+        let Subject { namespace, target, policy, .. } = subject;
+        observe(&self.cluster, namespace, target, policy, &due.samples, &self.pods).await
     }
 
     /// Logs, status and event.
@@ -157,6 +164,7 @@ impl Context {
             samples: &due.samples,
             scaled: matches!(settled.outcome, Outcome::Scaled { .. }),
             able: settled.able.clone(),
+            pods_unknown: state.pods_unknown.as_deref(),
             complaint: state.complaint.as_ref(),
         };
         let next = status::after_evaluation(&state.status, &report);

@@ -1,9 +1,13 @@
 //! What a policy needs to know of its workload: the present replicas and, where a metric is a ratio, how
 //! many of them are ready.
 
+use jiff::Timestamp;
+
 use super::cluster::{CallError, Cluster};
+use super::pods::Unschedulable;
 use crate::api::ScaleTargetRef;
 use crate::decision::{Policy, Replicas, Samples, Target};
+use crate::labels::LabelSelector;
 
 /// The workload at one instant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +18,8 @@ pub(super) struct Workload {
     pub(super) ready: Replicas,
     /// The workload's UID.
     pub(super) uid: Option<String>,
+    /// Since when a pod of the workload has been unschedulable; or why that can't be said.
+    pub(super) unschedulable_since: Result<Option<Timestamp>, String>,
 }
 
 /// Reads the workload.
@@ -23,6 +29,7 @@ pub(super) async fn observe(
     target: &ScaleTargetRef,
     policy: &Policy,
     samples: &Samples,
+    pods: &Unschedulable,
 ) -> Result<Workload, CallError> {
     let scale = cluster.scale(namespace, target).await?;
     let ready = if asks_for_ready(policy, samples) {
@@ -30,7 +37,26 @@ pub(super) async fn observe(
     } else {
         scale.replicas
     };
-    Ok(Workload { replicas: scale.replicas, ready, uid: scale.uid })
+    let unschedulable_since = if policy.metrics.is_empty() || policy.capacity.hold_after.is_zero() {
+        Ok(None)
+    } else {
+        waiting(namespace, scale.selector.as_deref(), pods)
+    };
+    Ok(Workload { replicas: scale.replicas, ready, uid: scale.uid, unschedulable_since })
+}
+
+/// Since when a pod of a workload has been unschedulable. A scale subresource without a selector says nothing
+/// of its pods.
+fn waiting(
+    namespace: &str,
+    selector: Option<&str>,
+    pods: &Unschedulable,
+) -> Result<Option<Timestamp>, String> {
+    let selector = selector.filter(|selector| !selector.trim().is_empty());
+    let selector = selector.ok_or("the scale subresource does not say which pods are the workload's")?;
+    let selector = LabelSelector::parse(selector)
+        .map_err(|error| format!("the scale subresource's selector can't be read: {error}"))?;
+    pods.since(namespace, &selector)
 }
 
 /// Only `target.value` multiplies by ready replicas, and only when metrics were read.

@@ -23,6 +23,7 @@ use super::cluster::Cluster;
 use super::conditions::{Finding, Reason};
 use super::events::{self, EventReason};
 use super::metrics::Metrics;
+use super::pods::Unschedulable;
 use super::prometheus::{Answers, Problem, Sources};
 use super::timetable::{Grid, Timetable};
 use super::wakeups::Wakeups;
@@ -40,6 +41,7 @@ pub(super) struct Context {
     grid: Grid,
     states: Mutex<BTreeMap<Key, State>>,
     wakeups: Arc<Wakeups>,
+    pub(super) pods: Arc<Unschedulable>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) evaluations: Option<UnboundedSender<Evaluation>>,
     pub(super) shutdown: CancellationToken,
@@ -55,6 +57,8 @@ pub(super) struct State {
     annotation: Option<String>,
     /// The override, when it could be read, also after its end.
     pub(super) overridden: Option<Override>,
+    /// Why it can't be said whether the workload's pods can be scheduled.
+    pub(super) pods_unknown: Option<String>,
     /// Why the policy is not quite in force although it is followed.
     pub(super) complaint: Option<Finding>,
     /// The target, once the policy was valid.
@@ -127,6 +131,7 @@ impl Context {
             grid: Grid::new(options.interval),
             states: Mutex::default(),
             wakeups: Arc::new(Wakeups::new(options.clock.clone())),
+            pods: Arc::default(),
             metrics: Arc::new(Metrics::new()),
             evaluations: options.evaluations.clone(),
             shutdown,

@@ -37,6 +37,8 @@ pub(super) struct Report<'a> {
     pub(super) scaled: bool,
     /// Whether the workload could be read and scaled.
     pub(super) able: Finding,
+    /// Why it can't be said whether the workload's pods can be scheduled.
+    pub(super) pods_unknown: Option<&'a str>,
     /// Why the policy is not quite in force although it is followed.
     pub(super) complaint: Option<&'a Finding>,
 }
@@ -89,6 +91,8 @@ pub(super) fn after_evaluation(previous: &ScalePolicyStatus, report: &Report<'_>
     }
     if let Some(decision) = decision {
         set(Aspect::ScalingLimited, conditions::scaling_limited(decision));
+        let capacity = conditions::capacity_limited(report.policy, decision, report.pods_unknown);
+        set(Aspect::CapacityLimited, capacity);
     }
     status
 }

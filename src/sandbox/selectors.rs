@@ -5,20 +5,13 @@ use serde_json::Value;
 use super::error::ApiError;
 use super::json::text_at;
 use super::resources::ResourceType;
+use crate::labels::LabelSelector;
 
 /// What a list or a watch is narrowed down to.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Selector {
-    labels: Vec<Requirement>,
+    labels: LabelSelector,
     fields: Vec<FieldRequirement>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Requirement {
-    In(String, Vec<String>),
-    NotIn(String, Vec<String>),
-    Exists(String),
-    Missing(String),
 }
 
 #[derive(Clone, Debug)]
@@ -34,7 +27,10 @@ impl Selector {
     /// # Errors
     /// 400 when they can't be read or name a field that can't be selected by.
     pub(crate) fn parse(labels: &str, fields: &str, resource: &ResourceType) -> Result<Self, ApiError> {
-        Ok(Self { labels: parse_labels(labels)?, fields: parse_fields(fields, resource)? })
+        Ok(Self {
+            labels: LabelSelector::parse(labels).map_err(ApiError::bad_request)?,
+            fields: parse_fields(fields, resource)?,
+        })
     }
 
     /// Whether everything matches.
@@ -45,14 +41,7 @@ impl Selector {
     /// Whether an object, as it is stored, is selected.
     pub(crate) fn matches(&self, object: &Value) -> bool {
         let labels = &object["metadata"]["labels"];
-        let label = |key: &str| labels.get(key).and_then(Value::as_str);
-        let has = |key: &String, values: &[String]| label(key).is_some_and(|v| values.iter().any(|w| w == v));
-        let labels_match = self.labels.iter().all(|requirement| match requirement {
-            Requirement::In(key, values) => has(key, values),
-            Requirement::NotIn(key, values) => !has(key, values),
-            Requirement::Exists(key) => label(key).is_some(),
-            Requirement::Missing(key) => label(key).is_none(),
-        });
+        let labels_match = self.labels.matches(|key| labels.get(key).and_then(Value::as_str));
         labels_match && self.fields.iter().all(|field| field.matches(object))
     }
 }
@@ -132,67 +121,6 @@ fn is_common(name: &str) -> bool {
 
 fn pointer(name: &str) -> String {
     format!("/{}", name.replace('.', "/"))
-}
-
-fn parse_labels(text: &str) -> Result<Vec<Requirement>, ApiError> {
-    let mut requirements = Vec::new();
-    let mut rest = text.trim();
-    while !rest.is_empty() {
-        let (requirement, after) = parse_requirement(rest).map_err(ApiError::bad_request)?;
-        requirements.push(requirement);
-        rest = match after.trim_start().strip_prefix(',') {
-            Some(more) => more.trim_start(),
-            None if after.trim().is_empty() => "",
-            None => {
-                let message = format!("found '{}', expected: ',' or 'end of string'", after.trim());
-                return Err(ApiError::bad_request(message));
-            }
-        };
-    }
-    Ok(requirements)
-}
-
-fn parse_requirement(text: &str) -> Result<(Requirement, &str), String> {
-    if let Some(negated) = text.strip_prefix('!') {
-        let (key, rest) = identifier(negated.trim_start())?;
-        return Ok((Requirement::Missing(key.to_owned()), rest));
-    }
-    let (key, rest) = identifier(text)?;
-    let key = key.to_owned();
-    let rest = rest.trim_start();
-    for (operator, equal) in [("==", true), ("!=", false), ("=", true)] {
-        if let Some(after) = rest.strip_prefix(operator) {
-            let (value, rest) = word(after.trim_start());
-            let values = vec![value.to_owned()];
-            let found = if equal { Requirement::In(key, values) } else { Requirement::NotIn(key, values) };
-            return Ok((found, rest));
-        }
-    }
-    for (operator, inside) in [("in", true), ("notin", false)] {
-        if let Some(after) = rest.strip_prefix(operator)
-            && let Some(list) = after.trim_start().strip_prefix('(')
-        {
-            let (values, rest) = list.split_once(')').ok_or("found '', expected: ',' or ')'")?;
-            let values = values.split(',').map(|value| value.trim().to_owned()).collect();
-            let found = if inside { Requirement::In(key, values) } else { Requirement::NotIn(key, values) };
-            return Ok((found, rest));
-        }
-    }
-    Ok((Requirement::Exists(key), rest))
-}
-
-fn identifier(text: &str) -> Result<(&str, &str), String> {
-    let (found, rest) = word(text);
-    if found.is_empty() {
-        let symbol: String = text.chars().take_while(|c| "=!()<>".contains(*c)).collect();
-        return Err(format!("found '{symbol}', expected: !, identifier, or 'end of string'"));
-    }
-    Ok((found, rest))
-}
-
-fn word(text: &str) -> (&str, &str) {
-    let end = text.find(|c: char| c.is_whitespace() || "=!(),<>".contains(c)).unwrap_or(text.len());
-    text.split_at(end)
 }
 
 /// The selector object of a built-in workload as a text, such as `app=web,tier in (a,b)`.

@@ -134,3 +134,29 @@ async fn an_override_holds_until_its_end_to_the_second_and_can_be_taken_back() {
     assert_eq!(events.iter().filter(|(reason, _)| reason == "InvalidAnnotation").count(), 1, "{events:?}");
     stage.stop().await;
 }
+
+#[tokio::test]
+async fn pods_without_a_place_keep_the_load_from_raising_the_workload_and_not_the_schedule() {
+    let source = Source::start().await;
+    source.set("qps", Some(40.0));
+    let schedule = json!({"entries": [{"name": "soon", "cron": "2 12 * * *", "for": "1h", "replicas": 6}]});
+    let objects = [deployment("web", 4), policy(&with(load(), "schedule", schedule))];
+    let mut stage = Stage::with(START, &objects, &source.config()).await;
+    let mut now = at(START);
+    stage.condition("CapacityLimited", "EnoughRoom").await;
+    stage.stuck_pod("stuck", "2026-11-23T11:58:30Z").await;
+    // The watch needs a moment of real time to see it.
+    stage.condition_at_ticks("CapacityLimited", "Capacity", &mut now).await;
+    assert!(now >= at("2026-11-23T12:00:30Z"), "two minutes after it got stuck: {now}");
+    source.set("qps", Some(90.0));
+    assert_eq!(tick(&mut stage, &mut now).await.outcome, Outcome::Unchanged, "held at 4");
+    while now < at("2026-11-23T12:02:00Z") {
+        tick(&mut stage, &mut now).await;
+    }
+    assert_eq!(stage.replicas("web").await, 6, "the schedule is not held");
+    stage.delete_pod("stuck").await;
+    stage.condition_at_ticks("CapacityLimited", "EnoughRoom", &mut now).await;
+    tick(&mut stage, &mut now).await;
+    assert_eq!(stage.replicas("web").await, 9);
+    stage.stop().await;
+}

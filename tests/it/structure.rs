@@ -11,16 +11,17 @@ use serde_json::Value;
 use self::imports::{Named, Place};
 
 /// Each top-level module, with those that it may name beside itself. What is not listed is forbidden.
-const ALLOWED: [(&str, &[&str]); 12] = [
+const ALLOWED: [(&str, &[&str]); 13] = [
     ("api", &[]),
     ("clock", &[]),
     ("decision", &[]),
+    ("labels", &[]),
     ("policy", &["api", "decision"]),
     ("manifest", &["api", "decision", "policy"]),
-    ("operator", &["api", "clock", "decision", "manifest", "policy"]),
+    ("operator", &["api", "clock", "decision", "labels", "manifest", "policy"]),
     ("simulation", &["api", "decision", "manifest", "policy"]),
     ("report", &["clock", "decision", "policy", "simulation"]),
-    ("sandbox", &["api", "clock", "decision", "manifest", "policy", "simulation"]),
+    ("sandbox", &["api", "clock", "decision", "labels", "manifest", "policy", "simulation"]),
     (
         "cli",
         &["api", "clock", "decision", "manifest", "operator", "policy", "report", "sandbox", "simulation"],

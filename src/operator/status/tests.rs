@@ -28,6 +28,7 @@ fn evaluated(text: &str, (policy, target): &(Policy, ScaleTargetRef)) -> ScalePo
         samples: &Samples::NotDue,
         scaled: decision.is_change(),
         able: Finding::new(ConditionStatus::True, Reason::AsPlanned, "fine"),
+        pods_unknown: None,
         complaint: None,
     };
     after_evaluation(&ScalePolicyStatus::default(), &report)
@@ -68,6 +69,7 @@ fn a_status_says_what_was_decided() {
             ("AbleToScale", ConditionStatus::True, "AsPlanned"),
             ("ScalingActive", ConditionStatus::True, "NoMetrics"),
             ("ScalingLimited", ConditionStatus::False, "NotLimited"),
+            ("CapacityLimited", ConditionStatus::False, "NoMetrics"),
         ]
     );
 }

@@ -129,6 +129,43 @@ impl Stage {
         waited.await.unwrap_or_else(|_| panic!("{aspect} is never {reason}"))
     }
 
+    /// Goes from tick to tick of 15 s until a condition of the policy `web` has this reason.
+    pub(crate) async fn condition_at_ticks(&mut self, aspect: &str, reason: &str, now: &mut Timestamp) {
+        for _ in 0..200 {
+            *now += jiff::SignedDuration::from_secs(15);
+            self.clock.advance_to(*now);
+            while self.next().await.at < *now {}
+            let conditions = self.status("web").await.conditions;
+            if conditions.iter().any(|found| found.r#type == aspect && found.reason == reason) {
+                return;
+            }
+            // What a watch has to see takes real time.
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("{aspect} is never {reason}");
+    }
+
+    /// A pod of the deployment `web` that the scheduler found no place for.
+    pub(crate) async fn stuck_pod(&self, name: &str, since: &str) {
+        let pod = json!({
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": name, "namespace": "default", "labels": {"app": "web"}},
+            "spec": {"containers": [{"name": "app", "image": "app"}]},
+        });
+        self.sandbox.create(pod).expect("a pod");
+        let conditions = json!([{"type": "PodScheduled", "status": "False", "reason": "Unschedulable",
+            "lastTransitionTime": since}]);
+        let status = Patch::Merge(json!({"status": {"phase": "Pending", "conditions": conditions}}));
+        let api = Api::<k8s_openapi::api::core::v1::Pod>::namespaced(self.client.clone(), "default");
+        api.patch_status(name, &PatchParams::default(), &status).await.expect("patched");
+    }
+
+    pub(crate) async fn delete_pod(&self, name: &str) {
+        let api = Api::<k8s_openapi::api::core::v1::Pod>::namespaced(self.client.clone(), "default");
+        api.delete(name, &kube::api::DeleteParams::default()).await.expect("deleted");
+    }
+
     pub(crate) fn policies(&self) -> Api<ScalePolicy> {
         Api::namespaced(self.client.clone(), "default")
     }
