@@ -19,6 +19,7 @@
 //! - [`sandbox`]: a Kubernetes API in the process, for the demo and for tests
 //! - [`manifest`]: YAML files with a place for every field
 //! - [`clock`]: the only reader of time
+//! - [`zones`]: where the rules of time zones come from
 //! - [`cli`]: the command line
 //!
 //! ARCHITECTURE.md has the decisions behind this and their reasons.
@@ -33,3 +34,4 @@ pub mod policy;
 pub mod report;
 pub mod sandbox;
 pub mod simulation;
+pub mod zones;

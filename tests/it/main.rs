@@ -11,6 +11,7 @@ mod differential;
 mod kubectl;
 mod operator_memory;
 mod operator_sandbox;
+mod preview;
 mod prometheus;
 mod rules;
 mod simulate;

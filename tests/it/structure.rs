@@ -11,7 +11,7 @@ use serde_json::Value;
 use self::imports::{Named, Place};
 
 /// Each top-level module, with those that it may name beside itself. What is not listed is forbidden.
-const ALLOWED: [(&str, &[&str]); 12] = [
+const ALLOWED: [(&str, &[&str]); 13] = [
     ("api", &[]),
     ("clock", &[]),
     ("decision", &[]),
@@ -23,8 +23,20 @@ const ALLOWED: [(&str, &[&str]); 12] = [
     ("sandbox", &["api", "clock", "decision", "manifest", "policy", "simulation"]),
     (
         "cli",
-        &["api", "clock", "decision", "manifest", "operator", "policy", "report", "sandbox", "simulation"],
+        &[
+            "api",
+            "clock",
+            "decision",
+            "manifest",
+            "operator",
+            "policy",
+            "report",
+            "sandbox",
+            "simulation",
+            "zones",
+        ],
     ),
+    ("zones", &[]),
     ("main", &["cli"]),
     ("lib", &[]),
 ];
