@@ -16,7 +16,7 @@ use smallvec::SmallVec;
 
 pub use self::clocks::{ClockChange, Effect};
 use super::axis::{Axis, Period};
-use crate::decision::{Bounds, Cause, EdgeKind, EntryId, Policy, Replicas, Schedule, Timeline};
+use crate::decision::{Bounds, Cause, EdgeKind, EntryId, Policy, Replicas, Schedule, Timeline, Transition};
 
 /// The baseline of a policy over a range of time.
 #[derive(Clone, Debug)]
@@ -150,17 +150,16 @@ impl Change {
 
 /// The changes after `after`.
 fn changes(timeline: &Timeline, after: Timestamp) -> Vec<Change> {
-    let mut before = timeline.at(after);
-    let change = |transition: crate::decision::Transition| {
-        let now = timeline.at(transition.at);
-        let edges = timeline.edges_at(transition.at).iter();
+    let change = |transition: Transition| {
+        let Transition { at, floor, ceiling, .. } = transition;
+        let edges = timeline.edges_at(at).iter();
         let mut parts: SmallVec<[Part; 2]> =
             edges.map(|edge| Part { entry: edge.entry, event: edge.kind.into() }).collect();
-        let ramp = ramp(&before, &now);
+        let before = timeline.at(at.saturating_sub(SignedDuration::from_nanos(1)).unwrap_or(at));
+        let ramp = ramp(&before, &timeline.at(at));
         parts.extend(ramp.map(|entry| Part { entry, event: Event::Ramps }));
         parts.sort_unstable();
-        before = now;
-        Change { at: transition.at, floor: now.floor, ceiling: now.ceiling, parts }
+        Change { at, floor, ceiling, parts }
     };
     timeline.transitions_after(after).map(change).collect()
 }
