@@ -245,7 +245,7 @@ struct ClockDay {
 }
 
 #[rustfmt::skip]
-const CLOCK_DAYS: [ClockDay; 14] = [
+const CLOCK_DAYS: [ClockDay; 15] = [
     ClockDay {
         zone: "Europe/Berlin", entry: "cron: '0,30 2 * * *', for: 1h, replicas: 9",
         date: "2026-03-29", at: "2026-03-29T01:00:00Z", shift: "+1h",
@@ -325,15 +325,21 @@ const CLOCK_DAYS: [ClockDay; 14] = [
     },
     ClockDay {
         zone: "Africa/Casablanca", entry: "cron: '30 2 * * *', for: 15m, replicas: 4",
-        date: "2027-02-07", at: "2027-02-07T02:00:00Z", shift: "-1h",
+        date: "2026-02-15", at: "2026-02-15T02:00:00Z", shift: "-1h",
         effect: "02:30 comes twice; it fires at the first",
-        changes: &[("2027-02-07T01:30:00Z", "2027-02-07T02:30:00+01:00", 4), ("2027-02-07T01:45:00Z", "2027-02-07T02:45:00+01:00", 2)],
+        changes: &[("2026-02-15T01:30:00Z", "2026-02-15T02:30:00+01:00", 4), ("2026-02-15T01:45:00Z", "2026-02-15T02:45:00+01:00", 2)],
     },
     ClockDay {
         zone: "Africa/Casablanca", entry: "cron: '30 2 * * *', for: 15m, replicas: 4",
-        date: "2027-03-14", at: "2027-03-14T02:00:00Z", shift: "+1h",
+        date: "2026-03-22", at: "2026-03-22T02:00:00Z", shift: "+1h",
         effect: "02:30 does not exist on this day; it fires at 03:00",
-        changes: &[("2027-03-14T02:00:00Z", "2027-03-14T03:00:00+01:00", 4), ("2027-03-14T02:15:00Z", "2027-03-14T03:15:00+01:00", 2)],
+        changes: &[("2026-03-22T02:00:00Z", "2026-03-22T03:00:00+01:00", 4), ("2026-03-22T02:15:00Z", "2026-03-22T03:15:00+01:00", 2)],
+    },
+    ClockDay {
+        zone: "Africa/Casablanca", entry: "cron: '30 1 * * *', for: 15m, replicas: 4",
+        date: "2026-09-20", at: "2026-09-20T01:00:00Z", shift: "-1h",
+        effect: "01:30 comes twice; it fires at the first",
+        changes: &[("2026-09-20T00:30:00Z", "2026-09-20T01:30:00+01:00", 4), ("2026-09-20T00:45:00Z", "2026-09-20T01:45:00+01:00", 2)],
     },
 ];
 
@@ -366,6 +372,22 @@ fn a_clock_change_that_touches_nothing_is_not_mentioned() {
         let schedule = schedule("Europe/Berlin", &format!("{{name: a, {entry}}}"));
         let found = preview_json(&schedule, &["--from", "2026-03-28", "--days", "3"]);
         assert_eq!(found["clock_changes"], json!([]), "{entry}");
+    }
+}
+
+/// Since 2026-09-20 Morocco stays at UTC all year (tz database 2026f), so that its clocks no longer change for
+/// Ramadan; older rules had changes on 2027-02-07 and 2027-03-14.
+#[test]
+fn clocks_in_casablanca_stay_as_they_are_around_ramadan_2027() {
+    let schedule = schedule("Africa/Casablanca", "{name: a, cron: '30 2 * * *', for: 15m, replicas: 4}");
+    let found = preview_json(&schedule, &["--from", "2027-02-01", "--days", "50"]);
+    assert_eq!(found["clock_changes"], json!([]));
+    let changes = found["transitions"].as_array().expect("a list");
+    assert_eq!(changes.len(), 100);
+    for pair in changes.chunks(2) {
+        for (change, time) in pair.iter().zip(["T02:30:00+00:00", "T02:45:00+00:00"]) {
+            assert!(change["local"].as_str().is_some_and(|local| local.ends_with(time)), "{change}");
+        }
     }
 }
 

@@ -294,7 +294,7 @@ fn wall_of(time: Time, (low, high): (DateTime, DateTime)) -> Option<DateTime> {
     [low.date(), high.date()]
         .into_iter()
         .map(|date| date.to_datetime(time))
-        .find(|wall| (low..high).contains(&wall))
+        .find(|wall| (low..high).contains(wall))
 }
 
 /// The local times in a range that the entry's trigger names, on days on which it may fire.

@@ -2,34 +2,30 @@
 
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
+use smallvec::SmallVec;
 
 use super::{ClockChange, Preview};
-use crate::decision::{EntryId, Replicas};
+use crate::decision::EntryId;
 
 /// The preview as JSON text, with the version of the time zone database that it was worked out with.
 ///
 /// # Errors
 /// Never in practice: everything in it has a JSON form.
 pub fn text(preview: &Preview<'_>, tzdb: &str) -> serde_json::Result<String> {
-    let moment = |at, floor: Replicas, ceiling: Replicas, entries| Moment {
-        at,
-        local: Local(preview, at),
-        floor: floor.get(),
-        ceiling: ceiling.get(),
-        entries,
-    };
-    let names = |ids: &mut dyn Iterator<Item = EntryId>| ids.map(|id| preview.entry(id)).collect();
-    let (start, in_force) = (&preview.start, preview.in_force());
-    let changes = preview.changes.iter();
+    let start = &preview.start;
     let document = Document {
         policy: &preview.name,
         tzdb,
         from: preview.from,
         to: preview.to,
-        start: moment(preview.from, start.floor, start.ceiling, names(&mut in_force.into_iter())),
-        transitions: changes
-            .map(|change| moment(change.at, change.floor, change.ceiling, names(&mut change.entries())))
-            .collect(),
+        start: Moment {
+            at: preview.from,
+            local: Local(preview, preview.from),
+            floor: start.floor.get(),
+            ceiling: start.ceiling.get(),
+            entries: Names(preview, preview.in_force()),
+        },
+        transitions: Transitions(preview),
         clock_changes: preview
             .clock_changes
             .iter()
@@ -46,7 +42,7 @@ struct Document<'a> {
     from: Timestamp,
     to: Timestamp,
     start: Moment<'a>,
-    transitions: Vec<Moment<'a>>,
+    transitions: Transitions<'a>,
     clock_changes: Vec<ClockChangeRow<'a>>,
 }
 
@@ -56,7 +52,7 @@ struct Moment<'a> {
     local: Local<'a>,
     floor: i32,
     ceiling: i32,
-    entries: Vec<&'a str>,
+    entries: Names<'a>,
 }
 
 #[derive(Serialize)]
@@ -85,6 +81,32 @@ impl<'a> ClockChangeRow<'a> {
             shift: change.shift(),
             entries: change.effects.iter().map(touched).collect(),
         }
+    }
+}
+
+/// The changes, one at a time: five years may have a hundred thousand of them.
+struct Transitions<'a>(&'a Preview<'a>);
+
+impl Serialize for Transitions<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(preview) = *self;
+        serializer.collect_seq(preview.changes.iter().map(|change| Moment {
+            at: change.at,
+            local: Local(preview, change.at),
+            floor: change.floor.get(),
+            ceiling: change.ceiling.get(),
+            entries: Names(preview, change.entries().collect()),
+        }))
+    }
+}
+
+/// The names of entries.
+struct Names<'a>(&'a Preview<'a>, SmallVec<[EntryId; 2]>);
+
+impl Serialize for Names<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(preview, entries) = self;
+        serializer.collect_seq(entries.iter().map(|entry| preview.entry(*entry)))
     }
 }
 

@@ -1,5 +1,7 @@
 //! A preview in a terminal: a chart of floor and ceiling, a table of changes, and what clock changes do.
 
+use std::fmt::Write;
+
 use super::canvas::{Canvas, Ink, Panel};
 use super::{BETWEEN_LABELS, NARROWEST, part};
 use crate::report::preview::Preview;
@@ -109,9 +111,9 @@ fn clock_changes(preview: &Preview<'_>) -> String {
     let mut text = String::new();
     for change in &preview.clock_changes {
         let (date, zone, at) = (change.date, &change.zone, change.at);
-        text.push_str(&format!("\nClocks change on {date} in {zone}: {} at {at}\n", change.shift()));
+        let _ = writeln!(text, "\nClocks change on {date} in {zone}: {} at {at}", change.shift());
         for effect in &change.effects {
-            text.push_str(&format!("  {}: {}\n", printable(preview.entry(effect.entry)), effect.words));
+            let _ = writeln!(text, "  {}: {}", printable(preview.entry(effect.entry)), effect.words);
         }
     }
     text
