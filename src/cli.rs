@@ -5,6 +5,7 @@
 mod check;
 mod crd;
 mod demo;
+mod preview;
 mod run;
 mod sandbox;
 mod simulate;
@@ -34,6 +35,8 @@ enum Command {
     Crd,
     /// Show it: a day in a minute, the real operator against a sandbox
     Demo(demo::Args),
+    /// Show the coming baseline of a policy, offline: every change of floor and ceiling, and why
+    Preview(preview::Args),
     /// Try a policy against a day of traffic, offline
     Simulate(simulate::Args),
     /// Run the operator
@@ -95,6 +98,7 @@ pub fn run(cli: Cli, out: &mut dyn Write) -> Result<(), Failure> {
         Command::Check(args) => check::run(&args, out),
         Command::Crd => crd::run(out),
         Command::Demo(args) => demo::run(&args, out),
+        Command::Preview(args) => preview::run(&args, out),
         Command::Simulate(args) => simulate::run(&args, out),
         Command::Run(args) => run::run(args, out),
         Command::Sandbox(args) => sandbox::run(&args, out),

@@ -20,6 +20,7 @@
 //! - [`manifest`]: YAML files with a place for every field
 //! - [`clock`]: the only reader of time
 //! - [`labels`]: label selectors as text
+//! - [`zones`]: where the rules of time zones come from
 //! - [`cli`]: the command line
 //!
 //! ARCHITECTURE.md has the decisions behind this and their reasons.
@@ -35,3 +36,4 @@ pub mod policy;
 pub mod report;
 pub mod sandbox;
 pub mod simulation;
+pub mod zones;

@@ -4,9 +4,12 @@
 //!
 //! All charts show the same two panels over the same time: demand against what the ready replicas can
 //! carry, and below it the schedule's floor, the load's level and the replicas that came of them.
+//!
+//! A [`preview`] is what is to come: the schedule's floor and ceiling, without any load.
 
 pub mod csv;
 pub mod html;
+pub mod preview;
 pub mod svg;
 pub mod terminal;
 

@@ -142,7 +142,7 @@ pub(super) fn writable(file: &Path) -> Result<(), Failure> {
 }
 
 /// As wide as `COLUMNS` says, within reason.
-fn terminal_width() -> usize {
+pub(super) fn terminal_width() -> usize {
     let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
     columns.unwrap_or(100).clamp(60, 200)
 }

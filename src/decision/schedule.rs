@@ -111,7 +111,7 @@ pub struct Edge {
 }
 
 /// Whether an entry starts or ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum EdgeKind {
     /// It comes into force.
     Start,

@@ -12,6 +12,8 @@ use super::svg;
 use super::text::{escape, second};
 use crate::simulation::Run;
 
+pub mod preview;
+
 const STYLE: &str = include_str!("html/style.css");
 const SCRIPT: &str = include_str!("html/hover.js");
 

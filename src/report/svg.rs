@@ -11,6 +11,7 @@ use super::text::{escape, grouped};
 use crate::simulation::{Row, Run};
 
 pub(super) mod path;
+pub(super) mod preview;
 
 /// The picture's width and height in its own units.
 pub(super) const SIZE: (f64, f64) = (960.0, 560.0);

@@ -13,6 +13,7 @@ use super::text::printable;
 use crate::simulation::Run;
 
 mod canvas;
+pub mod preview;
 
 /// The least width of a chart; narrower ones are as wide as this.
 const NARROWEST: usize = 40;

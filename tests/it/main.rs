@@ -12,6 +12,7 @@ mod kubectl;
 mod operator_load;
 mod operator_memory;
 mod operator_sandbox;
+mod preview;
 mod prometheus;
 mod rules;
 mod simulate;

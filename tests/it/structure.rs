@@ -24,8 +24,20 @@ const ALLOWED: [(&str, &[&str]); 13] = [
     ("sandbox", &["api", "clock", "decision", "labels", "manifest", "policy", "simulation"]),
     (
         "cli",
-        &["api", "clock", "decision", "manifest", "operator", "policy", "report", "sandbox", "simulation"],
+        &[
+            "api",
+            "clock",
+            "decision",
+            "manifest",
+            "operator",
+            "policy",
+            "report",
+            "sandbox",
+            "simulation",
+            "zones",
+        ],
     ),
+    ("zones", &[]),
     ("main", &["cli"]),
     ("lib", &[]),
 ];

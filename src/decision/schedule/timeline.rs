@@ -185,6 +185,15 @@ impl Timeline {
         self.edges.get(first..last).unwrap_or_default()
     }
 
+    /// The starts and ends of entries after one instant and before another, in their order. Those that lie
+    /// outside of the range are there as far as the longest ramp reaches.
+    #[must_use]
+    pub fn edges_between(&self, after: Timestamp, before: Timestamp) -> &[Edge] {
+        let first = self.edges.partition_point(|edge| edge.at <= after);
+        let last = self.edges.partition_point(|edge| edge.at < before);
+        self.edges.get(first..last).unwrap_or_default()
+    }
+
     /// How many edges the range has.
     pub(super) fn edge_count(&self) -> usize {
         self.edges.len()

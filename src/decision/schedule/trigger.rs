@@ -63,7 +63,8 @@ impl Entry {
 
     /// When the firings up to `at` have all ended; `None` for steps and before any firing. A window that
     /// fires again while it is active goes on to the later end.
-    pub(super) fn end_of_firings(&self, at: Timestamp) -> Option<Timestamp> {
+    #[must_use]
+    pub fn end_of_firings(&self, at: Timestamp) -> Option<Timestamp> {
         let end = self.end(self.latest(at)?)?;
         let Extent::Until(time) = self.extent else { return Some(end) };
         // Later firings end later, with one exception: a firing at the very time of day at which the entry

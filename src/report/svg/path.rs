@@ -5,6 +5,8 @@
 
 use std::fmt::Write;
 
+use jiff::Timestamp;
+
 use super::super::axis::{Axis, Period};
 use super::super::columns::columns;
 use crate::simulation::{Row, Run};
@@ -47,11 +49,16 @@ pub(super) struct Steps {
 impl Steps {
     /// The steps of what `value` says about each row; `None` is a gap.
     pub(super) fn of(frame: &Frame, run: &Run, value: impl Fn(&Row) -> Option<f64>) -> Self {
+        Self::along(frame, run.rows.iter().map(|row| (row.at, value(row))))
+    }
+
+    /// The steps of values that hold from an instant on; `None` is a gap.
+    pub(super) fn along(frame: &Frame, values: impl Iterator<Item = (Timestamp, Option<f64>)>) -> Self {
         let mut steps = Self { stretches: Vec::new(), ends: Vec::new(), bottom: frame.panel.1 };
         let mut open = false;
-        for row in &run.rows {
-            let x = frame.x(frame.period.place(row.at));
-            match value(row) {
+        for (at, value) in values {
+            let x = frame.x(frame.period.place(at));
+            match value {
                 Some(value) => {
                     if !open {
                         steps.stretches.push(Vec::new());

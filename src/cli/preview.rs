@@ -1,0 +1,173 @@
+//! `tidetable preview`: the coming baseline of a policy, offline.
+
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+use jiff::civil::{Date, DateTime};
+use jiff::tz::{AmbiguousOffset, TimeZone};
+use jiff::{Timestamp, ToSpan};
+
+use super::Failure;
+use super::simulate::{terminal_width, writable, write};
+use crate::clock::Clock;
+use crate::manifest::{self, Document, Mistake, Mistakes, PolicyManifest};
+use crate::report::preview::{Preview, json};
+use crate::report::{html, terminal};
+use crate::zones;
+
+/// Arguments of `tidetable preview`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// A YAML file with one ScalePolicy; other kinds in it are passed over
+    #[arg(value_name = "POLICY.yaml")]
+    policy: PathBuf,
+    /// Look ahead from here: an instant (RFC 3339), or a date or date and time in the zone shown, such as
+    /// 2026-03-29 or 2026-03-29T07:00 [default: now]
+    #[arg(long, value_name = "TIME")]
+    from: Option<String>,
+    /// Look ahead this many days of the zone shown
+    #[arg(long, value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(i32).range(1..=3660))]
+    days: i32,
+    /// Show times of this zone [default: the schedule's]
+    #[arg(long, value_name = "ZONE")]
+    zone: Option<String>,
+    /// Write one self-contained page
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    /// What to print
+    #[arg(long, value_enum, default_value_t = Output::Table)]
+    output: Output,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Output {
+    /// A chart, the changes and the clock changes, for people
+    Table,
+    /// The changes and the clock changes, for programs
+    Json,
+}
+
+pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
+    let manifest = read(&args.policy)?;
+    let zone = zone(args, &manifest)?;
+    let from = match &args.from {
+        Some(text) => instant(text, &zone).ok_or_else(|| not_a_time(text))?,
+        None => whole_second(Clock::real().now()),
+    };
+    let to = from.to_zoned(zone.clone()).checked_add(args.days.days());
+    let to = to.map_or(Timestamp::MAX, |to| to.timestamp());
+    if let Some(file) = &args.html {
+        writable(file)?;
+    }
+    for calendar in &manifest.policy.missing_calendars {
+        eprintln!("{}: calendar {calendar} is not there; shown as without its dates", args.policy.display());
+    }
+    let preview = Preview::new(name(&manifest), &manifest.policy, zone, from, to);
+    let tzdb = zones::bundled_version();
+    if let Some(file) = &args.html {
+        write(file, &html::preview::page(&preview, tzdb))?;
+    }
+    let text = match args.output {
+        Output::Table => {
+            let color = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+            terminal::preview::text(&preview, terminal_width(), color)
+        }
+        Output::Json => {
+            let failed = |error| Failure::Runtime(format!("can't write the preview: {error}"));
+            json::text(&preview, tzdb).map_err(failed)? + "\n"
+        }
+    };
+    // In one piece: standard output would be flushed after every line.
+    out.write_all(text.as_bytes())?;
+    out.flush()?;
+    Ok(())
+}
+
+/// The one policy of a file, which has a schedule.
+fn read(file: &Path) -> Result<PolicyManifest, Mistakes> {
+    let documents = manifest::read(file)?;
+    let policies: Vec<&Document> = documents.iter().filter(|document| document.is_policy()).collect();
+    let (mut good, mut mistakes) = (Vec::new(), Vec::new());
+    for document in &policies {
+        match document.policy() {
+            Ok(manifest) => good.push(manifest),
+            Err(Mistakes(found)) => mistakes.extend(found),
+        }
+    }
+    if !mistakes.is_empty() {
+        return Err(Mistakes(mistakes));
+    }
+    let refused = |document: Option<&Document>, path: &str, problem: &str| match document {
+        Some(document) => document.mistake(path, problem),
+        None => {
+            Mistake { file: file.to_owned(), place: None, path: String::new(), problem: problem.to_owned() }
+        }
+    };
+    match (good.pop(), policies.as_slice()) {
+        (Some(manifest), [_]) if manifest.resource.spec.schedule.is_some() => Ok(manifest),
+        (Some(_), [policy]) => {
+            let problem = "the policy has no schedule, so there is no baseline to look ahead on";
+            Err(refused(Some(policy), "spec", problem).into())
+        }
+        (_, [_, second, ..]) => {
+            let problem = "a second ScalePolicy; a preview is of one policy, so give it a file of its own";
+            Err(refused(Some(second), "", problem).into())
+        }
+        (_, [] | [_]) => {
+            Err(refused(documents.first(), "", "no ScalePolicy (kind: ScalePolicy) in this file").into())
+        }
+    }
+}
+
+fn name(manifest: &PolicyManifest) -> String {
+    let metadata = &manifest.resource.metadata;
+    let name = metadata.name.as_deref().unwrap_or_default();
+    match &metadata.namespace {
+        Some(namespace) => format!("{namespace}/{name}"),
+        None => name.to_owned(),
+    }
+}
+
+/// The zone in which times are shown.
+fn zone(args: &Args, manifest: &PolicyManifest) -> Result<TimeZone, Failure> {
+    let schedule = manifest.resource.spec.schedule.as_ref();
+    let name = args.zone.as_deref().or(schedule.map(|schedule| schedule.time_zone.as_str())).unwrap_or("UTC");
+    jiff::tz::db().get(name).map_err(|_| {
+        let problem = "is not a time zone of the IANA database, such as Europe/Berlin or UTC";
+        Failure::BadInput(format!("--zone: {name:?} {problem}"))
+    })
+}
+
+fn not_a_time(text: &str) -> Failure {
+    let right =
+        "an instant (2026-03-29T07:00:00Z), a date (2026-03-29) or a local date and time (2026-03-29T07:00)";
+    Failure::BadInput(format!("--from: {text:?} is not {right}"))
+}
+
+/// The instant that `--from` names. A local time that comes twice is the first; one that a clock change
+/// leaves out is the first instant after the gap.
+fn instant(text: &str, zone: &TimeZone) -> Option<Timestamp> {
+    if let Ok(at) = text.parse::<Timestamp>() {
+        return Some(at);
+    }
+    // The parser of dates would overlook a time or a zone behind the date.
+    let wall = match text.len() {
+        10 => text.parse::<Date>().ok()?.to_datetime(jiff::civil::Time::midnight()),
+        16 | 19 => text.parse::<DateTime>().ok()?,
+        _ => return None,
+    };
+    let ambiguous = zone.to_ambiguous_timestamp(wall);
+    match ambiguous.offset() {
+        AmbiguousOffset::Unambiguous { offset } | AmbiguousOffset::Fold { before: offset, .. } => {
+            offset.to_timestamp(wall).ok()
+        }
+        AmbiguousOffset::Gap { after, .. } => {
+            // Read with the offset that holds after the gap, the local time lies before the gap's end.
+            Some(zone.following(after.to_timestamp(wall).ok()?).next()?.timestamp())
+        }
+    }
+}
+
+fn whole_second(at: Timestamp) -> Timestamp {
+    Timestamp::from_second(at.as_second()).unwrap_or(at)
+}
