@@ -52,11 +52,12 @@ pub(crate) fn fill_defaults(resource: &ResourceType, object: &mut Value) {
                 spec,
                 json!({
                     "replicas": 1,
-                    "strategy": {"type": "RollingUpdate"},
+                    "strategy": {},
                     "revisionHistoryLimit": 10,
                     "progressDeadlineSeconds": 600,
                 }),
             );
+            defaults(fields(&mut spec["strategy"]), json!({"type": "RollingUpdate"}));
             if spec["strategy"]["type"] == "RollingUpdate" {
                 let rolling = object_at(&mut spec["strategy"], "rollingUpdate");
                 defaults(rolling, json!({"maxUnavailable": "25%", "maxSurge": "25%"}));

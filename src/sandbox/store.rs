@@ -7,7 +7,9 @@
 //!
 //! One lock guards everything. It is held for lookups and inserts alone, never across an `.await`.
 
-use std::collections::{BTreeMap, VecDeque};
+mod changes;
+
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Value, json};
@@ -15,6 +17,9 @@ use tokio::sync::watch;
 
 use super::json::object_at;
 use crate::clock::Clock;
+
+use changes::Log;
+pub use changes::{Change, Event, Watch};
 
 /// The version of a fresh store. Anything below has been forgotten before anyone asked.
 const FIRST_VERSION: u64 = 100;
@@ -43,37 +48,6 @@ struct State {
 }
 
 type Key = (String, String, String);
-
-#[derive(Debug)]
-struct Log {
-    /// The newest version whose events are forgotten.
-    forgotten: u64,
-    events: VecDeque<Arc<Event>>,
-}
-
-/// What happened to an object.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Change {
-    /// It is new.
-    Added,
-    /// It was replaced.
-    Modified,
-    /// It is gone.
-    Deleted,
-}
-
-/// One change of one object.
-#[derive(Clone, Debug)]
-pub struct Event {
-    /// The version at which it happened.
-    pub version: u64,
-    /// What happened.
-    pub change: Change,
-    /// The object after the change; its last state, at the new version, when it was deleted.
-    pub object: Arc<Value>,
-    /// The object before a modification.
-    pub previous: Option<Arc<Value>>,
-}
 
 /// Why the store didn't do what it was asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -244,12 +218,7 @@ impl Store {
     /// Follows the changes of a resource after `version` (the one a list was read at).
     #[must_use]
     pub fn watch(&self, resource: &str, version: u64) -> Watch {
-        Watch {
-            store: self.clone(),
-            resource: resource.to_owned(),
-            version,
-            news: self.0.changed.subscribe(),
-        }
+        Watch::new(self, resource, version, self.0.changed.subscribe())
     }
 
     /// A name that no object had before, from a prefix.
@@ -317,73 +286,10 @@ impl Store {
             Change::Added | Change::Modified => state.objects.insert(key, Arc::clone(&object)),
             Change::Deleted => state.objects.remove(&key),
         };
-        let log = state
-            .logs
-            .entry(resource)
-            .or_insert_with(|| Log { forgotten: FIRST_VERSION - 1, events: VecDeque::new() });
-        log.events.push_back(Arc::new(Event { version, change, object: Arc::clone(&object), previous }));
-        if log.events.len() > self.0.remembered
-            && let Some(oldest) = log.events.pop_front()
-        {
-            log.forgotten = oldest.version;
-        }
+        let event = Event { version, change, object: Arc::clone(&object), previous };
+        state.logs.entry(resource).or_default().remember(event, self.0.remembered);
         self.0.changed.send_replace(version);
         object
-    }
-}
-
-/// The changes of one resource, in order.
-#[derive(Debug)]
-pub struct Watch {
-    store: Store,
-    resource: String,
-    version: u64,
-    news: watch::Receiver<u64>,
-}
-
-impl Watch {
-    /// The next change, waited for.
-    ///
-    /// # Errors
-    /// [`StoreError::Forgotten`] when the watcher is too far behind; it has to list again.
-    pub async fn next(&mut self) -> Result<Arc<Event>, StoreError> {
-        loop {
-            if let Some(event) = self.poll()? {
-                return Ok(event);
-            }
-            // The sender lives in the store, which `self` holds.
-            let _ = self.news.changed().await;
-        }
-    }
-
-    /// The next change if it has happened.
-    ///
-    /// # Errors
-    /// As for [`Watch::next`].
-    pub fn poll(&mut self) -> Result<Option<Arc<Event>>, StoreError> {
-        self.news.mark_unchanged();
-        let state = self.store.state();
-        let forgotten = state.logs.get(&self.resource).map_or(FIRST_VERSION - 1, |log| log.forgotten);
-        if self.version < forgotten {
-            return Err(StoreError::Forgotten { requested: self.version, oldest: forgotten });
-        }
-        let Some(log) = state.logs.get(&self.resource) else {
-            self.version = self.version.max(state.version);
-            return Ok(None);
-        };
-        let next = log.events.partition_point(|event| event.version <= self.version);
-        if let Some(event) = log.events.get(next) {
-            self.version = event.version;
-            return Ok(Some(Arc::clone(event)));
-        }
-        self.version = self.version.max(state.version);
-        Ok(None)
-    }
-
-    /// The version up to which everything has been seen.
-    #[must_use]
-    pub fn version(&self) -> u64 {
-        self.version
     }
 }
 

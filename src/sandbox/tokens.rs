@@ -7,11 +7,10 @@ use serde_json::{Value, json};
 use super::access::Attributes;
 use super::error::{ApiError, FieldError};
 use super::json::{object_at, text_at};
+use super::rbac;
 use super::reading::find;
-use super::request::content_type;
 use super::server::{Answer, Call, Server};
 use super::writing::body_of;
-use super::{protobuf, rbac};
 
 /// How long a token is good for unless the request says otherwise, in seconds.
 const USUAL_LIFE: i64 = 3600;
@@ -25,11 +24,7 @@ const AUDIENCE: &str = "https://kubernetes.default.svc";
 
 /// Gives a token to a service account.
 pub(crate) fn request(server: &Server, call: &Call) -> Result<Answer, ApiError> {
-    let mut object = match content_type(&call.headers) {
-        protobuf::MEDIA_TYPE => protobuf::token_request(&call.body)
-            .ok_or_else(|| ApiError::bad_request("the body is no TokenRequest in protobuf"))?,
-        _ => body_of(call)?.value,
-    };
+    let mut object = body_of(call)?.value;
     let account = find(server, call)?;
     let life = object["spec"]["expirationSeconds"].as_i64().unwrap_or(USUAL_LIFE);
     let bound = match life {

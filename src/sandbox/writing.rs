@@ -13,6 +13,7 @@ use super::events;
 use super::json::{self, Parsed, object_at, text_at};
 use super::managers::{self, Manager};
 use super::objects::{Write, Written};
+use super::protobuf::{self, ProtobufError};
 use super::reading::{find, namespace, presenter, selector};
 use super::request::content_type;
 use super::resources::ScalePaths;
@@ -225,6 +226,7 @@ pub(crate) fn body_of(call: &Call) -> Result<Parsed, ApiError> {
     let parsed = match content_type(&call.headers) {
         "application/json" | "" => json::parse(&call.body),
         "application/yaml" => json::parse_yaml(&call.body),
+        protobuf::MEDIA_TYPE => return from_protobuf(&call.body),
         _ => {
             return Err(ApiError::unsupported_media_type(
                 "application/json, application/yaml, application/vnd.kubernetes.protobuf",
@@ -244,6 +246,16 @@ pub(crate) fn body_of(call: &Call) -> Result<Parsed, ApiError> {
         return Err(ApiError::bad_request("the body is not an object"));
     }
     Ok(parsed)
+}
+
+fn from_protobuf(body: &[u8]) -> Result<Parsed, ApiError> {
+    match protobuf::object(body) {
+        Ok(value) => Ok(plain(value)),
+        Err(ProtobufError::UnknownKind(_)) => {
+            Err(ApiError::unsupported_media_type("application/json, application/yaml"))
+        }
+        Err(error) => Err(ApiError::bad_request(error.to_string())),
+    }
 }
 
 fn plain(value: Value) -> Parsed {

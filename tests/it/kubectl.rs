@@ -233,6 +233,76 @@ async fn a_kustomization_of_plain_kinds_is_applied_and_its_namespace_deleted() -
         .await
 }
 
+/// These commands send protobuf.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_kubectl_creates_without_a_file_is_created() -> Checked {
+    let (_sandbox, kubectl) = started().await?;
+    kubectl
+        .follow(&[
+            ("create ns x", &["namespace/x created"]),
+            ("!create ns x", &["namespaces \"x\" already exists"]),
+            ("!create ns Capitals", &["Namespace \"Capitals\" is invalid: metadata.name: Invalid value"]),
+            ("get ns x -o jsonpath={.metadata.labels}{.status.phase}", &["\"x\"}Active"]),
+            ("create ns y --dry-run=server", &["namespace/y created (server dry run)"]),
+            ("!get ns y", &["not found"]),
+            (
+                "create deployment web -n x --image=nginx --image=proxy:1 --replicas=2 --port=80",
+                &["deployment.apps/web created"],
+            ),
+            (
+                "get deploy web -n x -o jsonpath={.spec.replicas}{..image}{..containerPort}{..matchLabels.app}",
+                &["2nginx proxy:180web"],
+            ),
+            (
+                "get deploy web -n x -o jsonpath={.metadata.managedFields[*].manager}{.spec.strategy.type}",
+                &["kubectl-createRollingUpdate"],
+            ),
+            ("scale deploy web -n x --replicas=5", &["scaled"]),
+            ("create deployment none --image=nginx --replicas=0 -- sleep 1d", &["created"]),
+            ("get deploy none -o jsonpath={.spec.replicas}{..command}", &["0[\"sleep\",\"1d\"]"]),
+            ("!create deployment web -n absent --image=nginx", &["namespaces \"absent\" not found"]),
+            ("create configmap c --from-literal=a=b --from-literal=empty=", &["configmap/c created"]),
+            ("get cm c -o jsonpath={.data}", &["{\"a\":\"b\",\"empty\":\"\"}"]),
+            ("create secret generic s --from-literal=a=b", &["secret/s created"]),
+            ("get secret s -o jsonpath={.type}{.data}", &["Opaque{\"a\":\"Yg==\"}"]),
+            ("create serviceaccount agent", &["serviceaccount/agent created"]),
+            ("create token agent --duration=20m", &[]),
+            (
+                "create role reader --verb=get,list --resource=pods,deployments.apps/scale",
+                &["role.rbac.authorization.k8s.io/reader created"],
+            ),
+            (
+                "get role reader -o jsonpath={.rules}",
+                &["\"apiGroups\":[\"\"],\"resources\":[\"pods\"],\"verbs\":[\"get\",\"list\"]"],
+            ),
+            (
+                "create rolebinding reader --role=reader --serviceaccount=default:agent --user=ada",
+                &["rolebinding.rbac.authorization.k8s.io/reader created"],
+            ),
+            ("describe rolebinding reader", &["Kind: Role Name: reader", "ServiceAccount agent default"]),
+            (
+                "create clusterrole health --verb=get --non-resource-url=/healthz",
+                &["clusterrole.rbac.authorization.k8s.io/health created"],
+            ),
+            (
+                "create clusterrole all --aggregation-rule=a=b",
+                &["clusterrole.rbac.authorization.k8s.io/all created"],
+            ),
+            ("get clusterrole all -o jsonpath={.aggregationRule}", &["{\"matchLabels\":{\"a\":\"b\"}}"]),
+            (
+                "create clusterrolebinding health --clusterrole=health --group=all",
+                &["clusterrolebinding.rbac.authorization.k8s.io/health created"],
+            ),
+            ("describe clusterrolebinding health", &["Kind: ClusterRole Name: health", "Group all"]),
+            ("create service clusterip web --tcp=80:8080", &["service/web created"]),
+            ("get svc web -o jsonpath={.spec.ports[0].targetPort}", &["8080"]),
+            ("create pdb web --selector=app=web --min-available=50%", &["poddisruptionbudget.policy/web created"]),
+            ("get pdb web -o jsonpath={.spec.minAvailable}", &["50%"]),
+            ("auth can-i get pods", &["yes"]),
+        ])
+        .await
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_watch_prints_changes_as_they_happen() -> Checked {
     let (sandbox, kubectl) = started().await?;
