@@ -26,6 +26,48 @@ fn main() {
         (0..calls).filter(|i| day.policy.schedule.baseline(at(*i)).next.is_some()).count()
     });
     println!("baseline_lookup {:.0} ns", lookups.as_secs_f64() * 1e9 / f64::from(calls));
+    compiled_schedules(runs);
+}
+
+/// A lookup in a compiled schedule of ten entries, and five years of one with fifty.
+fn compiled_schedules(runs: usize) {
+    let from: jiff::Timestamp = "2026-11-23T00:00:00Z".parse().expect("an instant");
+    let days = |days: i64| from + jiff::SignedDuration::from_hours(24 * days);
+    let ten = schedule(10);
+    let timeline = ten.timeline(from, days(28));
+    let calls = 100_000_u32;
+    let lookups = median(runs, || {
+        let at = |i: u32| from + Duration::from_secs(u64::from(i) * 7919 % (28 * 86_400));
+        (0..calls).filter(|i| timeline.at(std::hint::black_box(at(*i))).pinned).count()
+    });
+    println!("compiled_baseline_lookup {:.0} ns", lookups.as_secs_f64() * 1e9 / f64::from(calls));
+    let fifty = schedule(50);
+    let five_years = median(runs, || fifty.timeline(from, days(1826)).transitions().count());
+    figure("timeline_50_entries_5_years", five_years, "ms");
+    let count = fifty.timeline(from, days(1826)).transitions().count();
+    println!("timeline_50_entries_5_years_transitions {count} changes");
+}
+
+/// Daily steps and windows, the kinds in turn.
+fn schedule(entries: usize) -> tidetable::decision::Schedule {
+    let entry = |i: usize| {
+        let (minute, hour, count) = (i * 7 % 60, i * 5 % 24, 2 + i * 3 % 60);
+        let shape = match i % 3 {
+            0 => String::new(),
+            1 => ", for: 2h30m".to_owned(),
+            _ => format!(", until: '{:02}:15'", (hour + 3) % 24),
+        };
+        format!("- {{name: e{i}, cron: '{minute} {hour} * * *', replicas: {count}{shape}}}")
+    };
+    let entries: Vec<String> = (0..entries).map(entry).collect();
+    let text = format!(
+        "apiVersion: tidetable.dev/v1alpha1\nkind: ScalePolicy\nmetadata: {{name: web}}\nspec:\n  \
+         scaleTargetRef: {{apiVersion: apps/v1, kind: Deployment, name: web}}\n  maxReplicas: 80\n  \
+         schedule:\n    timeZone: Europe/Berlin\n    entries:\n    {}\n",
+        entries.join("\n    ")
+    );
+    let manifest = tidetable::manifest::parse_policy(Path::new("bench.yaml"), &text).expect("a good policy");
+    manifest.policy.schedule
 }
 
 /// One decision with a warm history: a schedule, one metric, full damping.
