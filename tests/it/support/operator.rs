@@ -55,6 +55,18 @@ impl Stage {
         Self { sandbox, client, clock, evaluations, shutdown, operator }
     }
 
+    /// As [`Stage::with`], but with another interval between ticks, and without sources.
+    pub(crate) async fn with_interval(origin: &str, objects: &[Value], interval: Duration) -> Self {
+        let mut stage = Self::with(origin, &[], "{}").await;
+        stage.end_operator().await;
+        for object in objects {
+            stage.sandbox.create(object.clone()).expect("a valid object");
+        }
+        let options = options(stage.client.clone(), &stage.clock, "{}");
+        (stage.operator, stage.evaluations, stage.shutdown) = run(OperatorOptions { interval, ..options });
+        stage
+    }
+
     /// As [`Stage::with`], but answers to writes of the operator get lost as `fault` says.
     pub(crate) async fn with_fault(
         origin: &str,
@@ -193,17 +205,24 @@ pub(crate) type Started =
     (JoinHandle<Result<(), OperatorError>>, UnboundedReceiver<Evaluation>, CancellationToken);
 
 pub(crate) fn start(client: Client, clock: &Clock, config: &str) -> Started {
-    let (sender, evaluations) = unbounded_channel();
+    run(options(client, clock, config))
+}
+
+fn options(client: Client, clock: &Clock, config: &str) -> OperatorOptions {
     let config = Config::parse(config).expect("a configuration");
-    let options = OperatorOptions {
+    OperatorOptions {
         clock: clock.clone(),
         sources: Sources::new(&config.sources).expect("sources"),
-        evaluations: Some(sender),
         kube_timeout: Duration::from_secs(3),
         ..OperatorOptions::new(client)
-    };
+    }
+}
+
+fn run(options: OperatorOptions) -> Started {
+    let (sender, evaluations) = unbounded_channel();
     let shutdown = CancellationToken::new();
-    (tokio::spawn(Operator::new(options).run(shutdown.clone())), evaluations, shutdown)
+    let operator = Operator::new(OperatorOptions { evaluations: Some(sender), ..options });
+    (tokio::spawn(operator.run(shutdown.clone())), evaluations, shutdown)
 }
 
 pub(crate) fn deployment(name: &str, replicas: i32) -> Value {
