@@ -329,3 +329,30 @@ schedule:
         assert!(baseline.floor >= Replicas::new(1), "{instant}");
     }
 }
+
+/// croner says the same of every expression that means the same to it, where no clocks change.
+#[test]
+fn croner_agrees_in_utc() {
+    use croner::parser::{CronParser, Seconds, Year};
+    use proptest::test_runner::TestRunner;
+
+    let expression = (field(0, 59), field(0, 23), field(1, 31), field(1, 12), field(0, 6));
+    let parser = CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build();
+    let from = at("2024-01-01T00:00:00Z");
+    let test = |((minute, hour, day, month, weekday), seconds): ((_, _, String, _, String), i64)| {
+        // With both days restricted and one of them beginning with `*`, cron means both and croner either.
+        if day.starts_with("*/") || weekday.starts_with("*/") {
+            return Ok(());
+        }
+        let text = format!("{minute} {hour} {day} {month} {weekday}");
+        let (Ok(ours), Ok(theirs)) = (parse_cron(&text), parser.parse(&text)) else { return Ok(()) };
+        let now = from + SignedDuration::from_secs(seconds);
+        let zoned = now.to_zoned(TimeZone::UTC);
+        let next = theirs.find_next_occurrence(&zoned, false).ok().map(|next| next.timestamp());
+        prop_assert_eq!(ours.next(&TimeZone::UTC, now), next, "{} after {}", text, now);
+        let latest = theirs.find_previous_occurrence(&zoned, true).ok().map(|latest| latest.timestamp());
+        prop_assert_eq!(ours.latest(&TimeZone::UTC, now), latest, "{} at {}", text, now);
+        Ok(())
+    };
+    TestRunner::new(cases(300)).run(&(expression, 0_i64..4 * 365 * 86_400), test).expect("agreement");
+}
