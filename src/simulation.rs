@@ -41,6 +41,8 @@ pub struct Scenario {
     pub from: Timestamp,
     /// How long it runs.
     pub length: Duration,
+    /// How long it was meant to run, when its trace ends earlier.
+    pub cut_from: Option<Duration>,
     /// The time between ticks.
     pub interval: Duration,
     /// What comes in.

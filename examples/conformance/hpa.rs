@@ -136,7 +136,7 @@ pub(crate) fn golden_oneshot(row: &Value) -> Verdict {
     match row["kind"].as_str() {
         Some("rate") => behavior_rate(row),
         Some("stabilize") => stabilize_behavior(row),
-        Some(_) | None => Verdict::NotRun("unknown kind"),
+        Some(_) | None => Verdict::Failed(format!("unknown kind {}", row["kind"])),
     }
 }
 

@@ -5,8 +5,8 @@ use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 
 use super::Failure;
 use crate::policy::parse_duration;
@@ -81,6 +81,16 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
     let scenario = scenario::read(&args.scenario, &overrides)?;
     for file in [&args.csv, &args.html, &args.svg].into_iter().flatten() {
         writable(file)?;
+    }
+    if let Some(asked) = scenario.cut_from {
+        let [asked, length] =
+            [asked, scenario.length].map(|span| SignedDuration::try_from(span).unwrap_or_default());
+        let from = scenario.from;
+        // Nothing else may fail because nobody reads warnings.
+        let _ = writeln!(
+            std::io::stderr(),
+            "warning: the trace ends {length:#} after {from}; the scenario asks for {asked:#}"
+        );
     }
     let zone = zone(&scenario);
     let run = simulation::run(&scenario);

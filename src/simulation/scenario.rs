@@ -96,15 +96,17 @@ pub fn parse(
     }
     let Read { plant, interval, length, from, parts } = read;
     let scale = overrides.scale.unwrap_or(1.0);
+    let asked = length;
     let (from, length, traffic) = if let Some(trace) = &overrides.trace {
         replay(trace, scale, overrides, length, &manifest.resource)?
     } else {
         let from = overrides.from.unwrap_or(from);
         (from, length, synthetic::traffic(&parts, scale, from, length))
     };
+    let cut_from = (asked > length).then_some(asked);
     let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let PolicyManifest { policy, resource } = manifest;
-    Ok(Scenario { name, policy, resource, policy_text, from, length, interval, traffic, plant })
+    Ok(Scenario { name, policy, resource, policy_text, from, length, cut_from, interval, traffic, plant })
 }
 
 /// The mistakes of a scenario and of the policy that it names.

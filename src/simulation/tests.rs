@@ -21,6 +21,7 @@ fn scenario(policy: &str, traffic: Traffic, hours: u64) -> Scenario {
         policy_text: yaml,
         from: at(START),
         length: Duration::from_secs(hours * 3600),
+        cut_from: None,
         interval: Duration::from_secs(15),
         traffic,
         plant: PlantSpec {
@@ -169,11 +170,22 @@ fn means_are_exact_over_pieces_regular_or_not() {
         ("timestamp,qps\n1,NaN\n", "trace.csv:2: \"NaN\" is not a rate"),
         ("timestamp,qps\nnoon,2\n", "trace.csv:2: \"noon\" is neither"),
         ("timestamp,qps\n1\n", "trace.csv:2: expected timestamp,qps"),
+        ("timestamp,qps\n1,1e308\n", "trace.csv:2: \"1e308\" is not a rate"),
     ] {
         std::fs::write(&file, text).expect("written");
         let error = Traffic::from_csv(&file, 1.0).expect_err(text).to_string();
         assert!(error.contains(expected), "{error}");
     }
+}
+
+#[test]
+fn a_trace_that_reaches_the_end_of_time_ends_there() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("trace.csv");
+    std::fs::write(&file, "timestamp,qps\n9999-12-29T00:00:00Z,1\n9999-12-30T00:00:00Z,2\n")
+        .expect("written");
+    let traffic = Traffic::from_csv(&file, 1.0).expect("a trace");
+    assert_eq!(traffic.end(), Timestamp::MAX);
 }
 
 #[test]

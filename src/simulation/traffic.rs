@@ -27,6 +27,9 @@ struct Piece {
     before: f64,
 }
 
+/// The highest rate of a trace, in requests per second: as many for ten thousand years can still be added up.
+const HIGHEST_RATE: f64 = 1e12;
+
 /// A trace that can't be used.
 #[derive(Debug, thiserror::Error)]
 #[error("{file}{}: {problem}", .line.map(|line| format!(":{line}")).unwrap_or_default())]
@@ -91,11 +94,11 @@ impl Traffic {
             if row.trim().is_empty() || (index == 0 && row.starts_with(|first: char| first.is_alphabetic())) {
                 continue;
             }
-            let (at, qps) = parse_row(row).map_err(|problem| error(number, problem))?;
+            let (at, qps) = parse_row(row, scale).map_err(|problem| error(number, problem))?;
             if points.last().is_some_and(|(last, _)| *last >= at) {
                 return Err(error(number, "rows must be in order of time, without repetitions".to_owned()));
             }
-            points.push((at, qps * scale));
+            points.push((at, qps));
         }
         if points.is_empty() {
             return Err(error(None, "no rows; expected a header timestamp,qps and rows below it".to_owned()));
@@ -152,7 +155,8 @@ impl Traffic {
     }
 }
 
-fn parse_row(row: &str) -> Result<(i64, f64), String> {
+/// The instant of a row and its rate times `scale`.
+fn parse_row(row: &str, scale: f64) -> Result<(i64, f64), String> {
     let (at, qps) = row.split_once(',').ok_or("expected timestamp,qps")?;
     let (at, qps) = (at.trim(), qps.trim());
     let instant = match at.parse::<f64>() {
@@ -169,8 +173,10 @@ fn parse_row(row: &str) -> Result<(i64, f64), String> {
     let problem = || format!("{at:?} is neither Unix seconds before the year 10000 nor RFC 3339");
     let at = instant.ok_or_else(problem)?.as_millisecond();
     match qps.parse::<f64>() {
-        Ok(value) if value.is_finite() && value >= 0.0 => Ok((at, value)),
-        _ => Err(format!("{qps:?} is not a rate: it must be a finite number, not negative")),
+        Ok(value) if value >= 0.0 && value * scale <= HIGHEST_RATE => Ok((at, value * scale)),
+        _ => Err(format!(
+            "{qps:?} is not a rate: it must be a number from 0 to {HIGHEST_RATE:e}, after scaling too"
+        )),
     }
 }
 
@@ -179,6 +185,7 @@ fn seconds(milliseconds: i64) -> f64 {
     milliseconds as f64 / 1000.0
 }
 
+/// An instant of a piece. All starts are in range; an end may be later than time goes on.
 fn instant(milliseconds: i64) -> Timestamp {
-    Timestamp::from_millisecond(milliseconds).unwrap_or(Timestamp::UNIX_EPOCH)
+    Timestamp::from_millisecond(milliseconds).unwrap_or(Timestamp::MAX)
 }

@@ -115,7 +115,7 @@ fn a_trace_that_cannot_be_played_as_asked_is_refused_with_its_place() {
         let error = refused(&format!("{time},5\n"), &[]);
         assert!(error.starts_with(&format!("{name}:2:1: {time:?} is neither Unix seconds")), "{error}");
     }
-    for rate in ["-1", "NaN", "inf", "many", ""] {
+    for rate in ["-1", "NaN", "inf", "1e308", "many", ""] {
         let error = refused(&format!("0,{rate}\n"), &[]);
         assert!(error.starts_with(&format!("{name}:2:1: {rate:?} is not a rate")), "{error}");
     }
@@ -127,6 +127,15 @@ fn a_trace_that_cannot_be_played_as_asked_is_refused_with_its_place() {
     );
     let error = refused(hour, &["--from", "2026-11-25T00:00:00Z"]);
     assert!(error.contains("2026-11-25T00:00:00Z is not in it"), "{error}");
+
+    // Nobody asked for this length on the command line: what there is is played, and said to be all.
+    let output = simulate(&[TRACE, "--trace", &name]);
+    assert!(output.status.success());
+    assert_eq!(
+        text(&output.stderr),
+        "warning: the trace ends 1h after 2026-11-23T23:00:00Z; the scenario asks for 72h\n"
+    );
+    assert_eq!(text(&simulate(&[TRACE, "--trace", &name, "--length", "1h"]).stderr), "");
 
     let output = simulate(&[TRACE]);
     assert_eq!(output.status.code(), Some(2));
