@@ -30,8 +30,8 @@ pub struct Cli {
 enum Command {
     /// Say what is wrong with policies and scenarios: file, line, column, field, what would be right
     Check(check::Args),
-    /// Print the CustomResourceDefinition
-    Crd,
+    /// Print the CustomResourceDefinitions
+    Crd(crd::Args),
     /// Show it: a day in a minute, the real operator against a sandbox
     Demo(demo::Args),
     /// Try a policy against a day of traffic, offline
@@ -93,7 +93,7 @@ impl From<Mistakes> for Failure {
 pub fn run(cli: Cli, out: &mut dyn Write) -> Result<(), Failure> {
     match cli.command {
         Command::Check(args) => check::run(&args, out),
-        Command::Crd => crd::run(out),
+        Command::Crd(args) => crd::run(&args, out),
         Command::Demo(args) => demo::run(&args, out),
         Command::Simulate(args) => simulate::run(&args, out),
         Command::Run(args) => run::run(args, out),

@@ -19,7 +19,7 @@ use jiff::tz::TimeZoneDatabase;
 use crate::api::{FallbackPolicy, MetricSpec, MetricTarget, PrometheusQuery, ScalePolicySpec};
 use crate::decision::{FallbackRule, Metric, Mode, Policy, QueryRef, Replicas, Schedule, Target};
 
-pub use self::calendar::{Calendars, parse_date};
+pub use self::calendar::{Calendars, parse_date, validate_calendar};
 pub use self::cron::{CronError, parse_cron};
 pub use self::damping::rules as hpa_rules;
 pub use self::duration::{DurationError, parse_duration};
@@ -31,7 +31,7 @@ const MOST_REPLICAS: i32 = 100_000;
 /// How long an outage of all metrics is a mere gap, unless the policy says otherwise.
 const FALLBACK_AFTER: &str = "3m";
 
-/// A mistake in one field of a policy.
+/// A mistake in one field of a policy or a calendar.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FieldError {
     /// The field, such as `spec.schedule.entries[2].cron`.
@@ -46,7 +46,7 @@ impl fmt::Display for FieldError {
     }
 }
 
-/// All the mistakes in a policy, in the order of its fields. Never empty.
+/// All the mistakes in a policy or a calendar, in the order of its fields. Never empty.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct InvalidPolicy {
     /// The mistakes.

@@ -13,11 +13,16 @@ fn text(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn the_crd_that_is_checked_in_is_the_one_that_is_printed() {
-    let output = tidetable(&["crd"]);
-    assert!(output.status.success());
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("crds/scalepolicies.yaml");
-    assert_eq!(text(&output.stdout), std::fs::read_to_string(path).expect("checked in"), "run make crd");
+fn the_crds_that_are_checked_in_are_the_ones_that_are_printed() {
+    let mut printed = Vec::new();
+    for name in ["scalepolicies", "scalecalendars"] {
+        let output = tidetable(&["crd", name]);
+        assert!(output.status.success());
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("crds/{name}.yaml"));
+        assert_eq!(text(&output.stdout), std::fs::read_to_string(path).expect("checked in"), "run make crd");
+        printed.push(text(&output.stdout));
+    }
+    assert_eq!(text(&tidetable(&["crd"]).stdout), printed.join("---\n"), "all of them are documents of one");
 }
 
 #[test]
