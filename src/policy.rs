@@ -24,6 +24,7 @@ pub use self::cron::{CronError, parse_cron};
 pub use self::damping::rules as hpa_rules;
 pub use self::duration::{DurationError, parse_duration};
 pub use self::quantity::{QuantityError, parse_quantity};
+pub use self::schedule::calendar_names;
 
 /// The most replicas that a policy may name, as in the CRD.
 const MOST_REPLICAS: i32 = 100_000;

@@ -42,6 +42,8 @@ pub(super) enum Reason {
     InvalidSpec,
     /// The policy bears an annotation that this version does not act on.
     UnsupportedAnnotation,
+    /// A calendar that the policy names is not there, or has mistakes.
+    CalendarMissing,
     /// The workload or its kind does not exist, or has no scale subresource.
     TargetNotFound,
     /// The operator lacks the permission.
@@ -86,6 +88,7 @@ impl Reason {
             Self::AsPlanned => "AsPlanned",
             Self::InvalidSpec => "InvalidSpec",
             Self::UnsupportedAnnotation => "UnsupportedAnnotation",
+            Self::CalendarMissing => "CalendarMissing",
             Self::TargetNotFound => "TargetNotFound",
             Self::Forbidden => "Forbidden",
             Self::Refused => "Refused",

@@ -155,6 +155,7 @@ impl Context {
             samples: &due.samples,
             scaled: matches!(settled.outcome, Outcome::Scaled { .. }),
             able: settled.able.clone(),
+            lack: subject.lack.as_deref(),
         };
         let next = status::after_evaluation(&state.status, &report);
         if let (Outcome::Scaled { from, to }, Some(decision)) = (settled.outcome, &settled.decision) {
@@ -226,7 +227,7 @@ impl Context {
 }
 
 impl Subject<'_> {
-    fn reference(&self) -> ObjectReference {
+    pub(super) fn reference(&self) -> ObjectReference {
         events::reference(self.namespace, self.name, self.uid.map(str::to_owned))
     }
 }

@@ -29,6 +29,8 @@ pub(super) enum EventReason {
     InvalidSpec,
     /// The policy bears an annotation that this version does not act on.
     UnsupportedAnnotation,
+    /// A calendar that the policy names is not there, or has mistakes.
+    CalendarMissing,
     /// The workload does not exist.
     TargetNotFound,
     /// The workload could not be read or scaled for another reason.
@@ -43,6 +45,7 @@ impl EventReason {
             Self::ScaledDown => "ScaledDown",
             Self::InvalidSpec => "InvalidSpec",
             Self::UnsupportedAnnotation => "UnsupportedAnnotation",
+            Self::CalendarMissing => "CalendarMissing",
             Self::TargetNotFound => "TargetNotFound",
             Self::ScalingFailed => "ScalingFailed",
         }
@@ -51,16 +54,18 @@ impl EventReason {
     const fn type_(self) -> &'static str {
         match self {
             Self::ScaledUp | Self::ScaledDown => "Normal",
-            Self::InvalidSpec | Self::UnsupportedAnnotation | Self::TargetNotFound | Self::ScalingFailed => {
-                "Warning"
-            }
+            Self::InvalidSpec
+            | Self::UnsupportedAnnotation
+            | Self::CalendarMissing
+            | Self::TargetNotFound
+            | Self::ScalingFailed => "Warning",
         }
     }
 
     const fn action(self) -> &'static str {
         match self {
             Self::ScaledUp | Self::ScaledDown | Self::ScalingFailed => "Scale",
-            Self::InvalidSpec | Self::UnsupportedAnnotation => "Validate",
+            Self::InvalidSpec | Self::UnsupportedAnnotation | Self::CalendarMissing => "Validate",
             Self::TargetNotFound => "Observe",
         }
     }

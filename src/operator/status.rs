@@ -37,6 +37,8 @@ pub(super) struct Report<'a> {
     pub(super) scaled: bool,
     /// Whether the workload could be read and scaled.
     pub(super) able: Finding,
+    /// Which calendars are missing.
+    pub(super) lack: Option<&'a str>,
 }
 
 /// `Deployment/web`.
@@ -70,13 +72,7 @@ pub(super) fn after_evaluation(previous: &ScalePolicyStatus, report: &Report<'_>
     let mut set = |aspect, finding| {
         conditions::set(&mut status.conditions, aspect, &finding, report.at, report.generation);
     };
-    let ready = match report.able.status {
-        ConditionStatus::True => {
-            Finding::new(ConditionStatus::True, Reason::AsPlanned, "the policy is in force")
-        }
-        ConditionStatus::False | ConditionStatus::Unknown => report.able.clone(),
-    };
-    set(Aspect::Ready, ready);
+    set(Aspect::Ready, ready(report));
     set(Aspect::AbleToScale, report.able.clone());
     let decision = report.decision.as_ref().map(|(decision, _)| *decision);
     let active = conditions::scaling_active(report.policy.mode, decision)
@@ -88,6 +84,20 @@ pub(super) fn after_evaluation(previous: &ScalePolicyStatus, report: &Report<'_>
         set(Aspect::ScalingLimited, conditions::scaling_limited(decision));
     }
     status
+}
+
+/// Whether the policy does its work. A workload that can't be scaled is worse than a calendar that is
+/// missing.
+fn ready(report: &Report<'_>) -> Finding {
+    match (report.able.status, report.lack) {
+        (ConditionStatus::True, None) => {
+            Finding::new(ConditionStatus::True, Reason::AsPlanned, "the policy is in force")
+        }
+        (ConditionStatus::True, Some(lack)) => {
+            Finding::new(ConditionStatus::False, Reason::CalendarMissing, lack)
+        }
+        (ConditionStatus::False | ConditionStatus::Unknown, _) => report.able.clone(),
+    }
 }
 
 /// The status of a policy that can't be followed. What was last decided stays.

@@ -28,6 +28,7 @@ fn evaluated(text: &str, (policy, target): &(Policy, ScaleTargetRef)) -> ScalePo
         samples: &Samples::NotDue,
         scaled: decision.is_change(),
         able: Finding::new(ConditionStatus::True, Reason::AsPlanned, "fine"),
+        lack: None,
     };
     after_evaluation(&ScalePolicyStatus::default(), &report)
 }
