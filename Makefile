@@ -38,9 +38,10 @@ lint: ## formatting, clippy, documentation
 	$(CARGO) clippy --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --no-deps --quiet
 
-crd: ## write crds/scalepolicies.yaml
-	@$(CARGO) run --quiet -- crd > crds/scalepolicies.yaml.part
-	@mv crds/scalepolicies.yaml.part crds/scalepolicies.yaml
+crd: ## write the CRDs to crds/
+	@for crd in scalepolicies scalecalendars; do \
+	    $(CARGO) run --quiet -- crd $$crd > crds/$$crd.yaml.part && mv crds/$$crd.yaml.part crds/$$crd.yaml || exit 1; \
+	done
 
 image: ## a container image (needs podman or docker)
 	@tool=$$(command -v podman || command -v docker) || { echo 'needs podman or docker' >&2; exit 2; }; \

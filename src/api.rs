@@ -1,4 +1,4 @@
-//! The `ScalePolicy` custom resource as Rust types, with the rules that the API server itself enforces.
+//! The `ScalePolicy` and `ScaleCalendar` custom resources as Rust types, with the rules that the API server itself enforces.
 //! No logic lives here: [`crate::policy`] turns a spec into something that can decide.
 //!
 //! Every string, list and map has a bound: a real API server estimates the cost of each CEL rule from
@@ -6,6 +6,7 @@
 
 #![expect(unreachable_pub, reason = "the KubeSchema derive makes a hidden twin of each struct")]
 
+mod calendar;
 mod quantity;
 mod status;
 
@@ -13,6 +14,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use self::calendar::{CalendarDate, ScaleCalendar, ScaleCalendarSpec};
 pub use self::quantity::Quantity;
 pub use self::status::{
     Condition, ConditionStatus, DecisionStatus, GuardStatus, LoadStatus, MetricStatus, NextChange,

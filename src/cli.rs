@@ -31,8 +31,8 @@ pub struct Cli {
 enum Command {
     /// Say what is wrong with policies and scenarios: file, line, column, field, what would be right
     Check(check::Args),
-    /// Print the CustomResourceDefinition
-    Crd,
+    /// Print the CustomResourceDefinitions
+    Crd(crd::Args),
     /// Show it: a day in a minute, the real operator against a sandbox
     Demo(demo::Args),
     /// Show the coming baseline of a policy, offline: every change of floor and ceiling, and why
@@ -96,7 +96,7 @@ impl From<Mistakes> for Failure {
 pub fn run(cli: Cli, out: &mut dyn Write) -> Result<(), Failure> {
     match cli.command {
         Command::Check(args) => check::run(&args, out),
-        Command::Crd => crd::run(out),
+        Command::Crd(args) => crd::run(&args, out),
         Command::Demo(args) => demo::run(&args, out),
         Command::Preview(args) => preview::run(&args, out),
         Command::Simulate(args) => simulate::run(&args, out),

@@ -1,6 +1,7 @@
 //! YAML files as people write them: several documents, and a place (line and column) for every field, so
 //! that an error which knows a field's path can point at it. One reading finds every mistake of a document.
 
+mod calendars;
 pub(crate) mod schema;
 mod shape;
 mod tree;
@@ -12,10 +13,11 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::api::ScalePolicy;
+use crate::api::{ScaleCalendar, ScalePolicy};
 use crate::decision::Policy;
-use crate::policy::{self, FieldError};
+use crate::policy::{self, Calendars, FieldError, References};
 
+pub use self::calendars::{CalendarManifest, Shelf};
 use self::shape::{Fault, FaultKind, Mended};
 use self::tree::Node;
 
@@ -82,6 +84,9 @@ pub struct PolicyManifest {
     pub resource: ScalePolicy,
     /// What decides.
     pub policy: Policy,
+    /// The places at which it names a calendar that is not among the files. Without its dates the schedule
+    /// is another one than in a cluster that has the calendar.
+    pub missing_calendars: Vec<Mistake>,
 }
 
 /// Reads all documents of a file; empty ones are left out.
@@ -113,19 +118,30 @@ pub fn parse(file: &Path, text: &str) -> Result<Vec<Document>, Mistakes> {
     Ok(trees.into_iter().filter(|tree| !tree.is_null()).map(document).collect())
 }
 
-/// The one policy among the documents of `text`, which is called `file` in errors.
+/// The one policy among the documents of `text`, which is called `file` in errors, and the calendars
+/// beside it.
 ///
 /// # Errors
-/// When there is no policy, several, or one with mistakes.
-pub fn parse_policy(file: &Path, text: &str) -> Result<PolicyManifest, Mistakes> {
+/// When there is no policy, several, or one with mistakes, or when a calendar has mistakes.
+pub fn parse_policy(file: &Path, text: &str) -> Result<(PolicyManifest, Vec<ScaleCalendar>), Mistakes> {
     let documents = parse(file, text)?;
+    let shelf = Shelf::of(&documents);
     let mut policies = documents.iter().filter(|document| document.is_policy());
-    match (policies.next(), policies.next()) {
-        (Some(document), None) => document.policy(),
+    let policy = match (policies.next(), policies.next()) {
+        (Some(document), None) => document.policy_with(shelf.calendars()),
         (first, _) => {
             let found = if first.is_some() { "several ScalePolicies" } else { "no ScalePolicy" };
             let problem = format!("{found} in this file; exactly one is needed");
             Err(Mistake { file: file.to_owned(), place: None, path: String::new(), problem }.into())
+        }
+    };
+    match (policy, shelf.finish()) {
+        (Ok(policy), Ok(calendars)) => Ok((policy, calendars)),
+        (policy, calendars) => {
+            let found = [policy.err(), calendars.err()].into_iter().flatten();
+            let mut mistakes: Vec<Mistake> = found.flat_map(|Mistakes(found)| found).collect();
+            mistakes.sort_by_key(|mistake| mistake.place);
+            Err(Mistakes(mistakes))
         }
     }
 }
@@ -166,15 +182,27 @@ impl Document {
         self.value[field].as_str()
     }
 
-    /// The document as a validated policy.
+    /// The document as a validated policy, where there are no calendars.
     ///
     /// # Errors
     /// Every mistake in it.
     pub fn policy(&self) -> Result<PolicyManifest, Mistakes> {
-        let judge =
-            |resource: &ScalePolicy| policy::validate(&resource.spec).map_err(|invalid| invalid.errors);
+        self.policy_with(&Calendars::default())
+    }
+
+    /// The document as a validated policy that may name these calendars. One that is not among them is no
+    /// mistake: it may be in the cluster.
+    ///
+    /// # Errors
+    /// Every mistake in it.
+    pub fn policy_with(&self, calendars: &Calendars) -> Result<PolicyManifest, Mistakes> {
+        let references = References { zones: jiff::tz::db(), calendars };
+        let judge = |resource: &ScalePolicy| {
+            policy::validate_with(&resource.spec, references).map_err(|invalid| invalid.errors)
+        };
         let (resource, policy) = self.examine(&schema::policy(), judge)?;
-        Ok(PolicyManifest { resource, policy })
+        let missing_calendars = self.missing_calendars(&resource, &policy);
+        Ok(PolicyManifest { resource, policy, missing_calendars })
     }
 
     /// The document as a `T`, and what `judge` makes of it. `judge` may be asked several times.

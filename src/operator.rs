@@ -4,13 +4,14 @@
 //! wake-up → observe (/scale, Prometheus) → decide → apply (/scale) → status → event
 //! ```
 //!
-//! A policy is woken by three things: a change of its spec or annotations, a tick (a multiple of the
-//! interval since the epoch) and an edge of its schedule. An edge is evaluated at its instant and never
+//! A policy is woken by four things: a change of its spec or annotations, a change of a calendar that it
+//! names, a tick (a multiple of the interval since the epoch) and an edge of its schedule. An edge is evaluated at its instant and never
 //! waits for Prometheus; a tick asks the metrics as of its own instant. Where both coincide the edge goes
 //! first. All of it runs on a [`Clock`], so a virtual clock drives exactly the operator that runs in a
 //! cluster.
 
 mod apply;
+mod calendars;
 mod cluster;
 mod conditions;
 pub mod config;
@@ -125,7 +126,8 @@ pub struct Evaluation {
 /// What an evaluation is made for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Occasion {
-    /// The policy, or this generation of it, is seen for the first time. Metrics are not read.
+    /// The policy, this generation of it, or what its calendars say now, is seen for the first time. Metrics
+    /// are not read.
     First,
     /// An edge of the schedule. Metrics are not read.
     Edge,
@@ -312,6 +314,7 @@ impl Operator {
         };
         let pods =
             Arc::clone(&context.pods).watch(self.options.client.clone(), self.options.namespace.as_deref());
+        let calendars = calendars::follow(Api::all(self.options.client.clone()), Arc::clone(&context));
         let due = context.wakeups().due().map(|key| key.object_ref());
         let results = Controller::for_stream(policies, store)
             // Policies wait for the API server and for Prometheus most of the time. What is bounded is the
@@ -326,11 +329,11 @@ impl Operator {
                 }
                 std::future::ready(())
             });
-        // The first to end is the controller: to be ready is no end.
+        // The first to end is the controller: to be ready is no end, and the rest has none.
         tokio::select! {
             () = results => {}
             () = given_up => {}
-            () = async { tokio::join!(synced, pods); std::future::pending().await } => {}
+            () = async { tokio::join!(synced, pods, calendars); std::future::pending().await } => {}
         }
     }
 }

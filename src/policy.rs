@@ -20,17 +20,18 @@ use jiff::tz::TimeZoneDatabase;
 use crate::api::ScalePolicySpec;
 use crate::decision::{Mode, Policy, Replicas, Schedule};
 
-pub use self::calendar::{Calendars, parse_date};
+pub use self::calendar::{Calendars, parse_date, validate_calendar};
 pub use self::cron::{CronError, parse_cron};
 pub use self::damping::rules as hpa_rules;
 pub use self::duration::{DurationError, parse_duration};
 pub use self::overriding::{OverrideError, parse_override};
 pub use self::quantity::{QuantityError, parse_quantity};
+pub use self::schedule::calendar_names;
 
 /// The most replicas that a policy may name, as in the CRD.
 const MOST_REPLICAS: i32 = 100_000;
 
-/// A mistake in one field of a policy.
+/// A mistake in one field of a policy or a calendar.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FieldError {
     /// The field, such as `spec.schedule.entries[2].cron`.
@@ -45,7 +46,7 @@ impl fmt::Display for FieldError {
     }
 }
 
-/// All the mistakes in a policy, in the order of its fields. Never empty.
+/// All the mistakes in a policy or a calendar, in the order of its fields. Never empty.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct InvalidPolicy {
     /// The mistakes.

@@ -16,11 +16,12 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::api::ScalePolicy;
+use crate::api::{ScaleCalendar, ScalePolicy};
 use crate::decision::{
     Decision, DesiredReason, History, Milli, MissingCause, Mode, Observation, Policy, Reading, Replicas,
     decide,
 };
+use crate::manifest::Mistake;
 
 use self::plant::{Plant, PlantSpec, Served};
 use self::scores::Scores;
@@ -35,6 +36,10 @@ pub struct Scenario {
     pub policy: Policy,
     /// The same as a Kubernetes resource.
     pub resource: ScalePolicy,
+    /// The calendars beside the policy in its file.
+    pub calendars: Vec<ScaleCalendar>,
+    /// The places at which the policy names a calendar that is not there.
+    pub missing_calendars: Vec<Mistake>,
     /// The policy as YAML, for reports.
     pub policy_text: String,
     /// The first instant.

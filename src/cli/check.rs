@@ -1,24 +1,28 @@
-//! `tidetable check`: what is wrong with policies and scenarios, before a cluster or a simulation sees them.
+//! `tidetable check`: what is wrong with policies, calendars and scenarios, before a cluster or a simulation sees them.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use super::Failure;
-use crate::manifest::{self, Document, Mistakes};
+use crate::manifest::{self, Document, Mistake, Mistakes, Shelf};
 use crate::simulation::scenario::{self, Overrides};
 
 /// Arguments of `tidetable check`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// YAML files with ScalePolicies (other kinds among them are passed over) or one scenario
+    /// YAML files with ScalePolicies and ScaleCalendars (other kinds among them are passed over) or one scenario.
+    /// Policies see the calendars of all files
     #[arg(required = true)]
     files: Vec<PathBuf>,
 }
 
 pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
     let mut mistakes = Vec::new();
-    for file in &args.files {
-        match check(file) {
+    let files: Vec<_> = args.files.iter().map(|file| (file, manifest::read(file))).collect();
+    let shelf = Shelf::of(files.iter().flat_map(|(_, documents)| documents.iter().flatten()));
+    for (file, documents) in &files {
+        let documents = documents.as_ref().map_err(Clone::clone);
+        match documents.and_then(|documents| check(file, documents, &shelf)) {
             Ok(found) => writeln!(out, "{}: {found}", file.display())?,
             Err(Mistakes(found)) => mistakes.extend(found),
         }
@@ -26,30 +30,43 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
     if mistakes.is_empty() { Ok(()) } else { Err(Mistakes(mistakes).into()) }
 }
 
+/// Says what is no mistake, and may be one.
+pub(super) fn warn(warnings: &[Mistake]) {
+    for warning in warnings {
+        eprintln!("warning: {warning}");
+    }
+}
+
 /// What a file holds, or everything that is wrong with it.
-fn check(file: &Path) -> Result<String, Mistakes> {
-    let documents = manifest::read(file)?;
+fn check(file: &Path, documents: &[Document], shelf: &Shelf) -> Result<String, Mistakes> {
     if documents.iter().any(scenario::is_scenario) {
-        scenario::read(file, &Overrides { is_check: true, ..Overrides::default() })?;
+        let overrides = Overrides { is_check: true, ..Overrides::default() };
+        warn(&scenario::read(file, &overrides)?.missing_calendars);
         return Ok("ok, a scenario".to_owned());
     }
-    let mut mistakes = Vec::new();
+    let mut mistakes = shelf.mistakes_in(file);
     let mut policies = 0;
     for document in documents.iter().filter(|document| document.is_policy()) {
         policies += 1;
-        if let Err(Mistakes(found)) = document.policy() {
-            mistakes.extend(found);
+        match document.policy_with(shelf.calendars()) {
+            Ok(manifest) => warn(&manifest.missing_calendars),
+            Err(Mistakes(found)) => mistakes.extend(found),
         }
     }
-    if policies == 0 {
+    let calendars = documents.iter().filter(|document| document.is_calendar()).count();
+    if policies + calendars == 0 {
         mistakes.push(nothing(file, documents.first()));
     }
-    let plural = if policies == 1 { "y" } else { "ies" };
-    if mistakes.is_empty() { Ok(format!("ok, {policies} polic{plural}")) } else { Err(Mistakes(mistakes)) }
+    mistakes.sort_by_key(|mistake| mistake.place);
+    let counts = [(policies, "policy", "policies"), (calendars, "calendar", "calendars")];
+    let counts = counts.iter().filter(|(count, ..)| *count > 0);
+    let counts = counts.map(|(count, one, many)| format!("{count} {}", if *count == 1 { one } else { many }));
+    let counts: Vec<String> = counts.collect();
+    if mistakes.is_empty() { Ok(format!("ok, {}", counts.join(", "))) } else { Err(Mistakes(mistakes)) }
 }
 
 fn nothing(file: &Path, document: Option<&Document>) -> manifest::Mistake {
-    let problem = "neither a ScalePolicy (kind: ScalePolicy) nor a scenario (policy, traffic, plant)";
+    let problem = "neither a ScalePolicy or ScaleCalendar (kind) nor a scenario (policy, traffic, plant)";
     match document {
         Some(document) => document.mistake("", problem),
         None => manifest::Mistake {

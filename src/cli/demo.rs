@@ -11,7 +11,7 @@ use tokio::sync::mpsc::{self, UnboundedReceiver};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::{Failure, simulate};
+use super::{Failure, check, simulate};
 use crate::clock::Clock;
 use crate::operator::config::SourceConfig;
 use crate::operator::{
@@ -65,6 +65,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
         Some(file) => scenario::read(file, &overrides)?,
         None => scenario::parse(Path::new(SCENARIO.0), SCENARIO.1, &overrides, |_| Ok(POLICY.to_owned()))?,
     };
+    check::warn(&scenario.missing_calendars);
     simulate::writable(&args.html)?;
     let zone = simulate::zone(&scenario);
     let played = super::runtime()?.block_on(play(args, &scenario, &zone, out))?;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
-use super::Failure;
+use super::{Failure, check};
 use crate::policy::parse_duration;
 use crate::report::{csv, html, svg, terminal};
 use crate::simulation::scenario::{self, Overrides};
@@ -79,6 +79,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
         is_check: false,
     };
     let scenario = scenario::read(&args.scenario, &overrides)?;
+    check::warn(&scenario.missing_calendars);
     for file in [&args.csv, &args.html, &args.svg].into_iter().flatten() {
         writable(file)?;
     }

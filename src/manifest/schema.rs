@@ -7,20 +7,37 @@ use schemars::generate::SchemaSettings;
 use schemars::transform::AddNullable;
 use serde_json::{Value, json};
 
-use super::words::{LABEL, SUBDOMAIN};
-use crate::api::ScalePolicy;
+use super::words::{CALENDAR, LABEL, SUBDOMAIN};
+use crate::api::{ScaleCalendar, ScalePolicy};
 
 /// A `ScalePolicy`: its spec as in the CRD; of its metadata, what every Kubernetes object may have. What
 /// only a cluster writes (the status, a uid) may be there, and `false` says that it counts for nothing.
 pub(super) fn policy() -> Value {
-    let crd = serde_json::to_value(ScalePolicy::crd()).unwrap_or_default();
+    let mut schema = resource::<ScalePolicy>();
+    schema["properties"]["status"] = json!(false);
+    schema
+}
+
+/// A `ScaleCalendar`. It is in no namespace, and the rule for its name stands here since a CRD has none of
+/// its own for metadata.
+pub(super) fn calendar() -> Value {
+    let mut schema = resource::<ScaleCalendar>();
+    let metadata = &mut schema["properties"]["metadata"]["properties"];
+    if let Some(metadata) = metadata.as_object_mut() {
+        metadata.remove("namespace");
+    }
+    metadata["name"] = json!({"type": "string", "maxLength": 63, "pattern": CALENDAR});
+    schema
+}
+
+fn resource<T: CustomResourceExt>() -> Value {
+    let crd = serde_json::to_value(T::crd()).unwrap_or_default();
     let spec = &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"];
     json!({"type": "object", "required": ["apiVersion", "metadata", "spec"], "properties": {
         "apiVersion": {"type": "string", "enum": ["tidetable.dev/v1alpha1"]},
         "kind": {"type": "string"},
         "metadata": metadata(),
         "spec": spec,
-        "status": false,
     }})
 }
 

@@ -8,7 +8,7 @@ use super::shape::{alternatives, bounds};
 const QUOTED: usize = 60;
 
 /// The forms of texts in our schemas, in words.
-const FORMS: [(&str, &str); 8] = [
+const FORMS: [(&str, &str); 9] = [
     (DURATION, "a duration of whole numbers with h, m, s or ms, such as 90s or 1h30m"),
     ("^[0-9]{4}-[0-9]{2}-[0-9]{2}$", "a date such as 2026-12-25"),
     (
@@ -28,6 +28,10 @@ const FORMS: [(&str, &str); 8] = [
         SUBDOMAIN,
         "lower-case letters, digits, \"-\" and \".\", with a letter or digit at the beginning and the end",
     ),
+    (
+        CALENDAR,
+        "lower-case letters, digits and \"-\", with a letter at the beginning and no \"-\" at the end",
+    ),
     (LABEL, "lower-case letters, digits and \"-\", with a letter or digit at the beginning and the end"),
 ];
 
@@ -36,6 +40,9 @@ const TIME: &str = "^([01][0-9]|2[0-3]):[0-5][0-9]$";
 
 /// The name of an object, as RFC 1123 has subdomains.
 pub(super) const SUBDOMAIN: &str = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$";
+
+/// The name of a calendar: a label that begins with a letter.
+pub(super) const CALENDAR: &str = "^[a-z]([-a-z0-9]*[a-z0-9])?$";
 
 /// The name of a namespace, as RFC 1123 has labels.
 pub(super) const LABEL: &str = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$";

@@ -45,6 +45,8 @@ pub(super) enum Reason {
     InvalidSpec,
     /// The policy bears an annotation that can't be read.
     InvalidAnnotation,
+    /// A calendar that the policy names is not there, or has mistakes.
+    CalendarMissing,
     /// The workload or its kind does not exist, or has no scale subresource.
     TargetNotFound,
     /// The operator lacks the permission.
@@ -99,6 +101,7 @@ impl Reason {
             Self::AsPlanned => "AsPlanned",
             Self::InvalidSpec => "InvalidSpec",
             Self::InvalidAnnotation => "InvalidAnnotation",
+            Self::CalendarMissing => "CalendarMissing",
             Self::TargetNotFound => "TargetNotFound",
             Self::Forbidden => "Forbidden",
             Self::Refused => "Refused",

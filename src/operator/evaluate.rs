@@ -165,7 +165,7 @@ impl Context {
             scaled: matches!(settled.outcome, Outcome::Scaled { .. }),
             able: settled.able.clone(),
             pods_unknown: state.pods_unknown.as_deref(),
-            complaint: state.complaint.as_ref(),
+            complaint: state.complaint.as_ref().or(subject.lack.as_ref()),
         };
         let next = status::after_evaluation(&state.status, &report);
         if let (Outcome::Scaled { from, to }, Some(decision)) = (settled.outcome, &settled.decision) {
@@ -237,7 +237,7 @@ impl Context {
 }
 
 impl Subject<'_> {
-    fn reference(&self) -> ObjectReference {
+    pub(super) fn reference(&self) -> ObjectReference {
         events::reference(self.namespace, self.name, self.uid.map(str::to_owned))
     }
 }

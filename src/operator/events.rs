@@ -29,6 +29,8 @@ pub(super) enum EventReason {
     InvalidSpec,
     /// The policy bears an annotation that this version does not act on.
     InvalidAnnotation,
+    /// A calendar that the policy names is not there, or has mistakes.
+    CalendarMissing,
     /// The workload does not exist.
     TargetNotFound,
     /// The workload could not be read or scaled for another reason.
@@ -43,6 +45,7 @@ impl EventReason {
             Self::ScaledDown => "ScaledDown",
             Self::InvalidSpec => "InvalidSpec",
             Self::InvalidAnnotation => "InvalidAnnotation",
+            Self::CalendarMissing => "CalendarMissing",
             Self::TargetNotFound => "TargetNotFound",
             Self::ScalingFailed => "ScalingFailed",
         }
@@ -51,16 +54,18 @@ impl EventReason {
     const fn type_(self) -> &'static str {
         match self {
             Self::ScaledUp | Self::ScaledDown => "Normal",
-            Self::InvalidSpec | Self::InvalidAnnotation | Self::TargetNotFound | Self::ScalingFailed => {
-                "Warning"
-            }
+            Self::InvalidSpec
+            | Self::InvalidAnnotation
+            | Self::CalendarMissing
+            | Self::TargetNotFound
+            | Self::ScalingFailed => "Warning",
         }
     }
 
     const fn action(self) -> &'static str {
         match self {
             Self::ScaledUp | Self::ScaledDown | Self::ScalingFailed => "Scale",
-            Self::InvalidSpec | Self::InvalidAnnotation => "Validate",
+            Self::InvalidSpec | Self::InvalidAnnotation | Self::CalendarMissing => "Validate",
             Self::TargetNotFound => "Observe",
         }
     }

@@ -19,8 +19,9 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
+use super::calendars::{Almanac, Consulted};
 use super::cluster::Cluster;
-use super::conditions::{Finding, Reason};
+use super::conditions::{self, Aspect, Finding, Reason};
 use super::events::{self, EventReason};
 use super::metrics::Metrics;
 use super::pods::Unschedulable;
@@ -31,7 +32,8 @@ use super::{Evaluation, Guarded, Key, Occasion, OperatorOptions, status};
 use crate::api::{ConditionStatus, OVERRIDE_ANNOTATION, ScalePolicy, ScalePolicyStatus, ScaleTargetRef};
 use crate::clock::Clock;
 use crate::decision::{History, Milli, Mode, Override, Policy, Reading, Samples};
-use crate::policy::{self, parse_override};
+use crate::policy::{self, References, parse_override};
+use crate::zones;
 
 /// What all reconciles share.
 pub(super) struct Context {
@@ -40,6 +42,7 @@ pub(super) struct Context {
     sources: Sources,
     grid: Grid,
     states: Mutex<BTreeMap<Key, State>>,
+    pub(super) almanac: Almanac,
     wakeups: Arc<Wakeups>,
     pub(super) pods: Arc<Unschedulable>,
     pub(super) metrics: Arc<Metrics>,
@@ -61,6 +64,8 @@ pub(super) struct State {
     pub(super) pods_unknown: Option<String>,
     /// Why the policy is not quite in force although it is followed.
     pub(super) complaint: Option<Finding>,
+    /// The calendars that it names, as they were when it was last validated.
+    consulted: Consulted,
     /// The target, once the policy was valid.
     target: Option<ScaleTargetRef>,
     pub(super) target_uid: Option<String>,
@@ -81,6 +86,8 @@ pub(super) struct Subject<'a> {
     pub(super) generation: Option<i64>,
     pub(super) target: &'a ScaleTargetRef,
     pub(super) policy: Arc<Policy>,
+    /// Which of its calendars are missing.
+    pub(super) lack: Option<Finding>,
 }
 
 /// Why and for when a policy is evaluated.
@@ -112,6 +119,11 @@ pub(super) async fn reconcile(object: Arc<Guarded>, context: Arc<Context>) -> Re
         if !context.shutdown.is_cancelled() {
             let wake = state.timetable.wake(context.grid, context.clock.now());
             context.wakeups.set(key.clone(), wake);
+            if let Ok(policy) = &object.0
+                && context.has_news(&key, policy, &state)
+            {
+                context.wake([key.clone()]);
+            }
         }
         let mut states = context.states();
         states.insert(key, state);
@@ -130,6 +142,7 @@ impl Context {
             sources: options.sources.clone(),
             grid: Grid::new(options.interval),
             states: Mutex::default(),
+            almanac: Almanac::default(),
             wakeups: Arc::new(Wakeups::new(options.clock.clone())),
             pods: Arc::default(),
             metrics: Arc::new(Metrics::new()),
@@ -147,9 +160,28 @@ impl Context {
         Arc::clone(&self.wakeups)
     }
 
+    /// Wakes policies at once.
+    pub(super) fn wake(&self, keys: impl IntoIterator<Item = Key>) {
+        for key in keys {
+            self.wakeups.set(key, self.clock.now());
+        }
+    }
+
+    /// Whether calendars of a policy have changed since it was validated.
+    fn has_news(&self, key: &Key, resource: &ScalePolicy, state: &State) -> bool {
+        self.consult(key, resource).is_some_and(|consulted| consulted != state.consulted)
+    }
+
+    /// What is known of the calendars that a policy names; `None` while nothing is.
+    fn consult(&self, key: &Key, resource: &ScalePolicy) -> Option<Consulted> {
+        let schedule = resource.spec.schedule.as_ref();
+        self.almanac.consult(key, &schedule.map(policy::calendar_names).unwrap_or_default())
+    }
+
     /// Forgets a policy that is gone. Its workload stays as it is.
     pub(super) fn forget(&self, key: &Key) {
         self.wakeups.cancel(key);
+        self.almanac.forget(key);
         let mut states = self.states();
         if states.remove(key).is_some() {
             tracing::info!(namespace = key.namespace, name = key.name, "the policy is gone");
@@ -186,13 +218,22 @@ impl Context {
                 ..State::default()
             };
         }
+        let key = Key::of_parts(resource.meta());
+        let Some(consulted) = self.consult(&key, resource) else {
+            // Without its dates the schedule would be another one: the first answer wakes the policy.
+            return self.idle(&key, state).await;
+        };
         let annotation = resource.annotations().get(OVERRIDE_ANNOTATION);
-        let is_respecified = is_new || state.generation != resource.metadata.generation;
+        let is_respecified =
+            is_new || state.generation != resource.metadata.generation || state.consulted != consulted;
         let is_changed = is_respecified || state.annotation.as_ref() != annotation;
         let target = &resource.spec.scale_target_ref;
         if is_respecified {
             state.generation = resource.metadata.generation;
-            match policy::validate(&resource.spec) {
+            state.consulted = consulted;
+            let calendars = state.consulted.calendars();
+            let references = References { zones: zones::current(), calendars: &calendars };
+            match policy::validate_with(&resource.spec, references) {
                 Ok(policy) => adopt(state, policy, target, now),
                 Err(invalid) => self.refuse(resource, state, &invalid.to_string()).await,
             }
@@ -201,9 +242,7 @@ impl Context {
             state.annotation = annotation.cloned();
             self.read_override(resource, state).await;
         }
-        let Some(policy) = state.policy.clone() else {
-            return self.idle(&Key::of_parts(resource.meta()), state).await;
-        };
+        let Some(policy) = state.policy.clone() else { return self.idle(&key, state).await };
         let (namespace, name) = (resource.namespace().unwrap_or_default(), resource.name_any());
         let subject = Subject {
             namespace: &namespace,
@@ -212,20 +251,38 @@ impl Context {
             generation: resource.metadata.generation,
             target,
             policy,
+            lack: state.consulted.lack().map(missing),
         };
         if is_changed {
-            let at = state.timetable.not_before_last(now);
-            self.unmetered(&subject, state, at, Occasion::First).await;
+            self.begin(&subject, state, now).await;
         }
+        self.continue_with(&subject, state, now).await;
+    }
+
+    /// Evaluates a policy that is new, or whose spec or calendars have changed.
+    async fn begin(&self, subject: &Subject<'_>, state: &mut State, now: Timestamp) {
+        let ready = conditions::find(&state.status.conditions, Aspect::Ready);
+        let is_known = ready.is_some_and(|ready| ready.reason == Reason::CalendarMissing.as_str());
+        let at = state.timetable.not_before_last(now);
+        self.unmetered(subject, state, at, Occasion::First).await;
+        if let Some(lack) = subject.lack.as_ref().filter(|_| !is_known) {
+            tracing::warn!(generation = state.generation, "{}", lack.message);
+            let event = EventReason::CalendarMissing;
+            self.announce(subject.reference(), Some(subject.target), event, &lack.message, at).await;
+        }
+    }
+
+    /// Evaluates what else is due: an edge, another try, a tick.
+    async fn continue_with(&self, subject: &Subject<'_>, state: &mut State, now: Timestamp) {
         if let Some(at) = state.timetable.edge_due(self.grid, now) {
-            self.unmetered(&subject, state, at, Occasion::Edge).await;
+            self.unmetered(subject, state, at, Occasion::Edge).await;
         }
         if state.timetable.retry_due(now) {
             let at = state.timetable.not_before_last(now);
-            self.unmetered(&subject, state, at, Occasion::Retry).await;
+            self.unmetered(subject, state, at, Occasion::Retry).await;
         }
         if let Some(tick) = state.timetable.tick_due(self.grid, now) {
-            self.tick(&subject, state, tick).await;
+            self.tick(subject, state, tick).await;
         }
     }
 

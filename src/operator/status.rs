@@ -74,14 +74,7 @@ pub(super) fn after_evaluation(previous: &ScalePolicyStatus, report: &Report<'_>
     let mut set = |aspect, finding| {
         conditions::set(&mut status.conditions, aspect, &finding, report.at, report.generation);
     };
-    let ready = match (report.able.status, report.complaint) {
-        (ConditionStatus::True, Some(complaint)) => complaint.clone(),
-        (ConditionStatus::True, None) => {
-            Finding::new(ConditionStatus::True, Reason::AsPlanned, "the policy is in force")
-        }
-        (ConditionStatus::False | ConditionStatus::Unknown, _) => report.able.clone(),
-    };
-    set(Aspect::Ready, ready);
+    set(Aspect::Ready, ready(report));
     set(Aspect::AbleToScale, report.able.clone());
     let decision = report.decision.as_ref().map(|(decision, _)| *decision);
     let active = conditions::scaling_active(report.policy.mode, decision)
@@ -95,6 +88,18 @@ pub(super) fn after_evaluation(previous: &ScalePolicyStatus, report: &Report<'_>
         set(Aspect::CapacityLimited, capacity);
     }
     status
+}
+
+/// Whether the policy does its work. A workload that can't be scaled is worse than a calendar that is
+/// missing or an annotation that can't be read.
+fn ready(report: &Report<'_>) -> Finding {
+    match (report.able.status, report.complaint) {
+        (ConditionStatus::True, Some(complaint)) => complaint.clone(),
+        (ConditionStatus::True, None) => {
+            Finding::new(ConditionStatus::True, Reason::AsPlanned, "the policy is in force")
+        }
+        (ConditionStatus::False | ConditionStatus::Unknown, _) => report.able.clone(),
+    }
 }
 
 /// The status of a policy that can't be followed. What was last decided stays.

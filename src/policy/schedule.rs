@@ -1,5 +1,6 @@
 //! Schedule entries: triggers, extents, zones, dates, ramps.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -111,6 +112,13 @@ impl Reading<'_> {
         }
         dates.into_iter().collect()
     }
+}
+
+/// The names of the calendars that a schedule refers to.
+pub fn calendar_names(spec: &ScheduleSpec) -> BTreeSet<Arc<str>> {
+    let of_entries = spec.entries.iter().filter_map(|entry| entry.on_dates.as_ref());
+    let texts = spec.except_dates.iter().chain(of_entries).flatten();
+    texts.filter(|text| is_calendar_name(text)).map(|text| text.as_str().into()).collect()
 }
 
 /// Whether this is meant as a calendar's name: those begin with a letter.

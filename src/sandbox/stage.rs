@@ -1,4 +1,4 @@
-//! A scenario set up in a sandbox: the CRD, a Deployment, its policy, the pods behind it and a Prometheus
+//! A scenario set up in a sandbox: the CRDs, a Deployment, its policy and calendars, the pods behind it and a Prometheus
 //! endpoint that knows its traffic. What is left to add is an operator.
 
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::prometheus::{Measured, PrometheusEndpoint};
 use super::{ApiError, Sandbox, SandboxError, SandboxOptions, namespace, workload};
-use crate::api::ScalePolicy;
+use crate::api::{ScaleCalendar, ScalePolicy};
 use crate::clock::Clock;
 use crate::simulation::Scenario;
 
@@ -62,7 +62,12 @@ impl Stage {
         }
         let space = policy.namespace().unwrap_or_else(|| "default".to_owned());
         let sandbox = Sandbox::start(SandboxOptions::new(clock.clone())).await?;
-        sandbox.create(serde_json::to_value(ScalePolicy::crd())?)?;
+        for crd in [ScalePolicy::crd(), ScaleCalendar::crd()] {
+            sandbox.create(serde_json::to_value(crd)?)?;
+        }
+        for calendar in &scenario.calendars {
+            sandbox.create(serde_json::to_value(calendar)?)?;
+        }
         if space != "default" {
             sandbox.create(namespace(&space))?;
         }

@@ -79,7 +79,7 @@ pub fn parse(
     });
     let judge = |spec: &ScenarioSpec| Read::new(spec, overrides);
     let read = document.examine(&manifest::schema::of::<ScenarioSpec>(), judge);
-    let ((manifest, policy_text), read) = match (manifest, read) {
+    let (((manifest, calendars), policy_text), read) = match (manifest, read) {
         (Some(Ok(manifest)), Ok((_, read))) => (manifest, read),
         (manifest, read) => return Err(together(manifest.and_then(Result::err), read.err())),
     };
@@ -105,8 +105,21 @@ pub fn parse(
     };
     let cut_from = (asked > length).then_some(asked);
     let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    let PolicyManifest { policy, resource } = manifest;
-    Ok(Scenario { name, policy, resource, policy_text, from, length, cut_from, interval, traffic, plant })
+    let PolicyManifest { policy, resource, missing_calendars } = manifest;
+    Ok(Scenario {
+        name,
+        policy,
+        resource,
+        calendars,
+        missing_calendars,
+        policy_text,
+        from,
+        length,
+        cut_from,
+        interval,
+        traffic,
+        plant,
+    })
 }
 
 /// The mistakes of a scenario and of the policy that it names.

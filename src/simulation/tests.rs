@@ -18,6 +18,8 @@ fn scenario(policy: &str, traffic: Traffic, hours: u64) -> Scenario {
         name: "test".to_owned(),
         policy: crate::policy::validate(&spec).expect("valid"),
         resource: ScalePolicy::new("test", spec),
+        calendars: Vec::new(),
+        missing_calendars: Vec::new(),
         policy_text: yaml,
         from: at(START),
         length: Duration::from_secs(hours * 3600),

@@ -13,11 +13,16 @@ fn text(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn the_crd_that_is_checked_in_is_the_one_that_is_printed() {
-    let output = tidetable(&["crd"]);
-    assert!(output.status.success());
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("crds/scalepolicies.yaml");
-    assert_eq!(text(&output.stdout), std::fs::read_to_string(path).expect("checked in"), "run make crd");
+fn the_crds_that_are_checked_in_are_the_ones_that_are_printed() {
+    let mut printed = Vec::new();
+    for name in ["scalepolicies", "scalecalendars"] {
+        let output = tidetable(&["crd", name]);
+        assert!(output.status.success());
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("crds/{name}.yaml"));
+        assert_eq!(text(&output.stdout), std::fs::read_to_string(path).expect("checked in"), "run make crd");
+        printed.push(text(&output.stdout));
+    }
+    assert_eq!(text(&tidetable(&["crd"]).stdout), printed.join("---\n"), "all of them are documents of one");
 }
 
 #[test]
@@ -258,4 +263,78 @@ plant: {startup: 30s, capacityPerReplica: 180, initialReplicas: 3}
     }
     std::fs::write(&file, good).expect("written");
     assert!(tidetable(&["check", &name]).status.success());
+}
+
+#[test]
+fn policies_see_the_calendars_of_all_files_and_one_that_is_in_none_is_a_warning() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = |name: &str, text: &str| {
+        let path = directory.path().join(name);
+        std::fs::write(&path, text).expect("written");
+        path.display().to_string()
+    };
+    let policy = "\
+apiVersion: tidetable.dev/v1alpha1
+kind: ScalePolicy
+metadata: {name: web}
+spec:
+  scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: web}
+  maxReplicas: 80
+  schedule:
+    exceptDates: [holidays-de]
+    entries:
+    - {name: day, cron: 0 7 * * *, replicas: 12}
+";
+    let calendar = "\
+apiVersion: tidetable.dev/v1alpha1
+kind: ScaleCalendar
+metadata: {name: holidays-de}
+spec:
+  dates:
+  - {date: \"2026-11-23\"}
+";
+    let (web, holidays) = (file("web.yaml", policy), file("holidays.yaml", calendar));
+    let output = tidetable(&["check", &web]);
+    assert!(output.status.success());
+    let place =
+        "web.yaml:8:19: spec.schedule.exceptDates[0]: the ScaleCalendar holidays-de is not among these files";
+    assert!(text(&output.stderr).contains(place), "{}", text(&output.stderr));
+    let output = tidetable(&["check", &web, &holidays]);
+    assert_eq!(text(&output.stdout), format!("{web}: ok, 1 policy\n{holidays}: ok, 1 calendar\n"));
+    assert_eq!(text(&output.stderr), "");
+
+    let wrong = file(
+        "wrong.yaml",
+        &format!("{}---\n{calendar}", calendar.replace("date:", "dat: \"2026-02-29\", date:")),
+    );
+    let output = tidetable(&["check", &web, &wrong]);
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("wrong.yaml:6:6: spec.dates[0].dat: unknown field"), "{said}");
+    assert!(
+        said.contains("wrong.yaml:9:12: metadata.name: \"holidays-de\" is the name of another calendar"),
+        "{said}"
+    );
+    assert!(!said.contains("not among"), "a calendar with mistakes is among them: {said}");
+
+    let scenario = "\
+policy: web.yaml
+from: 2026-11-23T00:00:00Z
+length: 24h
+traffic:
+- constant: 100
+plant: {startup: 0s, capacityPerReplica: 180, initialReplicas: 3}
+";
+    let scenario = file("day.yaml", scenario);
+    let replica_hours = || {
+        let output = tidetable(&["simulate", &scenario, "--output", "json"]);
+        let scores: serde_json::Value = serde_json::from_slice(&output.stdout).expect("scores");
+        (scores["replica_hours"].as_f64().expect("a number"), text(&output.stderr))
+    };
+    let (without, warning) = replica_hours();
+    assert!(warning.contains(place), "{warning}");
+    file("web.yaml", &format!("{policy}---\n{}", calendar));
+    let (with, warning) = replica_hours();
+    assert_eq!(warning, "");
+    assert!(with < without, "on a holiday the day does not begin: {with} and {without}");
 }

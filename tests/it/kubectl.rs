@@ -159,6 +159,34 @@ async fn custom_resources_are_applied_shown_explained_and_refused() -> Checked {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn calendars_are_applied_shown_explained_and_refused() -> Checked {
+    let (_sandbox, kubectl) = started().await?;
+    kubectl
+        .follow(&[
+            ("apply -f ../../../crds/scalecalendars.yaml", &["created"]),
+            (
+                "wait --for=condition=Established crd/scalecalendars.tidetable.dev --timeout=30s",
+                &["condition met"],
+            ),
+            ("apply -f holidays.calendar.yaml", &["scalecalendar.tidetable.dev/holidays-de created"]),
+            ("apply -f holidays.calendar.yaml", &["unchanged"]),
+            ("get scal", &["NAME FIRST LAST AGE", "holidays-de 2026-12-25 2027-01-01"]),
+            (
+                "explain scal.spec.dates",
+                &["FIELD: dates <[]Object> -required-", "The dates, each of them once"],
+            ),
+            ("explain scal.spec.dates.name", &["What the day is called, for people."]),
+            ("!apply -f dotted.calendar.yaml", &["the name of a calendar begins with a letter"]),
+            (
+                "!patch scal holidays-de --type=merge -p '{\"spec\":{\"dates\":[{\"date\":\"25.12.\"}]}}'",
+                &["spec.dates[0].date"],
+            ),
+            ("delete scal holidays-de --timeout=30s", &["deleted"]),
+        ])
+        .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn deployments_are_applied_scaled_and_patched() -> Checked {
     let (sandbox, kubectl) = started().await?;
     kubectl

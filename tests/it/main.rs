@@ -9,6 +9,7 @@ mod client;
 mod cluster;
 mod differential;
 mod kubectl;
+mod operator_calendars;
 mod operator_clock_changes;
 mod operator_load;
 mod operator_memory;

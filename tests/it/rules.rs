@@ -1,12 +1,14 @@
-//! Every CEL rule of the CRD has a twin in `policy::validate`: a policy from a file is refused for what an
-//! API server would refuse it for.
+//! Every CEL rule of the CRDs has a twin: in `policy::validate` for a policy, in the schema that files are held
+//! against for a calendar. What comes from a file is refused for what an API server would refuse it for.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use kube::CustomResourceExt;
 use kube::core::cel::validate_cel;
 use serde_json::Value;
-use tidetable::api::{ScalePolicy, ScalePolicySpec};
+use tidetable::api::{ScaleCalendar, ScaleCalendarSpec, ScalePolicy, ScalePolicySpec};
+use tidetable::manifest;
 use tidetable::policy;
 
 const GOOD: &str = "
@@ -147,8 +149,38 @@ fn what_breaks_a_cel_rule_is_refused_by_validation_too() {
     }
 }
 
+/// The one rule of calendars.
+const CALENDAR_NAME: &str = "self.metadata.name.matches('^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$')";
+
 #[test]
-fn every_cel_rule_of_the_crd_has_a_row() {
+fn a_calendar_is_named_as_policies_can_refer_to_it_by_cel_and_in_files() {
+    let (longest, longer) = ("a".repeat(63), "a".repeat(64));
+    for (name, allowed) in [
+        ("holidays-de", true),
+        ("h", true),
+        (longest.as_str(), true),
+        (longer.as_str(), false),
+        ("2026-12-25", false),
+        ("holidays.de", false),
+        ("holidays-", false),
+    ] {
+        let calendar = ScaleCalendar::new(name, ScaleCalendarSpec::default());
+        let rules: Vec<String> =
+            validate_cel(&calendar).err().iter().flatten().map(|error| error.rule.clone()).collect();
+        assert_eq!(rules, if allowed { vec![] } else { vec![CALENDAR_NAME] }, "{name}");
+        let text = format!(
+            "apiVersion: tidetable.dev/v1alpha1\nkind: ScaleCalendar\nmetadata: {{name: {name:?}}}\nspec: {{dates: []}}\n"
+        );
+        let documents = manifest::parse(Path::new("calendar.yaml"), &text).expect("YAML");
+        let said = documents[0].calendar().map(drop).map_err(|mistakes| mistakes.to_string());
+        let expected = "calendar.yaml:3:12: metadata.name: must be ";
+        assert_eq!(said.is_ok(), allowed, "{name}: {said:?}");
+        assert!(said.err().is_none_or(|said| said.starts_with(expected)), "{name}");
+    }
+}
+
+#[test]
+fn every_cel_rule_of_the_crds_has_a_row() {
     fn collect(schema: &Value, found: &mut Vec<String>) {
         let rules = schema["x-kubernetes-validations"].as_array().map(Vec::as_slice).unwrap_or_default();
         found.extend(rules.iter().filter_map(|rule| rule["rule"].as_str()).map(str::to_owned));
@@ -156,11 +188,14 @@ fn every_cel_rule_of_the_crd_has_a_row() {
             collect(child, found);
         }
     }
-    let crd = serde_json::to_value(ScalePolicy::crd()).expect("JSON");
     let mut found = Vec::new();
-    collect(&crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"], &mut found);
+    for crd in [ScalePolicy::crd(), ScaleCalendar::crd()] {
+        let crd = serde_json::to_value(crd).expect("JSON");
+        collect(&crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"], &mut found);
+    }
     found.sort();
     let mut rows: Vec<String> = ROWS.iter().map(|(rule, ..)| (*rule).to_owned()).collect();
+    rows.push(CALENDAR_NAME.to_owned());
     rows.sort();
     assert_eq!(found, rows);
 }

@@ -9,7 +9,7 @@ use k8s_openapi::api::events::v1::Event;
 use kube::api::{DynamicObject, Patch, PatchParams};
 use kube::{Api, Client, CustomResourceExt};
 use serde_json::{Value, json};
-use tidetable::api::{ScalePolicy, ScalePolicyStatus};
+use tidetable::api::{ScaleCalendar, ScalePolicy, ScalePolicyStatus};
 use tidetable::clock::Clock;
 use tidetable::decision::Replicas;
 use tidetable::operator::config::Config;
@@ -48,7 +48,8 @@ impl Stage {
         let clock = Clock::stopped_at(at(origin));
         let sandbox = Sandbox::start(SandboxOptions::new(clock.clone())).await.expect("a sandbox");
         let client = sandbox.client().expect("a client");
-        for object in std::iter::once(crd).chain(objects) {
+        let calendars = serde_json::to_value(ScaleCalendar::crd()).expect("a CRD");
+        for object in [crd, &calendars].into_iter().chain(objects) {
             sandbox.create(object.clone()).expect("a valid object");
         }
         let (operator, evaluations, shutdown) = start(client.clone(), &clock, config);
