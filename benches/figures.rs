@@ -67,7 +67,7 @@ fn schedule(entries: usize) -> tidetable::decision::Schedule {
         entries.join("\n    ")
     );
     let manifest = tidetable::manifest::parse_policy(Path::new("bench.yaml"), &text).expect("a good policy");
-    manifest.policy.schedule
+    manifest.0.policy.schedule
 }
 
 /// One decision with a warm history: a schedule, one metric, full damping.

@@ -9,12 +9,15 @@ mod preview;
 mod run;
 mod sandbox;
 mod simulate;
+mod version;
 
 use std::io::{self, Write};
+use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
 use crate::manifest::Mistakes;
+use crate::zones::{self, Zones};
 
 /// A Kubernetes autoscaler that knows the time of day.
 #[derive(Debug, Parser)]
@@ -23,6 +26,10 @@ use crate::manifest::Mistakes;
     after_help = "Exit codes: 0 success, 1 the asked-for check failed, 2 bad input, 3 failure at run time."
 )]
 pub struct Cli {
+    /// Read the rules of time zones from a directory of compiled zones, such as /usr/share/zoneinfo, in the
+    /// place of those that are compiled in
+    #[arg(long, global = true, value_name = "DIR")]
+    tzdata: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
 }
@@ -43,6 +50,8 @@ enum Command {
     Run(run::Args),
     /// Serve a small Kubernetes API on loopback, without a cluster behind it
     Sandbox(sandbox::Args),
+    /// Print the version of the program and of its time zone rules
+    Version,
 }
 
 /// Why a command did not succeed.
@@ -94,7 +103,12 @@ impl From<Mistakes> for Failure {
 /// # Errors
 /// When the command does not succeed; [`Failure::code`] is the exit code.
 pub fn run(cli: Cli, out: &mut dyn Write) -> Result<(), Failure> {
+    if let Some(directory) = &cli.tzdata {
+        let zones = Zones::from_directory(directory);
+        zones::choose(zones.map_err(|error| Failure::BadInput(format!("--tzdata: {error}")))?);
+    }
     match cli.command {
+        Command::Version => version::run(out),
         Command::Check(args) => check::run(&args, out),
         Command::Crd(args) => crd::run(&args, out),
         Command::Demo(args) => demo::run(&args, out),

@@ -16,6 +16,7 @@ use serde_json::Value;
 use crate::api::{ScaleCalendar, ScalePolicy};
 use crate::decision::Policy;
 use crate::policy::{self, Calendars, FieldError, References};
+use crate::zones;
 
 pub use self::calendars::{CalendarManifest, Shelf};
 use self::shape::{Fault, FaultKind, Mended};
@@ -196,7 +197,7 @@ impl Document {
     /// # Errors
     /// Every mistake in it.
     pub fn policy_with(&self, calendars: &Calendars) -> Result<PolicyManifest, Mistakes> {
-        let references = References { zones: jiff::tz::db(), calendars };
+        let references = References { zones: zones::current(), calendars };
         let judge = |resource: &ScalePolicy| {
             policy::validate_with(&resource.spec, references).map_err(|invalid| invalid.errors)
         };

@@ -278,7 +278,7 @@ impl Operator {
             Ok(())
         };
         let controller = async {
-            self.control(context, ready, shutdown).await;
+            Box::pin(self.control(context, ready, shutdown)).await;
             finished.cancel();
         };
         let (result, ()) = tokio::join!(server, controller);

@@ -15,10 +15,9 @@ mod schedule;
 
 use std::fmt;
 
-use jiff::tz::TimeZoneDatabase;
-
 use crate::api::ScalePolicySpec;
 use crate::decision::{Mode, Policy, Replicas, Schedule};
+use crate::zones::{self, Zones};
 
 pub use self::calendar::{Calendars, parse_date, validate_calendar};
 pub use self::cron::{CronError, parse_cron};
@@ -69,17 +68,17 @@ impl fmt::Display for InvalidPolicy {
 #[derive(Clone, Copy, Debug)]
 pub struct References<'a> {
     /// The time zones.
-    pub zones: &'a TimeZoneDatabase,
+    pub zones: &'a Zones,
     /// The calendars, by name.
     pub calendars: &'a Calendars,
 }
 
-/// Turns a spec into a policy, with the built-in time zones and without any calendar.
+/// Turns a spec into a policy, with the time zones of this process and without any calendar.
 ///
 /// # Errors
 /// All the mistakes at once, each with the path of its field.
 pub fn validate(spec: &ScalePolicySpec) -> Result<Policy, InvalidPolicy> {
-    validate_with(spec, References { zones: jiff::tz::db(), calendars: &Calendars::default() })
+    validate_with(spec, References { zones: zones::current(), calendars: &Calendars::default() })
 }
 
 /// Turns a spec into a policy.

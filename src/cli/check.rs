@@ -3,9 +3,13 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use jiff::tz::TimeZone;
+
 use super::Failure;
+use crate::clock::Clock;
 use crate::manifest::{self, Document, Mistake, Mistakes, Shelf};
 use crate::simulation::scenario::{self, Overrides};
+use crate::zones;
 
 /// Arguments of `tidetable check`.
 #[derive(Debug, clap::Args)]
@@ -17,6 +21,11 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
+    let zones = zones::current();
+    if zones.is_old(Clock::real().now().to_zoned(TimeZone::UTC).date()) {
+        let (version, origin) = (zones.version(), zones.origin());
+        eprintln!("warning: the rules of time zones, {version} {origin}, are over a year old: see --tzdata");
+    }
     let mut mistakes = Vec::new();
     let files: Vec<_> = args.files.iter().map(|file| (file, manifest::read(file))).collect();
     let shelf = Shelf::of(files.iter().flat_map(|(_, documents)| documents.iter().flatten()));

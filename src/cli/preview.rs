@@ -7,10 +7,10 @@ use jiff::civil::{Date, DateTime};
 use jiff::tz::{AmbiguousOffset, TimeZone};
 use jiff::{Timestamp, ToSpan};
 
-use super::Failure;
 use super::simulate::{terminal_width, writable, write};
+use super::{Failure, check};
 use crate::clock::Clock;
-use crate::manifest::{self, Document, Mistake, Mistakes, PolicyManifest};
+use crate::manifest::{self, Document, Mistake, Mistakes, PolicyManifest, Shelf};
 use crate::report::preview::{Preview, json};
 use crate::report::{html, terminal};
 use crate::zones;
@@ -18,9 +18,12 @@ use crate::zones;
 /// Arguments of `tidetable preview`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// A YAML file with one ScalePolicy; other kinds in it are passed over
+    /// A YAML file with one ScalePolicy, and perhaps ScaleCalendars; other kinds in it are passed over
     #[arg(value_name = "POLICY.yaml")]
     policy: PathBuf,
+    /// A YAML file with ScaleCalendars that the policy names; may be given several times
+    #[arg(long, value_name = "FILE")]
+    calendars: Vec<PathBuf>,
     /// Look ahead from here: an instant (RFC 3339), or a date or date and time in the zone shown, such as
     /// 2026-03-29 or 2026-03-29T07:00 [default: now]
     #[arg(long, value_name = "TIME")]
@@ -48,7 +51,7 @@ enum Output {
 }
 
 pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
-    let manifest = read(&args.policy)?;
+    let manifest = read(&args.policy, &args.calendars)?;
     let zone = zone(args, &manifest)?;
     let from = match &args.from {
         Some(text) => instant(text, &zone).ok_or_else(|| not_a_time(text))?,
@@ -59,11 +62,9 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
     if let Some(file) = &args.html {
         writable(file)?;
     }
-    for calendar in &manifest.policy.missing_calendars {
-        eprintln!("{}: calendar {calendar} is not there; shown as without its dates", args.policy.display());
-    }
+    check::warn(&manifest.missing_calendars);
     let preview = Preview::new(name(&manifest), &manifest.policy, zone, from, to);
-    let tzdb = zones::bundled_version();
+    let tzdb = zones::current().version();
     if let Some(file) = &args.html {
         write(file, &html::preview::page(&preview, tzdb))?;
     }
@@ -84,16 +85,23 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
 }
 
 /// The one policy of a file, which has a schedule.
-fn read(file: &Path) -> Result<PolicyManifest, Mistakes> {
+/// The policy of `file`, which may name the calendars beside it and those of the other files.
+fn read(file: &Path, calendars: &[PathBuf]) -> Result<PolicyManifest, Mistakes> {
     let documents = manifest::read(file)?;
+    let mut others = Vec::new();
+    for file in calendars {
+        others.extend(manifest::read(file)?);
+    }
+    let shelf = Shelf::of(documents.iter().chain(&others));
     let policies: Vec<&Document> = documents.iter().filter(|document| document.is_policy()).collect();
     let (mut good, mut mistakes) = (Vec::new(), Vec::new());
     for document in &policies {
-        match document.policy() {
+        match document.policy_with(shelf.calendars()) {
             Ok(manifest) => good.push(manifest),
             Err(Mistakes(found)) => mistakes.extend(found),
         }
     }
+    mistakes.extend(shelf.finish().err().into_iter().flat_map(|Mistakes(found)| found));
     if !mistakes.is_empty() {
         return Err(Mistakes(mistakes));
     }
@@ -132,10 +140,7 @@ fn name(manifest: &PolicyManifest) -> String {
 fn zone(args: &Args, manifest: &PolicyManifest) -> Result<TimeZone, Failure> {
     let schedule = manifest.resource.spec.schedule.as_ref();
     let name = args.zone.as_deref().or(schedule.map(|schedule| schedule.time_zone.as_str())).unwrap_or("UTC");
-    jiff::tz::db().get(name).map_err(|_| {
-        let problem = "is not a time zone of the IANA database, such as Europe/Berlin or UTC";
-        Failure::BadInput(format!("--zone: {name:?} {problem}"))
-    })
+    zones::current().get(name).map_err(|problem| Failure::BadInput(format!("--zone: {problem}")))
 }
 
 fn not_a_time(text: &str) -> Failure {

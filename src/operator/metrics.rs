@@ -10,11 +10,13 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
 use super::Outcome;
 use super::prometheus::{Problem, Sources};
 use crate::decision::DesiredReason;
+use crate::zones;
 
 /// Seconds from an edge of a schedule to the API server's word that it is written.
 const EDGE_TO_WRITE_BUCKETS: [f64; 11] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0];
@@ -68,6 +70,12 @@ impl Metrics {
             "edge_to_write_seconds",
             "Time from an edge of a schedule until the change was written",
             edge_to_write.clone(),
+        );
+        let rules = vec![("version", zones::current().version().to_owned())];
+        registry.register(
+            "tz_database",
+            "The rules of time zones that schedules are read with",
+            Info::new(rules),
         );
         let policies = Gauge::default();
         registry.register("policies", "Policies that the operator looks after", policies.clone());

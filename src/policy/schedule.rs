@@ -82,9 +82,7 @@ impl Reading<'_> {
     }
 
     fn zone(&self, name: &str, path: &Path, mistakes: &mut Mistakes) -> TimeZone {
-        self.references.zones.get(name).unwrap_or_else(|_| {
-            let problem =
-                format!("{name:?} is not a time zone of the IANA database, such as Europe/Berlin or UTC");
+        self.references.zones.get(name).unwrap_or_else(|problem| {
             mistakes.add(path, problem);
             TimeZone::UTC
         })
@@ -115,6 +113,7 @@ impl Reading<'_> {
 }
 
 /// The names of the calendars that a schedule refers to.
+#[must_use]
 pub fn calendar_names(spec: &ScheduleSpec) -> BTreeSet<Arc<str>> {
     let of_entries = spec.entries.iter().filter_map(|entry| entry.on_dates.as_ref());
     let texts = spec.except_dates.iter().chain(of_entries).flatten();

@@ -16,6 +16,7 @@ use crate::api::ScalePolicy;
 use crate::decision::Replicas;
 use crate::manifest::{self, Document, Mistake, Mistakes, PolicyManifest};
 use crate::policy::{FieldError, parse_duration};
+use crate::zones;
 
 pub use self::spec::{Diurnal, Noise, Part, PlantText, Ramp, ScenarioSpec, Spike, Step};
 
@@ -164,7 +165,8 @@ fn replay(
 
 /// The first local midnight of a trace, in the time zone of the policy's schedule.
 fn first_midnight(traffic: &Traffic, policy: &ScalePolicy) -> Timestamp {
-    let zone = policy.spec.schedule.as_ref().and_then(|schedule| TimeZone::get(&schedule.time_zone).ok());
+    let zone =
+        policy.spec.schedule.as_ref().and_then(|schedule| zones::current().get(&schedule.time_zone).ok());
     let start = traffic.start().to_zoned(zone.unwrap_or(TimeZone::UTC));
     let midnight = match start.start_of_day() {
         Ok(today) if today.timestamp() == start.timestamp() => Ok(today),
@@ -306,11 +308,8 @@ impl Reader {
             Part::Diurnal(diurnal) => {
                 let path = format!("{path}.diurnal");
                 let name = diurnal.time_zone.as_deref().unwrap_or("UTC");
-                let zone = TimeZone::get(name).unwrap_or_else(|_| {
-                    self.add(
-                        &format!("{path}.timeZone"),
-                        format!("{name:?} is not a time zone of the IANA database"),
-                    );
+                let zone = zones::current().get(name).unwrap_or_else(|problem| {
+                    self.add(&format!("{path}.timeZone"), problem);
                     TimeZone::UTC
                 });
                 let peak = parse_time(&diurnal.peak).unwrap_or_else(|| {

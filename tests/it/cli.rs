@@ -283,7 +283,7 @@ spec:
   schedule:
     exceptDates: [holidays-de]
     entries:
-    - {name: day, cron: 0 7 * * *, replicas: 12}
+    - {name: day, cron: 0 7 * * *, for: 12h, replicas: 12}
 ";
     let calendar = "\
 apiVersion: tidetable.dev/v1alpha1
@@ -312,7 +312,7 @@ spec:
     assert_eq!(output.status.code(), Some(2), "{said}");
     assert!(said.contains("wrong.yaml:6:6: spec.dates[0].dat: unknown field"), "{said}");
     assert!(
-        said.contains("wrong.yaml:9:12: metadata.name: \"holidays-de\" is the name of another calendar"),
+        said.contains("wrong.yaml:10:12: metadata.name: \"holidays-de\" is the name of another calendar"),
         "{said}"
     );
     assert!(!said.contains("not among"), "a calendar with mistakes is among them: {said}");
@@ -333,8 +333,73 @@ plant: {startup: 0s, capacityPerReplica: 180, initialReplicas: 3}
     };
     let (without, warning) = replica_hours();
     assert!(warning.contains(place), "{warning}");
-    file("web.yaml", &format!("{policy}---\n{}", calendar));
+    file("web.yaml", &format!("{policy}---\n{calendar}"));
     let (with, warning) = replica_hours();
     assert_eq!(warning, "");
     assert!(with < without, "on a holiday the day does not begin: {with} and {without}");
+
+    file("web.yaml", policy);
+    let arguments = ["preview", &web, "--from", "2026-11-23", "--days", "1", "--output", "json"];
+    let transitions = |more: &[&str]| {
+        let output = tidetable(&[&arguments[..], more].concat());
+        let preview: serde_json::Value = serde_json::from_slice(&output.stdout).expect("a preview");
+        (preview["transitions"].as_array().expect("a list").len(), text(&output.stderr))
+    };
+    assert_eq!(transitions(&["--calendars", &holidays]), (0, String::new()));
+    let (found, warning) = transitions(&[]);
+    assert_eq!(found, 2);
+    assert!(warning.contains(place), "{warning}");
+}
+
+/// A directory with UTC and `Some/Where`, which is two hours ahead, as of the release `version`.
+fn zone_files(version: &str) -> tempfile::TempDir {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut part = b"TZif2".to_vec();
+    part.extend([0; 15]);
+    for count in [0_u32, 0, 0, 0, 1, 4] {
+        part.extend(count.to_be_bytes());
+    }
+    part.extend(7200_i32.to_be_bytes());
+    part.extend(b"\0\0XST\0");
+    let zone = [&*part, &part, b"\nXST-2\n"].concat();
+    std::fs::create_dir(directory.path().join("Some")).expect("created");
+    for file in ["UTC", "Some/Where"] {
+        std::fs::write(directory.path().join(file), &zone).expect("written");
+    }
+    std::fs::write(directory.path().join("tzdata.zi"), format!("# version {version}\n")).expect("written");
+    directory
+}
+
+#[test]
+fn zone_rules_are_compiled_in_or_come_from_a_directory_and_old_ones_are_warned_of() {
+    let output = tidetable(&["version"]);
+    let said = text(&output.stdout);
+    assert!(said.contains(", compiled in\n"), "{said}");
+
+    let directory = zone_files("2019a");
+    let zones = directory.path().display().to_string();
+    let output = tidetable(&["--tzdata", &zones, "version"]);
+    assert!(text(&output.stdout).ends_with(&format!("tz database 2019a, from {zones}\n")));
+
+    let policy = directory.path().join("policy.yaml");
+    let spec = "apiVersion: tidetable.dev/v1alpha1\nkind: ScalePolicy\nmetadata: {name: web}\nspec:\n  \
+        scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: web}\n  maxReplicas: 9\n  \
+        schedule: {timeZone: Some/Where, entries: [{name: day, cron: 0 7 * * *, for: 1h, replicas: 5}]}\n";
+    std::fs::write(&policy, spec).expect("written");
+    let policy = policy.display().to_string();
+    let output = tidetable(&["check", &policy, "--tzdata", &zones]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("2019a from"), "{}", text(&output.stderr));
+    let arguments = ["preview", &policy, "--tzdata", &zones, "--from", "2026-11-23T00:00:00Z", "--days", "1"];
+    let output = tidetable(&[&arguments[..], &["--output", "json"]].concat());
+    let preview: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(preview["tzdb"], "2019a");
+    assert_eq!(preview["transitions"][0]["at"], "2026-11-23T05:00:00Z");
+
+    let output = tidetable(&["check", &policy]);
+    assert_eq!(output.status.code(), Some(2), "the zone is only there");
+    assert!(text(&output.stderr).contains("\"Some/Where\" is not a time zone of the IANA database"));
+    let output = tidetable(&["check", &policy, "--tzdata", "/nosuch/directory"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).starts_with("--tzdata: /nosuch/directory: "));
 }

@@ -173,7 +173,7 @@ async fn calendars_are_applied_shown_explained_and_refused() -> Checked {
             ("get scal", &["NAME FIRST LAST AGE", "holidays-de 2026-12-25 2027-01-01"]),
             (
                 "explain scal.spec.dates",
-                &["FIELD: dates <[]Object> -required-", "The dates, each of them once"],
+                &["FIELD: dates <[]Object>", "<string> -required-", "The dates, each of them once"],
             ),
             ("explain scal.spec.dates.name", &["What the day is called, for people."]),
             ("!apply -f dotted.calendar.yaml", &["the name of a calendar begins with a letter"]),

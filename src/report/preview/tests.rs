@@ -15,7 +15,7 @@ fn policy(entries: &str) -> Policy {
          scaleTargetRef: {{apiVersion: apps/v1, kind: Deployment, name: web}}\n  minReplicas: 2\n  \
          maxReplicas: 80\n  schedule: {{timeZone: Europe/Berlin, entries: [{entries}]}}\n"
     );
-    manifest::parse_policy(Path::new("web.yaml"), &text).unwrap().policy
+    manifest::parse_policy(Path::new("web.yaml"), &text).unwrap().0.policy
 }
 
 fn at(text: &str) -> Timestamp {
