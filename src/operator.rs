@@ -15,6 +15,7 @@ mod calendars;
 mod cluster;
 mod conditions;
 pub mod config;
+mod contest;
 mod evaluate;
 mod events;
 mod metrics;
@@ -22,12 +23,14 @@ mod observe;
 mod pods;
 pub mod prometheus;
 mod reconcile;
+mod rivals;
 mod server;
 mod status;
 pub mod telemetry;
 mod text;
 mod timetable;
 mod wakeups;
+mod watching;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -166,6 +169,10 @@ pub enum Outcome {
     DryRun,
     /// The policy is paused: nothing was decided.
     Paused,
+    /// Somebody else scales the same workload: nothing was decided.
+    Conflict,
+    /// Somebody keeps changing the replicas back: nothing was written.
+    Contested,
     /// The workload could not be read or scaled.
     Failed {
         /// A word from a closed list.
@@ -182,6 +189,8 @@ impl Outcome {
             Self::Scaled { .. } => "scaled",
             Self::DryRun => "dry-run",
             Self::Paused => "paused",
+            Self::Conflict => "conflict",
+            Self::Contested => "contested",
             Self::Failed { .. } => "failed",
         }
     }
@@ -315,6 +324,10 @@ impl Operator {
         let pods =
             Arc::clone(&context.pods).watch(self.options.client.clone(), self.options.namespace.as_deref());
         let calendars = calendars::follow(Api::all(self.options.client.clone()), Arc::clone(&context));
+        let rivals = {
+            let (client, namespace) = (self.options.client.clone(), self.options.namespace.as_deref());
+            rivals::follow(client, namespace, Arc::clone(&context))
+        };
         let due = context.wakeups().due().map(|key| key.object_ref());
         let results = Controller::for_stream(policies, store)
             // Policies wait for the API server and for Prometheus most of the time. What is bounded is the
@@ -333,7 +346,7 @@ impl Operator {
         tokio::select! {
             () = results => {}
             () = given_up => {}
-            () = async { tokio::join!(synced, pods, calendars); std::future::pending().await } => {}
+            () = async { tokio::join!(synced, pods, calendars, rivals); std::future::pending().await } => {}
         }
     }
 }
@@ -350,10 +363,10 @@ fn watch(
         .reflect(writer)
         .inspect_ok(move |event| match event {
             watcher::Event::Delete(policy) => context.forget(&Key::of(policy)),
-            watcher::Event::Apply(_)
-            | watcher::Event::Init
-            | watcher::Event::InitApply(_)
-            | watcher::Event::InitDone => {}
+            watcher::Event::Apply(policy) | watcher::Event::InitApply(policy) => {
+                context.wake(context.rivals.claim(policy));
+            }
+            watcher::Event::Init | watcher::Event::InitDone => {}
         })
         .applied_objects()
         .predicate_filter(predicates::generation.combine(predicates::annotations), predicates_config())

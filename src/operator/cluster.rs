@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use k8s_openapi::api::autoscaling::v1::Scale;
 use k8s_openapi::api::events::v1::Event;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{FieldsV1, ManagedFieldsEntry};
 use kube::api::{DynamicObject, PostParams};
 use kube::core::{ApiResource, GroupVersionKind};
 use kube::{Api, Client, Resource};
@@ -163,6 +164,26 @@ impl Cluster {
         let workload = self.call(api.get(&target.name)).await?;
         let ready = workload.data.pointer("/status/readyReplicas").and_then(serde_json::Value::as_i64);
         Ok(Replicas::saturating_from(i128::from(ready.unwrap_or(0))))
+    }
+
+    /// The field manager that wrote a workload's replicas last, of those that are not the operator.
+    pub(super) async fn foreign_manager(
+        &self,
+        namespace: &str,
+        target: &ScaleTargetRef,
+    ) -> Result<Option<String>, CallError> {
+        let kind = self.kind(target).await?;
+        let api = Api::<DynamicObject>::namespaced_with(self.client.clone(), namespace, &kind);
+        let metadata = self.call(api.get_metadata(&target.name)).await?.metadata;
+        let owns_replicas = |entry: &ManagedFieldsEntry| {
+            let fields = entry.fields_v1.as_ref().map(|FieldsV1(fields)| fields);
+            fields.is_some_and(|fields| fields.pointer("/f:spec/f:replicas").is_some())
+        };
+        let entries = metadata.managed_fields.unwrap_or_default().into_iter().filter(owns_replicas);
+        let latest = entries
+            .filter(|entry| entry.manager.as_deref() != Some(SCALE_MANAGER))
+            .max_by_key(|entry| entry.time.as_ref().map(|time| time.0));
+        Ok(latest.and_then(|entry| entry.manager))
     }
 
     /// Sends a JSON patch to the scale subresource of a workload.

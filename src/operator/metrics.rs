@@ -101,7 +101,12 @@ impl Metrics {
                 let direction = if to > from { "up" } else { "down" };
                 self.writes.get_or_create(&ByDirection { direction }).inc();
             }
-            Outcome::Unchanged | Outcome::DryRun | Outcome::Paused | Outcome::Failed { .. } => {}
+            Outcome::Unchanged
+            | Outcome::DryRun
+            | Outcome::Paused
+            | Outcome::Conflict
+            | Outcome::Contested
+            | Outcome::Failed { .. } => {}
         }
     }
 

@@ -21,10 +21,12 @@ use tracing::Instrument;
 use super::calendars::{Almanac, Consulted};
 use super::cluster::Cluster;
 use super::conditions::{self, Aspect, Finding, Reason};
+use super::contest::Contest;
 use super::events::EventReason;
 use super::metrics::Metrics;
 use super::pods::Unschedulable;
 use super::prometheus::{Answers, Problem, Sources};
+use super::rivals::{Rivals, Standing};
 use super::timetable::{Grid, Timetable};
 use super::wakeups::Wakeups;
 use super::{Evaluation, Guarded, Key, Occasion, OperatorOptions, status};
@@ -44,6 +46,7 @@ pub(super) struct Context {
     grid: Grid,
     states: Mutex<BTreeMap<Key, State>>,
     pub(super) almanac: Almanac,
+    pub(super) rivals: Rivals,
     wakeups: Arc<Wakeups>,
     pub(super) pods: Arc<Unschedulable>,
     pub(super) metrics: Arc<Metrics>,
@@ -67,6 +70,9 @@ pub(super) struct State {
     pub(super) complaint: Option<Finding>,
     /// The calendars that it names, as they were when it was last validated.
     consulted: Consulted,
+    /// Where it stands among those who scale its workload.
+    standing: Standing,
+    pub(super) contest: Contest,
     /// The target, once the policy was valid.
     target: Option<ScaleTargetRef>,
     pub(super) target_uid: Option<String>,
@@ -89,6 +95,8 @@ pub(super) struct Subject<'a> {
     pub(super) policy: Arc<Policy>,
     /// Which of its calendars are missing.
     pub(super) lack: Option<Finding>,
+    /// Where it stands among those who scale its workload.
+    pub(super) standing: Standing,
 }
 
 /// Why and for when a policy is evaluated.
@@ -144,6 +152,7 @@ impl Context {
             grid: Grid::new(options.interval),
             states: Mutex::default(),
             almanac: Almanac::default(),
+            rivals: Rivals::default(),
             wakeups: Arc::new(Wakeups::new(options.clock.clone())),
             pods: Arc::default(),
             metrics: Arc::new(Metrics::new()),
@@ -168,9 +177,10 @@ impl Context {
         }
     }
 
-    /// Whether calendars of a policy have changed since it was validated.
+    /// Whether a policy's calendars or rivals have changed since it was last looked at.
     fn has_news(&self, key: &Key, resource: &ScalePolicy, state: &State) -> bool {
-        self.consult(key, resource).is_some_and(|consulted| consulted != state.consulted)
+        self.rivals.of(resource) != state.standing
+            || self.consult(key, resource).is_some_and(|consulted| consulted != state.consulted)
     }
 
     /// What is known of the calendars that a policy names; `None` while nothing is.
@@ -183,6 +193,7 @@ impl Context {
     pub(super) fn forget(&self, key: &Key) {
         self.wakeups.cancel(key);
         self.almanac.forget(key);
+        self.wake(self.rivals.forget(key));
         let mut states = self.states();
         if states.remove(key).is_some() {
             tracing::info!(namespace = key.namespace, name = key.name, "the policy is gone");
@@ -220,14 +231,19 @@ impl Context {
             };
         }
         let key = Key::of_parts(resource.meta());
-        let Some(consulted) = self.consult(&key, resource) else {
-            // Without its dates the schedule would be another one: the first answer wakes the policy.
+        let standing = self.rivals.of(resource);
+        let consulted = self.consult(&key, resource).filter(|_| standing != Standing::Unknown);
+        let Some(consulted) = consulted else {
+            // Without its dates the schedule would be another one, and a rival would be fought: the first
+            // answers wake the policy.
             return self.idle(&key, state).await;
         };
         let annotation = resource.annotations().get(OVERRIDE_ANNOTATION);
         let is_respecified =
             is_new || state.generation != resource.metadata.generation || state.consulted != consulted;
-        let is_changed = is_respecified || state.annotation.as_ref() != annotation;
+        let is_changed =
+            is_respecified || state.annotation.as_ref() != annotation || state.standing != standing;
+        state.standing = standing;
         let target = &resource.spec.scale_target_ref;
         if is_respecified {
             state.generation = resource.metadata.generation;
@@ -252,6 +268,7 @@ impl Context {
             generation: resource.metadata.generation,
             target,
             policy,
+            standing: state.standing.clone(),
             lack: state
                 .consulted
                 .lack()
@@ -299,6 +316,11 @@ impl Context {
     /// Evaluates a tick. An edge that comes while the metrics are being read goes first.
     async fn tick(&self, subject: &Subject<'_>, state: &mut State, tick: Timestamp) {
         state.timetable.ticked(tick);
+        if !subject.decides() {
+            return self
+                .unmetered(subject, state, state.timetable.not_before_last(tick), Occasion::Tick)
+                .await;
+        }
         let answers = {
             let mut queries = pin!(self.read_metrics(&subject.policy, tick));
             loop {
@@ -324,10 +346,6 @@ impl Context {
     }
 
     async fn read_metrics(&self, policy: &Policy, at: Timestamp) -> Answers {
-        match policy.mode {
-            Mode::Paused => return Answers::default(),
-            Mode::Active | Mode::DryRun => {}
-        }
         let answers = self.sources.read_all(policy, at).await;
         let metrics = policy.metrics.iter().map(|metric| (&metric.name, &metric.query));
         let guards = policy.guards.iter().map(|guard| (&guard.name, &guard.query));

@@ -17,6 +17,7 @@ use tidetable::sandbox::Sandbox;
 use self::cases::{CASES, Case};
 use self::process::Process;
 use self::stage::{ACCOUNT, Checked, HOME, Stage, write_config};
+use crate::support::operator::scaled_object_kind;
 use crate::support::prometheus::Prometheus;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -42,6 +43,10 @@ async fn played(stage: &Arc<Stage>) -> Checked {
     .await?;
     let config = stage.files.path().join("config.yaml");
     write_config(&config, prometheus.url())?;
+    if let Some(sandbox) = &stage.sandbox {
+        // So that it is watched, too.
+        sandbox.create(scaled_object_kind())?;
+    }
     let kubeconfig = stage.operators_kubeconfig().await?;
     let mut operator = Process::start(&kubeconfig, &config, &stage.namespace).await?;
     let failures = play(stage).await;

@@ -11,6 +11,7 @@ mod differential;
 mod kubectl;
 mod operator_calendars;
 mod operator_clock_changes;
+mod operator_conflicts;
 mod operator_load;
 mod operator_memory;
 mod operator_sandbox;
