@@ -18,6 +18,7 @@ pub mod config;
 mod contest;
 mod evaluate;
 mod events;
+pub mod leader;
 mod metrics;
 mod observe;
 mod pods;
@@ -25,6 +26,7 @@ pub mod prometheus;
 mod reconcile;
 mod rivals;
 mod server;
+mod shard;
 mod status;
 pub mod telemetry;
 mod text;
@@ -49,8 +51,11 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
 
+pub use self::leader::LeaseOptions;
+use self::leader::{Campaign, News};
 pub use self::prometheus::{Sources, install_crypto_provider};
 use self::reconcile::{Context, reconcile};
+pub use self::shard::{Shard, ShardError};
 use crate::api::ScalePolicy;
 use crate::clock::Clock;
 use crate::decision::{Decision, Policy, Replicas};
@@ -86,6 +91,10 @@ pub struct OperatorOptions {
     pub listen: Option<SocketAddr>,
     /// The name of this process in events.
     pub instance: String,
+    /// The election in which this operator stands; `None` when it is the only one.
+    pub lease: Option<LeaseOptions>,
+    /// The part of the policies that this operator looks after; `None` is all.
+    pub shard: Option<Shard>,
 }
 
 impl OperatorOptions {
@@ -103,6 +112,8 @@ impl OperatorOptions {
             evaluations: None,
             listen: None,
             instance: "tidetable".to_owned(),
+            lease: None,
+            shard: None,
         }
     }
 }
@@ -275,6 +286,7 @@ impl Operator {
             }
         };
         let context = Arc::new(Context::new(&self.options, shutdown.clone()));
+        context.metrics.leads(self.options.lease.is_none());
         let ready = Arc::new(AtomicBool::new(false));
         let shown = server::Shown { ready: Arc::clone(&ready), metrics: context.metrics() };
         // The server outlives the controller, so that a pod that is finishing is still seen to live.
@@ -287,7 +299,17 @@ impl Operator {
             Ok(())
         };
         let controller = async {
-            Box::pin(self.control(context, ready, shutdown)).await;
+            let mut campaign = self.options.lease.clone().map(|lease| {
+                let (client, clock) = (self.options.client.clone(), self.options.clock.clone());
+                Campaign::new(client, clock, lease, Arc::clone(&context.leadership))
+            });
+            tokio::select! {
+                () = Box::pin(self.control(Arc::clone(&context), ready, shutdown)) => {}
+                () = stand(campaign.as_mut(), &context) => {}
+            }
+            if let Some(campaign) = &mut campaign {
+                campaign.release().await;
+            }
             finished.cancel();
         };
         let (result, ()) = tokio::join!(server, controller);
@@ -300,7 +322,7 @@ impl Operator {
             None => Api::<Guarded>::all(self.options.client.clone()),
         };
         let (store, writer) = reflector::store();
-        let policies = watch(api, writer, Arc::clone(&context));
+        let policies = watch(api, writer, Arc::clone(&context), self.options.shard);
         // Before the first policy is read there is nothing to bring to an end, and the controller would wait
         // for the API server even so.
         let given_up = {
@@ -351,25 +373,58 @@ impl Operator {
     }
 }
 
+/// Stands for election, if there is one. Never ends.
+async fn stand(campaign: Option<&mut Campaign>, context: &Context) {
+    let Some(campaign) = campaign else { return std::future::pending().await };
+    let tell = |news| {
+        context.metrics.leads(news == News::Gained);
+        context.wake_all();
+    };
+    Box::pin(campaign.run(tell)).await;
+}
+
 /// The policies whose spec or annotations changed. Our own status writes change neither.
 fn watch(
     api: Api<Guarded>,
     writer: reflector::store::Writer<Guarded>,
     context: Arc<Context>,
+    shard: Option<Shard>,
 ) -> impl Stream<Item = Result<Guarded, watcher::Error>> + Send + 'static {
+    let rivals = Arc::clone(&context);
     watcher(api, watcher::Config::default())
         .default_backoff()
         .modify(|policy| policy.managed_fields_mut().clear())
-        .reflect(writer)
+        // Of conflicts one has to know about the policies of all shards.
         .inspect_ok(move |event| match event {
-            watcher::Event::Delete(policy) => context.forget(&Key::of(policy)),
+            watcher::Event::Delete(policy) => rivals.wake(rivals.rivals.forget(&Key::of(policy))),
             watcher::Event::Apply(policy) | watcher::Event::InitApply(policy) => {
-                context.wake(context.rivals.claim(policy));
+                rivals.wake(rivals.rivals.claim(policy, is_held(shard, policy)));
             }
             watcher::Event::Init | watcher::Event::InitDone => {}
         })
+        .try_filter(move |event| {
+            std::future::ready(match event {
+                watcher::Event::Delete(policy)
+                | watcher::Event::Apply(policy)
+                | watcher::Event::InitApply(policy) => is_held(shard, policy),
+                watcher::Event::Init | watcher::Event::InitDone => true,
+            })
+        })
+        .reflect(writer)
+        .inspect_ok(move |event| match event {
+            watcher::Event::Delete(policy) => context.forget(&Key::of(policy)),
+            watcher::Event::Apply(_)
+            | watcher::Event::Init
+            | watcher::Event::InitApply(_)
+            | watcher::Event::InitDone => {}
+        })
         .applied_objects()
         .predicate_filter(predicates::generation.combine(predicates::annotations), predicates_config())
+}
+
+/// Whether a policy belongs to this shard.
+fn is_held(shard: Option<Shard>, policy: &Guarded) -> bool {
+    shard.is_none_or(|shard| shard.holds(policy.meta().uid.as_deref().unwrap_or_default()))
 }
 
 /// A policy counts as new when nothing was heard of it for so long.

@@ -155,7 +155,7 @@ pub(super) fn call_failed(error: &CallError) -> Finding {
         CallError::NotFound(_) => Reason::TargetNotFound,
         CallError::Forbidden(_) => Reason::Forbidden,
         CallError::Unprocessable(_) | CallError::Refused { .. } => Reason::Refused,
-        CallError::Timeout(_) | CallError::Transport(_) => Reason::Unavailable,
+        CallError::Timeout(_) | CallError::Transport(_) | CallError::NotLeading => Reason::Unavailable,
     };
     Finding::new(ConditionStatus::False, reason, error.to_string())
 }

@@ -36,7 +36,7 @@ impl Context {
     /// Evaluates a policy and brings the result to the cluster.
     pub(super) async fn evaluate(&self, subject: &Subject<'_>, state: &mut State, due: Due<'_>) {
         let turn = self.cluster.turn().await;
-        if self.shutdown.is_cancelled() {
+        if !self.may_act() {
             return;
         }
         let settled = match (subject.policy.mode, &subject.standing) {

@@ -23,6 +23,7 @@ use super::cluster::Cluster;
 use super::conditions::{self, Aspect, Finding, Reason};
 use super::contest::Contest;
 use super::events::EventReason;
+use super::leader::Leadership;
 use super::metrics::Metrics;
 use super::pods::Unschedulable;
 use super::prometheus::{Answers, Problem, Sources};
@@ -48,6 +49,7 @@ pub(super) struct Context {
     pub(super) almanac: Almanac,
     pub(super) rivals: Rivals,
     wakeups: Arc<Wakeups>,
+    pub(super) leadership: Arc<Leadership>,
     pub(super) pods: Arc<Unschedulable>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) evaluations: Option<UnboundedSender<Evaluation>>,
@@ -58,6 +60,8 @@ pub(super) struct Context {
 /// What the operator remembers of a policy.
 #[derive(Debug, Default)]
 pub(super) struct State {
+    /// The term of leadership in which it was begun.
+    term: u64,
     uid: Option<String>,
     generation: Option<i64>,
     /// What the annotation for an override says.
@@ -121,11 +125,14 @@ pub(super) async fn reconcile(object: Arc<Guarded>, context: Arc<Context>) -> Re
     let span = tracing::info_span!("policy", namespace = key.namespace, name = key.name);
     async {
         let mut state = context.states().remove(&key).unwrap_or_default();
-        match &object.0 {
-            Ok(policy) => context.attend(policy, &mut state).await,
-            Err(invalid) => context.refuse_unparsable(invalid, &mut state).await,
+        // Who does not lead waits for nothing but to lead: then all policies are woken.
+        if context.may_act() {
+            match &object.0 {
+                Ok(policy) => context.attend(policy, &mut state).await,
+                Err(invalid) => context.refuse_unparsable(invalid, &mut state).await,
+            }
         }
-        if !context.shutdown.is_cancelled() {
+        if context.may_act() {
             let wake = state.timetable.wake(context.grid, context.clock.now());
             context.wakeups.set(key.clone(), wake);
             if let Ok(policy) = &object.0
@@ -145,8 +152,16 @@ pub(super) async fn reconcile(object: Arc<Guarded>, context: Arc<Context>) -> Re
 
 impl Context {
     pub(super) fn new(options: &OperatorOptions, shutdown: CancellationToken) -> Self {
+        let clock = options.clock.clone();
+        let leadership = Arc::new(match options.lease {
+            None => Leadership::alone(clock),
+            Some(_) => Leadership::sought(clock),
+        });
+        let client = options.client.clone();
+        let for_calls = Arc::clone(&leadership);
         Self {
-            cluster: Cluster::new(options.client.clone(), options.kube_timeout, options.concurrency),
+            cluster: Cluster::new(client, options.kube_timeout, options.concurrency, for_calls),
+            leadership,
             clock: options.clock.clone(),
             sources: options.sources.clone(),
             grid: Grid::new(options.interval),
@@ -179,7 +194,8 @@ impl Context {
 
     /// Whether a policy's calendars or rivals have changed since it was last looked at.
     fn has_news(&self, key: &Key, resource: &ScalePolicy, state: &State) -> bool {
-        self.rivals.of(resource) != state.standing
+        self.leadership.term() != state.term
+            || self.rivals.of(resource) != state.standing
             || self.consult(key, resource).is_some_and(|consulted| consulted != state.consulted)
     }
 
@@ -187,6 +203,17 @@ impl Context {
     fn consult(&self, key: &Key, resource: &ScalePolicy) -> Option<Consulted> {
         let schedule = resource.spec.schedule.as_ref();
         self.almanac.consult(key, &schedule.map(policy::calendar_names).unwrap_or_default())
+    }
+
+    /// Whether anything may be begun.
+    pub(super) fn may_act(&self) -> bool {
+        !self.shutdown.is_cancelled() && self.leadership.may_write().is_some()
+    }
+
+    /// Looks at all policies again.
+    pub(super) fn wake_all(&self) {
+        let keys: Vec<Key> = self.states().keys().cloned().collect();
+        self.wake(keys);
     }
 
     /// Forgets a policy that is gone. Its workload stays as it is.
@@ -221,9 +248,12 @@ impl Context {
 
     async fn attend(&self, resource: &ScalePolicy, state: &mut State) {
         let now = self.clock.now();
-        let is_new = state.uid.is_none() || state.uid != resource.metadata.uid;
+        let term = self.leadership.term();
+        // Another leader may have gone on with it: what it said in the status counts, not what we remember.
+        let is_new = state.uid.is_none() || state.uid != resource.metadata.uid || state.term != term;
         if is_new {
             *state = State {
+                term,
                 uid: resource.metadata.uid.clone(),
                 status: resource.status.clone().unwrap_or_default(),
                 timetable: Timetable::starting(self.grid, now),

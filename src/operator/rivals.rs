@@ -143,6 +143,8 @@ struct Claim {
     age: Age,
     /// It writes, or did and will.
     acts: bool,
+    /// It is looked after by this operator.
+    own: bool,
 }
 
 /// Policies in order of precedence.
@@ -160,14 +162,16 @@ impl Age {
 }
 
 impl Rivals {
-    /// Takes notice of a policy, and gives the others that it concerns.
-    pub(super) fn claim(&self, policy: &Guarded) -> Vec<Key> {
+    /// Takes notice of a policy, and gives the others that it concerns, of those that are looked after here:
+    /// whether this one is says `own`.
+    pub(super) fn claim(&self, policy: &Guarded, own: bool) -> Vec<Key> {
         let key = Key::of(policy);
         // A policy that this version can't parse writes nothing.
         let claim = policy.0.as_ref().ok().map(|policy| Claim {
             goal: Goal::of_policy(&key.namespace, &policy.spec.scale_target_ref),
             age: Age::of(&policy.metadata),
             acts: policy.spec.mode != Mode::DryRun,
+            own,
         });
         self.field().replace(&key, claim)
     }
@@ -218,7 +222,7 @@ impl Rivals {
             watcher::Event::InitDone => {
                 let changed = watched.relist();
                 if !std::mem::replace(&mut watched.answered, true) {
-                    return field.claims.keys().cloned().collect();
+                    return field.own(field.claims.keys());
                 }
                 changed
             }
@@ -226,14 +230,14 @@ impl Rivals {
             watcher::Event::Delete(scaler) => watched.put(key_of(&scaler), None),
         };
         let concerned = changed.iter().filter_map(|goal| field.claimants.get(goal));
-        concerned.flatten().cloned().collect()
+        field.own(concerned.flatten())
     }
 
     /// Goes on without an answer, since none is to be had now. Gives the policies that waited for it.
     fn give_up(&self, kind: Kind) -> Vec<Key> {
         let mut field = self.field();
         let waited = !std::mem::replace(&mut field.watched_mut(kind).answered, true);
-        if waited { field.claims.keys().cloned().collect() } else { Vec::new() }
+        if waited { field.own(field.claims.keys()) } else { Vec::new() }
     }
 
     fn field(&self) -> MutexGuard<'_, Field> {
@@ -254,6 +258,12 @@ impl Field {
             Kind::ScaledObject => &mut self.scaled_objects,
             Kind::HorizontalPodAutoscaler => &mut self.autoscalers,
         }
+    }
+
+    /// Those of the policies that are looked after here.
+    fn own<'a>(&self, keys: impl IntoIterator<Item = &'a Key>) -> Vec<Key> {
+        let keys = keys.into_iter().filter(|key| self.claims.get(*key).is_some_and(|claim| claim.own));
+        keys.cloned().collect()
     }
 
     /// Puts a policy's claim in the place of its old one, and gives the other policies of both workloads.
@@ -277,7 +287,7 @@ impl Field {
             claimants.insert(key.clone());
             self.claims.insert(key.clone(), claim);
         }
-        concerned.into_iter().collect()
+        self.own(&concerned)
     }
 }
 

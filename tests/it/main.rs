@@ -12,6 +12,7 @@ mod kubectl;
 mod operator_calendars;
 mod operator_clock_changes;
 mod operator_conflicts;
+mod operator_leader;
 mod operator_load;
 mod operator_memory;
 mod operator_sandbox;

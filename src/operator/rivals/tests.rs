@@ -54,7 +54,7 @@ fn an_autoscaler_of_the_workload_has_precedence_while_it_is_there() {
     use Kind::{HorizontalPodAutoscaler, ScaledObject};
     let rivals = empty();
     let web = policy("web", "2026-11-01T00:00:00Z", "Active");
-    assert_eq!(rivals.claim(&web), []);
+    assert_eq!(rivals.claim(&web, true), []);
     for (reference, is_rival) in [
         (json!({"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}), true),
         (json!({"apiVersion": "apps/v1beta2", "kind": "Deployment", "name": "web"}), true),
@@ -81,7 +81,7 @@ fn an_autoscaler_of_the_workload_has_precedence_while_it_is_there() {
 fn nobody_is_judged_before_the_autoscalers_were_listed_and_a_list_replaces_what_was_known() {
     let rivals = Rivals::default();
     let web = policy("web", "2026-11-01T00:00:00Z", "Active");
-    rivals.claim(&web);
+    rivals.claim(&web, true);
     let is_known = || rivals.of(web.0.as_ref().expect("a policy")) != Standing::Unknown;
     assert_eq!(rivals.take(Kind::ScaledObject, Init), []);
     assert!(!is_known());
@@ -112,20 +112,32 @@ fn of_two_policies_the_older_acts_and_one_that_tries_is_no_rival() {
         policy("old", "2026-11-01T00:00:00Z", "Active"),
         policy("a-young", "2026-11-02T00:00:00Z", "Active"),
     );
-    assert_eq!(rivals.claim(&young), []);
-    assert_eq!(rivals.claim(&old), [key("a-young")]);
+    assert_eq!(rivals.claim(&young, true), []);
+    assert_eq!(rivals.claim(&old, true), [key("a-young")]);
     assert_eq!(rival_of(&rivals, &old), None);
     assert_eq!(rival_of(&rivals, &young).as_deref(), Some("the older ScalePolicy old"));
-    assert_eq!(rivals.claim(&old), [], "no news");
+    assert_eq!(rivals.claim(&old, true), [], "no news");
 
-    assert_eq!(rivals.claim(&policy("old", "2026-11-01T00:00:00Z", "DryRun")), [key("a-young")]);
+    assert_eq!(rivals.claim(&policy("old", "2026-11-01T00:00:00Z", "DryRun"), true), [key("a-young")]);
     assert_eq!(rival_of(&rivals, &young), None);
-    assert_eq!(rivals.claim(&policy("old", "2026-11-01T00:00:00Z", "Paused")), [key("a-young")]);
+    assert_eq!(rivals.claim(&policy("old", "2026-11-01T00:00:00Z", "Paused"), true), [key("a-young")]);
     assert!(rival_of(&rivals, &young).is_some(), "it keeps its claim");
     assert_eq!(rivals.forget(&key("old")), [key("a-young")]);
     assert_eq!(rival_of(&rivals, &young), None);
 
     let twin = policy("b-young", "2026-11-02T00:00:00Z", "Active");
-    rivals.claim(&twin);
+    rivals.claim(&twin, true);
     assert_eq!(rival_of(&rivals, &twin).as_deref(), Some("the older ScalePolicy a-young"), "by UID");
+}
+
+#[test]
+fn policies_that_another_operator_looks_after_count_as_rivals_and_are_not_woken() {
+    let rivals = empty();
+    let (old, young) =
+        (policy("old", "2026-11-01T00:00:00Z", "Active"), policy("young", "2026-11-02T00:00:00Z", "Active"));
+    rivals.claim(&young, false);
+    assert_eq!(rivals.claim(&old, true), []);
+    assert_eq!(rival_of(&rivals, &old), None);
+    assert_eq!(rival_of(&rivals, &young).as_deref(), Some("the older ScalePolicy old"));
+    assert_eq!(rivals.forget(&key("young")), [key("old")]);
 }
