@@ -18,6 +18,7 @@ mod operator_memory;
 mod operator_sandbox;
 mod preview;
 mod prometheus;
+mod recipes;
 mod rules;
 mod simulate;
 mod structure;
