@@ -3,11 +3,13 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::Failure;
 use crate::clock::Clock;
-use crate::manifest::{self, Document, Mistake, Mistakes, Shelf};
+use crate::manifest::{self, Document, Mistake, Mistakes, PolicyManifest, Shelf};
+use crate::policy::lint;
 use crate::simulation::scenario::{self, Overrides};
 use crate::zones;
 
@@ -18,25 +20,44 @@ pub(super) struct Args {
     /// Policies see the calendars of all files
     #[arg(required = true)]
     files: Vec<PathBuf>,
+    /// Exit with 1 when there is a warning: something that is no mistake, and probably not meant
+    #[arg(long)]
+    deny_warnings: bool,
 }
 
 pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
-    let zones = zones::current();
-    if zones.is_old(Clock::real().now().to_zoned(TimeZone::UTC).date()) {
+    let (zones, now) = (zones::current(), Clock::real().now());
+    let mut warned = 0;
+    if zones.is_old(now.to_zoned(TimeZone::UTC).date()) {
         let (version, origin) = (zones.version(), zones.origin());
         eprintln!("warning: the rules of time zones, {version} {origin}, are over a year old: see --tzdata");
+        warned += 1;
     }
     let mut mistakes = Vec::new();
     let files: Vec<_> = args.files.iter().map(|file| (file, manifest::read(file))).collect();
     let shelf = Shelf::of(files.iter().flat_map(|(_, documents)| documents.iter().flatten()));
     for (file, documents) in &files {
         let documents = documents.as_ref().map_err(Clone::clone);
-        match documents.and_then(|documents| check(file, documents, &shelf)) {
+        let mut warnings = Vec::new();
+        match documents.and_then(|documents| check(file, documents, &shelf, now, &mut warnings)) {
             Ok(found) => writeln!(out, "{}: {found}", file.display())?,
             Err(Mistakes(found)) => mistakes.extend(found),
         }
+        warn(&warnings);
+        warned += warnings.len();
     }
-    if mistakes.is_empty() { Ok(()) } else { Err(Mistakes(mistakes).into()) }
+    if !mistakes.is_empty() {
+        return Err(Mistakes(mistakes).into());
+    }
+    match warned {
+        1 if args.deny_warnings => {
+            Err(Failure::Check("1 warning, and --deny-warnings allows none".to_owned()))
+        }
+        2.. if args.deny_warnings => {
+            Err(Failure::Check(format!("{warned} warnings, and --deny-warnings allows none")))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Says what is no mistake, and may be one.
@@ -46,11 +67,18 @@ pub(super) fn warn(warnings: &[Mistake]) {
     }
 }
 
-/// What a file holds, or everything that is wrong with it.
-fn check(file: &Path, documents: &[Document], shelf: &Shelf) -> Result<String, Mistakes> {
+/// What a file holds, or everything that is wrong with it. What is probably not meant goes to `warnings`, in the
+/// order of the file; the policy of a scenario has a file of its own for that.
+fn check(
+    file: &Path,
+    documents: &[Document],
+    shelf: &Shelf,
+    now: Timestamp,
+    warnings: &mut Vec<Mistake>,
+) -> Result<String, Mistakes> {
     if documents.iter().any(scenario::is_scenario) {
         let overrides = Overrides { is_check: true, ..Overrides::default() };
-        warn(&scenario::read(file, &overrides)?.missing_calendars);
+        warnings.extend(scenario::read(file, &overrides)?.missing_calendars);
         return Ok("ok, a scenario".to_owned());
     }
     let mut mistakes = shelf.mistakes_in(file);
@@ -58,10 +86,15 @@ fn check(file: &Path, documents: &[Document], shelf: &Shelf) -> Result<String, M
     for document in documents.iter().filter(|document| document.is_policy()) {
         policies += 1;
         match document.policy_with(shelf.calendars()) {
-            Ok(manifest) => warn(&manifest.missing_calendars),
+            Ok(PolicyManifest { resource, policy, missing_calendars }) => {
+                let lints = lint(&resource.spec, &policy, now).into_iter();
+                warnings.extend(missing_calendars);
+                warnings.extend(lints.map(|warning| document.mistake(&warning.path, warning.problem)));
+            }
             Err(Mistakes(found)) => mistakes.extend(found),
         }
     }
+    warnings.sort_by_key(|warning| warning.place);
     let calendars = documents.iter().filter(|document| document.is_calendar()).count();
     if policies + calendars == 0 {
         mistakes.push(nothing(file, documents.first()));

@@ -5,6 +5,7 @@
 
 mod access;
 mod cli;
+mod cli_warnings;
 mod client;
 mod cluster;
 mod differential;
