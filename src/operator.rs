@@ -28,6 +28,7 @@ mod rivals;
 mod server;
 mod shard;
 mod status;
+mod targets;
 pub mod telemetry;
 mod text;
 mod timetable;
@@ -56,6 +57,7 @@ use self::leader::{Campaign, News};
 pub use self::prometheus::{Sources, install_crypto_provider};
 use self::reconcile::{Context, reconcile};
 pub use self::shard::{Shard, ShardError};
+use self::targets::{Targets, Wanted};
 use crate::api::ScalePolicy;
 use crate::clock::Clock;
 use crate::decision::{Decision, Policy, Replicas};
@@ -95,7 +97,12 @@ pub struct OperatorOptions {
     pub lease: Option<LeaseOptions>,
     /// The part of the policies that this operator looks after; `None` is all.
     pub shard: Option<Shard>,
+    /// Who is told of each change of a workload that is seen: its namespace, name and resource version.
+    pub sighted: Option<Sighted>,
 }
+
+/// Is told of each change of a workload that is seen: its namespace, name and resource version.
+pub type Sighted = Arc<dyn Fn(&str, &str, &str) + Send + Sync>;
 
 impl OperatorOptions {
     /// The usual options: all namespaces, no Prometheus, no server, real time.
@@ -114,6 +121,7 @@ impl OperatorOptions {
             instance: "tidetable".to_owned(),
             lease: None,
             shard: None,
+            sighted: None,
         }
     }
 }
@@ -285,7 +293,8 @@ impl Operator {
                 Some(TcpListener::bind(address).await.map_err(failed)?)
             }
         };
-        let context = Arc::new(Context::new(&self.options, shutdown.clone()));
+        let (targets, wanted) = Targets::new(self.options.sighted.clone());
+        let context = Arc::new(Context::new(&self.options, targets, shutdown.clone()));
         context.metrics.leads(self.options.lease.is_none());
         let ready = Arc::new(AtomicBool::new(false));
         let shown = server::Shown { ready: Arc::clone(&ready), metrics: context.metrics() };
@@ -304,7 +313,7 @@ impl Operator {
                 Campaign::new(client, clock, lease, Arc::clone(&context.leadership))
             });
             tokio::select! {
-                () = Box::pin(self.control(Arc::clone(&context), ready, shutdown)) => {}
+                () = Box::pin(self.control(Arc::clone(&context), wanted, ready, shutdown)) => {}
                 () = stand(campaign.as_mut(), &context) => {}
             }
             if let Some(campaign) = &mut campaign {
@@ -316,7 +325,13 @@ impl Operator {
         result.map_err(OperatorError::Server)
     }
 
-    async fn control(&self, context: Arc<Context>, ready: Arc<AtomicBool>, shutdown: CancellationToken) {
+    async fn control(
+        &self,
+        context: Arc<Context>,
+        wanted: Wanted,
+        ready: Arc<AtomicBool>,
+        shutdown: CancellationToken,
+    ) {
         let api = match &self.options.namespace {
             Some(namespace) => Api::<Guarded>::namespaced(self.options.client.clone(), namespace),
             None => Api::<Guarded>::all(self.options.client.clone()),
@@ -350,6 +365,10 @@ impl Operator {
             let (client, namespace) = (self.options.client.clone(), self.options.namespace.as_deref());
             rivals::follow(client, namespace, Arc::clone(&context))
         };
+        let targets = {
+            let (client, namespace) = (self.options.client.clone(), self.options.namespace.as_deref());
+            targets::follow(client, namespace, wanted, Arc::clone(&context))
+        };
         let due = context.wakeups().due().map(|key| key.object_ref());
         let results = Controller::for_stream(policies, store)
             // Policies wait for the API server and for Prometheus most of the time. What is bounded is the
@@ -368,7 +387,7 @@ impl Operator {
         tokio::select! {
             () = results => {}
             () = given_up => {}
-            () = async { tokio::join!(synced, pods, calendars, rivals); std::future::pending().await } => {}
+            () = async { tokio::join!(synced, pods, calendars, rivals, targets); std::future::pending().await } => {}
         }
     }
 }

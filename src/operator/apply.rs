@@ -6,17 +6,17 @@
 
 use serde_json::{Value, json};
 
-use super::cluster::{CallError, Cluster};
+use super::cluster::{CallError, Cluster, ScaleSeen};
 use crate::api::ScaleTargetRef;
 use crate::decision::{Decision, Mode, Replicas};
 
 /// What became of a decision.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Applied {
     /// The workload already has the replicas that it should have.
     Unchanged,
-    /// They were written.
-    Scaled,
+    /// They were written, and this is how the workload is since.
+    Scaled(ScaleSeen),
     /// They were not written because the policy only tries.
     DryRun,
     /// Somebody else has written since they were observed; nothing was changed.
@@ -40,7 +40,7 @@ pub(super) async fn apply(
     }
     let patch = compare_and_set(decision.observed, decision.desired);
     match cluster.patch_scale(namespace, target, &patch).await {
-        Ok(()) => Ok(Applied::Scaled),
+        Ok(seen) => Ok(Applied::Scaled(seen)),
         Err(CallError::Unprocessable(message)) => {
             // An admission rule answers with the same code as a failed test: the number tells them apart.
             let now = cluster.scale(namespace, target).await?;

@@ -105,12 +105,29 @@ impl From<kube::Error> for CallError {
 /// The number of replicas that a scale subresource shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ScaleSeen {
+    /// The workload's resource version.
+    pub(super) version: Option<String>,
     /// `spec.replicas`; absent means 0.
     pub(super) replicas: Replicas,
     /// The UID of the workload.
     pub(super) uid: Option<String>,
     /// Which pods are the workload's, as a label selector.
     pub(super) selector: Option<String>,
+    /// How many replicas are ready, when that was asked for.
+    pub(super) ready: Option<Replicas>,
+}
+
+impl From<Scale> for ScaleSeen {
+    fn from(scale: Scale) -> Self {
+        let replicas = scale.spec.and_then(|spec| spec.replicas).unwrap_or(0);
+        Self {
+            version: scale.metadata.resource_version,
+            replicas: Replicas::new(replicas),
+            uid: scale.metadata.uid,
+            selector: scale.status.and_then(|status| status.selector),
+            ready: None,
+        }
+    }
 }
 
 /// The API server as the operator uses it.
@@ -158,10 +175,7 @@ impl Cluster {
             // Perhaps the kind is served under another name by now: look it up again next time.
             self.kinds().remove(&kind_key(target));
         }
-        let scale = result?;
-        let replicas = scale.spec.and_then(|spec| spec.replicas).unwrap_or(0);
-        let selector = scale.status.and_then(|status| status.selector);
-        Ok(ScaleSeen { replicas: Replicas::new(replicas), uid: scale.metadata.uid, selector })
+        result.map(ScaleSeen::from)
     }
 
     /// `status.readyReplicas` of a workload; absent means 0.
@@ -203,12 +217,12 @@ impl Cluster {
         namespace: &str,
         target: &ScaleTargetRef,
         patch: &serde_json::Value,
-    ) -> Result<(), CallError> {
+    ) -> Result<ScaleSeen, CallError> {
         let kind = self.kind(target).await?;
         let collection = DynamicObject::url_path(&kind, Some(namespace));
         let url = format!("{collection}/{}/scale?fieldManager={SCALE_MANAGER}", target.name);
         let request = patch_request(&url, "application/json-patch+json", patch)?;
-        self.write(self.client.request::<Scale>(request)).await.map(drop)
+        self.write(self.client.request::<Scale>(request)).await.map(ScaleSeen::from)
     }
 
     /// Applies a policy's status, which the operator owns as a whole.
@@ -255,7 +269,7 @@ impl Cluster {
     }
 
     /// How a kind is addressed. The usual workloads are known; any other is asked for once.
-    async fn kind(&self, target: &ScaleTargetRef) -> Result<ApiResource, CallError> {
+    pub(super) async fn kind(&self, target: &ScaleTargetRef) -> Result<ApiResource, CallError> {
         if let Some(known) = well_known(target) {
             return Ok(known);
         }

@@ -5,11 +5,10 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ObjectReference;
 
 use super::apply::{Applied, apply};
-use super::cluster::CallError;
+use super::cluster::{CallError, ScaleSeen};
 use super::conditions::{self, Aspect, Finding, Reason};
 use super::contest::Contest;
 use super::events::{self, EventReason};
-use super::observe::{Workload, observe};
 use super::reconcile::{Context, Due, State, Subject};
 use super::rivals::{Rival, Standing};
 use super::status::{self, Report};
@@ -59,6 +58,7 @@ impl Context {
             }
         };
         state.timetable.evaluated(due.at, next_edge);
+        state.is_absent = settled.able.reason == Reason::TargetNotFound;
         if settled.retry {
             state.timetable.failed(self.clock.now());
         } else {
@@ -94,7 +94,7 @@ impl Context {
             // What was decided in the meantime was not ours: the load's level starts from what is found.
             state.history = History::default();
         }
-        let current = Some(self.observe(subject, due).await?.replicas);
+        let current = Some(self.observe(subject, &mut state.seen, &due.samples).await?.replicas);
         Ok(Settled { decision: None, current, outcome, able, foreign: None, retry: false })
     }
 
@@ -108,7 +108,7 @@ impl Context {
         let policy = &*subject.policy;
         let mut last = None;
         for _ in 0..ATTEMPTS {
-            let workload = self.observe(subject, due).await?;
+            let workload = self.observe(subject, &mut state.seen, &due.samples).await?;
             if state.target_uid.is_some() && state.target_uid != workload.uid {
                 state.history = History::default();
             }
@@ -134,13 +134,19 @@ impl Context {
                 apply(&self.cluster, subject.namespace, subject.target, policy.mode, &decision).await;
             let outcome = match applied {
                 Ok(Applied::Unchanged) => Outcome::Unchanged,
-                Ok(Applied::Scaled) => Outcome::Scaled { from: decision.observed, to: decision.desired },
+                Ok(Applied::Scaled(now)) => {
+                    let ready = state.seen.take().and_then(|before| before.ready);
+                    state.seen = Some(ScaleSeen { ready, ..now });
+                    Outcome::Scaled { from: decision.observed, to: decision.desired }
+                }
                 Ok(Applied::DryRun) => Outcome::DryRun,
                 Ok(Applied::Overtaken) => {
                     last = Some(decision);
+                    state.seen = None;
                     continue;
                 }
                 Err(error) => {
+                    state.seen = None;
                     if error.leaves_doubt() {
                         state.history.attempted(policy, &decision);
                         state.contest.settled(due.at, None, true);
@@ -180,11 +186,6 @@ impl Context {
         let manager = manager.unwrap_or_else(|| "an unknown field manager".to_owned());
         state.contest.interfered(decision.at, decision.observed, &manager);
         Some(manager)
-    }
-
-    async fn observe(&self, subject: &Subject<'_>, due: &Due<'_>) -> Result<Workload, CallError> {
-        let Subject { namespace, target, policy, .. } = subject;
-        observe(&self.cluster, namespace, target, policy, &due.samples, &self.pods).await
     }
 
     /// Logs, status and event.

@@ -3,9 +3,10 @@
 
 use jiff::Timestamp;
 
-use super::cluster::{CallError, Cluster};
+use super::cluster::{CallError, ScaleSeen};
 use super::pods::Unschedulable;
-use crate::api::ScaleTargetRef;
+use super::reconcile::{Context, Subject};
+use super::targets::Standing;
 use crate::decision::{Policy, Replicas, Samples, Target};
 use crate::labels::LabelSelector;
 
@@ -22,27 +23,59 @@ pub(super) struct Workload {
     pub(super) unschedulable_since: Result<Option<Timestamp>, String>,
 }
 
-/// Reads the workload.
-pub(super) async fn observe(
-    cluster: &Cluster,
-    namespace: &str,
-    target: &ScaleTargetRef,
-    policy: &Policy,
-    samples: &Samples,
-    pods: &Unschedulable,
-) -> Result<Workload, CallError> {
-    let scale = cluster.scale(namespace, target).await?;
-    let ready = if asks_for_ready(policy, samples) {
-        cluster.ready(namespace, target).await?
-    } else {
-        scale.replicas
-    };
-    let unschedulable_since = if policy.metrics.is_empty() || policy.capacity.hold_after.is_zero() {
-        Ok(None)
-    } else {
-        waiting(namespace, scale.selector.as_deref(), pods)
-    };
-    Ok(Workload { replicas: scale.replicas, ready, uid: scale.uid, unschedulable_since })
+impl Context {
+    /// Whether the workload is known to exist.
+    pub(super) async fn is_there(&self, subject: &Subject<'_>) -> bool {
+        let Ok(kind) = self.cluster.kind(subject.target).await else { return false };
+        let standing = self.targets.standing(&kind, subject.namespace, &subject.target.name);
+        matches!(standing, Standing::Version(_))
+    }
+
+    /// Reads the workload, unless it is as it was when it was last read.
+    pub(super) async fn observe(
+        &self,
+        subject: &Subject<'_>,
+        seen: &mut Option<ScaleSeen>,
+        samples: &Samples,
+    ) -> Result<Workload, CallError> {
+        let Subject { namespace, target, policy, .. } = subject;
+        let kind = self.cluster.kind(target).await?;
+        let is_known = match self.targets.standing(&kind, namespace, &target.name) {
+            Standing::Absent => {
+                *seen = None;
+                let plural = if kind.group.is_empty() {
+                    kind.plural
+                } else {
+                    format!("{}.{}", kind.plural, kind.group)
+                };
+                return Err(CallError::NotFound(format!("{plural} \"{}\" not found", target.name)));
+            }
+            Standing::Unknown => false,
+            Standing::Version(version) => {
+                seen.as_ref().is_some_and(|seen| seen.version.as_ref() == Some(&version))
+            }
+        };
+        if !is_known {
+            *seen = None;
+            *seen = Some(self.cluster.scale(namespace, target).await?);
+        }
+        let Some(scale) = seen else { return Err(CallError::NotFound(target.name.clone())) };
+        let ready = match scale.ready {
+            _ if !asks_for_ready(policy, samples) => scale.replicas,
+            Some(ready) => ready,
+            None => {
+                let ready = self.cluster.ready(namespace, target).await?;
+                scale.ready = Some(ready);
+                ready
+            }
+        };
+        let unschedulable_since = if policy.metrics.is_empty() || policy.capacity.hold_after.is_zero() {
+            Ok(None)
+        } else {
+            waiting(namespace, scale.selector.as_deref(), &self.pods)
+        };
+        Ok(Workload { replicas: scale.replicas, ready, uid: scale.uid.clone(), unschedulable_since })
+    }
 }
 
 /// Since when a pod of a workload has been unschedulable. A scale subresource without a selector says nothing

@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use super::calendars::{Almanac, Consulted};
-use super::cluster::Cluster;
+use super::cluster::{Cluster, ScaleSeen};
 use super::conditions::{self, Aspect, Finding, Reason};
 use super::contest::Contest;
 use super::events::EventReason;
@@ -28,6 +28,7 @@ use super::metrics::Metrics;
 use super::pods::Unschedulable;
 use super::prometheus::{Answers, Problem, Sources};
 use super::rivals::{Rivals, Standing};
+use super::targets::Targets;
 use super::timetable::{Grid, Timetable};
 use super::wakeups::Wakeups;
 use super::{Evaluation, Guarded, Key, Occasion, OperatorOptions, status};
@@ -48,6 +49,7 @@ pub(super) struct Context {
     states: Mutex<BTreeMap<Key, State>>,
     pub(super) almanac: Almanac,
     pub(super) rivals: Rivals,
+    pub(super) targets: Targets,
     wakeups: Arc<Wakeups>,
     pub(super) leadership: Arc<Leadership>,
     pub(super) pods: Arc<Unschedulable>,
@@ -80,6 +82,10 @@ pub(super) struct State {
     /// The target, once the policy was valid.
     target: Option<ScaleTargetRef>,
     pub(super) target_uid: Option<String>,
+    /// The target as it was last read or written.
+    pub(super) seen: Option<ScaleSeen>,
+    /// The target was not there when it was last looked for.
+    pub(super) is_absent: bool,
     policy: Option<Arc<Policy>>,
     pub(super) history: History,
     pub(super) timetable: Timetable,
@@ -151,7 +157,7 @@ pub(super) async fn reconcile(object: Arc<Guarded>, context: Arc<Context>) -> Re
 }
 
 impl Context {
-    pub(super) fn new(options: &OperatorOptions, shutdown: CancellationToken) -> Self {
+    pub(super) fn new(options: &OperatorOptions, targets: Targets, shutdown: CancellationToken) -> Self {
         let clock = options.clock.clone();
         let leadership = Arc::new(match options.lease {
             None => Leadership::alone(clock),
@@ -168,6 +174,7 @@ impl Context {
             states: Mutex::default(),
             almanac: Almanac::default(),
             rivals: Rivals::default(),
+            targets,
             wakeups: Arc::new(Wakeups::new(options.clock.clone())),
             pods: Arc::default(),
             metrics: Arc::new(Metrics::new()),
@@ -328,7 +335,8 @@ impl Context {
         if let Some(at) = state.timetable.edge_due(self.grid, now) {
             self.unmetered(subject, state, at, Occasion::Edge).await;
         }
-        if state.timetable.retry_due(now) {
+        let has_appeared = state.is_absent && self.is_there(subject).await;
+        if state.timetable.retry_due(now) || has_appeared {
             let at = state.timetable.not_before_last(now);
             self.unmetered(subject, state, at, Occasion::Retry).await;
         }
@@ -429,6 +437,7 @@ fn adopt(state: &mut State, policy: Policy, target: &ScaleTargetRef, now: Timest
         Some(old) if old != target => {
             state.history = History::default();
             state.target_uid = None;
+            state.seen = None;
         }
         Some(_) => {}
     }

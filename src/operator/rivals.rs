@@ -176,6 +176,14 @@ impl Rivals {
         self.field().replace(&key, claim)
     }
 
+    /// The policies of a workload that are looked after here.
+    pub(super) fn claimants(&self, workload: &Key, group: &str, kind: &str) -> Vec<Key> {
+        let [group, kind] = [group, kind].map(str::to_owned);
+        let goal = Goal { namespace: workload.namespace.clone(), group, kind, name: workload.name.clone() };
+        let field = self.field();
+        field.own(field.claimants.get(&goal).into_iter().flatten())
+    }
+
     /// Forgets a policy, and gives the others that it concerns.
     pub(super) fn forget(&self, key: &Key) -> Vec<Key> {
         self.field().replace(key, None)

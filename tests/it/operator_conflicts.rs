@@ -2,7 +2,7 @@
 
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use kube::Api;
-use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
+use kube::api::{DeleteParams, PostParams};
 use serde_json::json;
 use tidetable::operator::{Occasion, Outcome};
 
@@ -112,9 +112,6 @@ async fn who_keeps_changing_the_replicas_back_is_named_and_raced_with_every_five
     let mut stage =
         Stage::with("2026-11-23T12:00:01Z", &[deployment("web", 12), policy(&day_and_night())], "{}").await;
     assert_eq!(stage.next().await.outcome, Outcome::Unchanged);
-    let robot = PatchParams { field_manager: Some("robot".to_owned()), ..PatchParams::default() };
-    let api = Api::<k8s_openapi::api::apps::v1::Deployment>::namespaced(stage.client.clone(), "default");
-    let by_robot = |replicas: i32| Patch::Merge(json!({"spec": {"replicas": replicas}}));
     let mut now = at("2026-11-23T12:00:00Z");
     for (replicas, outcome) in [
         (Some(5), scaled(5, 12)),
@@ -125,7 +122,7 @@ async fn who_keeps_changing_the_replicas_back_is_named_and_raced_with_every_five
         (Some(4), Outcome::Contested),
     ] {
         if let Some(replicas) = replicas {
-            api.patch_scale("web", &robot, &by_robot(replicas)).await.expect("patched");
+            stage.scale_as("robot", "web", replicas).await;
         }
         now += jiff::SignedDuration::from_secs(15);
         stage.clock.advance_to(now);

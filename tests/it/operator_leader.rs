@@ -16,7 +16,7 @@ use tokio::sync::mpsc::unbounded_channel;
 use tokio_util::sync::CancellationToken;
 
 use crate::cluster::stage::{Checked, in_time};
-use crate::support::operator::{Stage, Started, at, day_and_night, deployment, policy, scaled};
+use crate::support::operator::{Stage, Started, at, day_and_night, deployment, policy, scaled, sighted};
 use crate::support::process::Process;
 
 /// An operator that stands for election as `identity`.
@@ -32,6 +32,7 @@ fn candidate(stage: &Stage, identity: &str) -> Started {
         clock: stage.clock.clone(),
         evaluations: Some(sender),
         lease: Some(lease),
+        sighted: Some(sighted()),
         ..OperatorOptions::new(stage.client.clone())
     };
     let shutdown = CancellationToken::new();

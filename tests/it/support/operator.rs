@@ -1,5 +1,7 @@
 //! A sandbox with an operator at work in it, on a virtual clock, and objects to put there.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -13,7 +15,7 @@ use tidetable::api::{ScaleCalendar, ScalePolicy, ScalePolicyStatus};
 use tidetable::clock::Clock;
 use tidetable::decision::Replicas;
 use tidetable::operator::config::Config;
-use tidetable::operator::{Evaluation, Operator, OperatorError, OperatorOptions, Outcome, Sources};
+use tidetable::operator::{Evaluation, Operator, OperatorError, OperatorOptions, Outcome, Sighted, Sources};
 use tidetable::sandbox::{Sandbox, SandboxOptions};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::JoinHandle;
@@ -31,6 +33,29 @@ pub(crate) struct Stage {
     pub(crate) evaluations: UnboundedReceiver<Evaluation>,
     pub(crate) shutdown: CancellationToken,
     pub(crate) operator: JoinHandle<Result<(), OperatorError>>,
+}
+
+thread_local! {
+    /// Names and resource versions of workloads that an operator of this test has seen.
+    static SIGHTED: RefCell<BTreeSet<(String, String)>> = RefCell::default();
+}
+
+/// Notes what an operator sees. Each test has a thread of its own.
+pub(crate) fn sighted() -> Sighted {
+    Arc::new(|_, name, version| {
+        SIGHTED.with_borrow_mut(|seen| seen.insert((name.to_owned(), version.to_owned())));
+    })
+}
+
+/// Waits until an operator has seen this version of a workload.
+pub(crate) async fn sighting(name: &str, version: Option<String>) {
+    let sought = (name.to_owned(), version.expect("a resource version"));
+    let waited = tokio::time::timeout(PATIENCE, async {
+        while !SIGHTED.with_borrow(|seen| seen.contains(&sought)) {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    });
+    waited.await.unwrap_or_else(|_| panic!("{sought:?} is never seen"));
 }
 
 pub(crate) fn at(text: &str) -> Timestamp {
@@ -109,11 +134,20 @@ impl Stage {
         deployment.spec.and_then(|spec| spec.replicas).expect("replicas")
     }
 
-    /// Scales as a person would.
+    /// Scales as a person would, and waits until the operator has seen it, if there is one.
     pub(crate) async fn scale_by_hand(&self, name: &str, replicas: i32) {
+        self.scale_as("person", name, replicas).await;
+    }
+
+    /// Scales as a field manager, and waits until the operator has seen it, if there is one.
+    pub(crate) async fn scale_as(&self, manager: &str, name: &str, replicas: i32) {
         let api = Api::<Deployment>::namespaced(self.client.clone(), "default");
         let by_hand = Patch::Merge(json!({"spec": {"replicas": replicas}}));
-        api.patch_scale(name, &PatchParams::default(), &by_hand).await.expect("scaled by hand");
+        let params = PatchParams { field_manager: Some(manager.to_owned()), ..PatchParams::default() };
+        let scale = api.patch_scale(name, &params, &by_hand).await.expect("scaled by hand");
+        if !self.shutdown.is_cancelled() {
+            sighting(name, scale.metadata.resource_version).await;
+        }
     }
 
     /// Changes the policy `web`.
@@ -215,6 +249,7 @@ fn options(client: Client, clock: &Clock, config: &str) -> OperatorOptions {
         clock: clock.clone(),
         sources: Sources::new(&config.sources).expect("sources"),
         kube_timeout: Duration::from_secs(3),
+        sighted: Some(sighted()),
         ..OperatorOptions::new(client)
     }
 }
