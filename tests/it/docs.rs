@@ -39,7 +39,10 @@ fn blocks(page: &str) -> Vec<Block> {
             (Some(language), None) => {
                 open = Some(Block { language: language.to_owned(), line: index + 2, text: String::new() });
             }
-            (None, Some(block)) => block.text += &format!("{line}\n"),
+            (None, Some(block)) => {
+                block.text += line;
+                block.text += "\n";
+            }
             (None, None) => {}
         }
     }
@@ -54,8 +57,9 @@ fn resources(yaml: &str) -> Option<String> {
         return yaml.contains("tidetable.dev/v1alpha1").then(|| yaml.to_owned());
     }
     let depth = first.len() - first.trim_start().len();
-    let schedule: String =
+    let lines: Vec<String> =
         yaml.lines().map(|line| format!("  {}\n", &line[depth.min(line.len())..])).collect();
+    let schedule = lines.concat();
     Some(format!(
         "apiVersion: tidetable.dev/v1alpha1\nkind: ScalePolicy\nmetadata: {{name: web}}\nspec:\n  \
          scaleTargetRef: {{apiVersion: apps/v1, kind: Deployment, name: web}}\n  minReplicas: 2\n  maxReplicas: 80\n\

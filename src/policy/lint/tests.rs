@@ -74,7 +74,7 @@ const EFFECT: &[Case] = &[
     },
     Case {
         wrong: (&["name: always, cron: 0 0 * * *, replicas: 2"], MIN),
-        says: ("schedule.entries[0]: ", "2 replicas change nothing: minReplicas is 2 already"),
+        says: ("schedule.entries[0]: ", "its floor 2 changes nothing: minReplicas is 2 already"),
         right: (&["name: always, cron: 0 0 * * *, replicas: 3"], MIN),
     },
     Case {
