@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::super::{Mistakes, parse_date};
 use super::dates::is_over;
 use super::{SEASON, Subject, days, entry_path, is_window};
+use crate::api::EntrySpec;
 use crate::decision::{Bounds, Cause, Dates, Days, EdgeKind, Entry, EntryId, Replicas, Schedule, Trigger};
 
 /// How far ahead the baseline must be known for a judgement: every yearly date is in it.
@@ -24,10 +25,7 @@ const MOST_WORK: i64 = 200_000;
 /// Entries that change nothing in the years to come, and numbers of theirs that don't. What is found is left out
 /// of the search that follows, so that all of it together changes nothing.
 pub(super) fn pointless(subject: &Subject, warnings: &mut Mistakes) {
-    let Some(reach) = subject.reach(LEAST, MOST).filter(|_| subject.policy.missing_calendars.is_empty())
-    else {
-        return;
-    };
+    let Some(reach) = subject.reach(LEAST, MOST).filter(|_| knows_calendars(subject)) else { return };
     let mut search = Search { subject, reach, stages: Vec::new(), work: 0 };
     let mut entries = subject.schedule.entries().to_vec();
     for index in (0..entries.len()).rev().filter(|index| is_judged(subject, *index, reach)) {
@@ -139,6 +137,24 @@ fn changes(entry: &Entry) -> impl Iterator<Item = Change> {
     let is_window = is_window(entry);
     let allowed = move |change: &Change| has_both && !is_pin && (is_window || *change == Change::Ceiling);
     std::iter::once(Change::Entry).chain(numbers.into_iter().filter(allowed))
+}
+
+/// Whether the calendars that the schedule names are there, and have dates to come: what matters on holidays alone
+/// can't be judged from a calendar of last year.
+fn knows_calendars(subject: &Subject) -> bool {
+    let names_calendar =
+        |texts: &Option<Vec<String>>| texts.iter().flatten().any(|text| parse_date(text).is_err());
+    let excepts = names_calendar(&subject.spec.except_dates);
+    let is_known = |(spec, entry): (&EntrySpec, &Entry)| {
+        let today = entry.zone.to_datetime(subject.now).date();
+        match &entry.days {
+            Days::All => true,
+            Days::Except(dates) => !excepts || dates.iter().any(|date| date >= today),
+            Days::Only(dates) => !names_calendar(&spec.on_dates) || dates.iter().any(|date| date >= today),
+        }
+    };
+    let mut entries = subject.spec.entries.iter().zip(subject.schedule.entries());
+    subject.policy.missing_calendars.is_empty() && entries.all(is_known)
 }
 
 /// Whether it is known when an entry fires: not from calendars, which change, and neither long past nor far off.
