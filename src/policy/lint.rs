@@ -98,7 +98,7 @@ fn entry_path(index: usize) -> Path {
 }
 
 /// How many firings are looked at in one go.
-const MOST_FIRINGS: i64 = 40_000;
+const MOST_FIRINGS: i64 = 20_000;
 
 /// What is said to happen usually is looked for in this much time ahead.
 const SEASON: SignedDuration = days(70);

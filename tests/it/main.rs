@@ -9,6 +9,7 @@ mod cli_warnings;
 mod client;
 mod cluster;
 mod differential;
+mod docs;
 mod kubectl;
 mod operator_calendars;
 mod operator_clock_changes;

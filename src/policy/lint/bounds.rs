@@ -42,7 +42,7 @@ pub(super) fn crossed(subject: &Subject, warnings: &mut Mistakes) {
         known.push(causes);
         let (floor, ceiling) = (bounds.floor, bounds.ceiling);
         let whose = match bounds.floor_cause {
-            Cause::Policy => "minReplicas".to_owned(),
+            Cause::Policy => "of minReplicas".to_owned(),
             Cause::Entry(id) => format!("of {}", subject.name(id)),
             Cause::Ramp(id) => format!("on a ramp of {}", subject.name(id)),
         };

@@ -4,7 +4,7 @@ use jiff::civil::Date;
 use jiff::{SignedDuration, ToSpan};
 
 use super::super::{Mistakes, parse_date};
-use super::effect::differ;
+use super::effect::Record;
 use super::{SEASON, Subject, days, entry_path, schedule_path};
 use crate::decision::{Dates, Days, Entry, Schedule, Trigger};
 
@@ -52,7 +52,8 @@ fn same_without(subject: &Subject, past: &[Date]) -> bool {
         Days::All | Days::Only(_) => entry.clone(),
     };
     let without: Schedule = subject.with(subject.schedule.entries().iter().map(spared).collect());
-    differ(subject.schedule, &without, subject.now, subject.ahead(reach)) == Some(false)
+    let record = |schedule| Record::of(schedule, subject.now, subject.ahead(reach));
+    record(subject.schedule).is_some_and(|with| record(&without) == Some(with))
 }
 
 /// An `at` that is past or on an excepted date, and dates of `onDates` on which the entry does not fire.

@@ -6,8 +6,9 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::super::{Mistakes, parse_date};
 use super::dates::is_over;
-use super::{Subject, days, entry_path, is_window};
-use crate::decision::{Bounds, Dates, Days, Edge, EdgeKind, Entry, EntryId, Schedule, Transition, Trigger};
+use super::{SEASON, Subject, days, entry_path, is_window};
+use crate::api::EntrySpec;
+use crate::decision::{Bounds, Cause, Dates, Days, EdgeKind, Entry, EntryId, Replicas, Schedule, Trigger};
 
 /// How far ahead the baseline must be known for a judgement: every yearly date is in it.
 const LEAST: SignedDuration = days(400);
@@ -18,39 +19,85 @@ const MOST: SignedDuration = days(12 * 366);
 /// How many changes of a baseline are compared in one go.
 const MOST_CHANGES: usize = 100_000;
 
-/// How many searches that go to the end are allowed: each costs as much as all of the others.
-const MOST_SEARCHES: usize = 16;
+/// How many firings are gone through in all.
+const MOST_WORK: i64 = 200_000;
 
 /// Entries that change nothing in the years to come, and numbers of theirs that don't. What is found is left out
 /// of the search that follows, so that all of it together changes nothing.
 pub(super) fn pointless(subject: &Subject, warnings: &mut Mistakes) {
-    let Some(reach) = subject.reach(LEAST, MOST).filter(|_| subject.policy.missing_calendars.is_empty())
-    else {
-        return;
-    };
+    let Some(reach) = subject.reach(LEAST, MOST).filter(|_| knows_calendars(subject)) else { return };
+    let mut search = Search { subject, reach, stages: Vec::new(), work: 0 };
     let mut entries = subject.schedule.entries().to_vec();
-    let mut searches = 0;
-    for index in (0..entries.len()).rev() {
-        if searches == MOST_SEARCHES || !is_judged(subject, index, reach) {
-            continue;
-        }
-        let whole = subject.with(entries.clone());
+    for index in (0..entries.len()).rev().filter(|index| is_judged(subject, *index, reach)) {
         let Some(entry) = entries.get(index).cloned() else { continue };
         for change in changes(&entry) {
             let mut fewer = entries.clone();
             fewer[index] = change.apply(&entry);
             let without = subject.with(fewer.clone());
-            if !is_same(subject, &whole, &without, reach) {
-                continue;
-            }
-            searches += 1;
-            if let Some(problem) = problem(subject, index, change, &whole, &without) {
+            if search.is_same(&without)
+                && let Some(problem) =
+                    problem(subject, index, change, &subject.with(entries.clone()), &without)
+            {
                 let path = entry_path(index);
                 warnings.add(&change.field().map_or(path.clone(), |field| path.field(field)), problem);
                 entries = fewer;
                 break;
             }
         }
+    }
+}
+
+/// The baseline of the years to come, stage by stage, to compare others with.
+struct Search<'a> {
+    subject: &'a Subject<'a>,
+    reach: SignedDuration,
+    /// Filled as far as it was needed.
+    stages: Vec<Option<Record>>,
+    /// Firings gone through until now.
+    work: i64,
+}
+
+impl Search<'_> {
+    /// Whether a schedule asks for the same from now on, as far as is looked; also no when that would take too long.
+    fn is_same(&mut self, other: &Schedule) -> bool {
+        let mut from = self.subject.now;
+        // Most differences show in days.
+        for (stage, reach) in [days(9), days(70), LEAST, self.reach].into_iter().enumerate() {
+            let to = self.subject.ahead(reach);
+            let days = to.duration_since(from).as_hours() / 24;
+            self.work += self.subject.firings_a_day() * days;
+            if self.work > MOST_WORK {
+                return false;
+            }
+            if stage == self.stages.len() {
+                self.stages.push(Record::of(self.subject.schedule, from, to));
+            }
+            let record = self.stages.get(stage).and_then(Option::as_ref);
+            if record.is_none() || record != Record::of(other, from, to).as_ref() {
+                return false;
+            }
+            from = to;
+        }
+        true
+    }
+}
+
+/// Floor and ceiling over a range of time.
+#[derive(PartialEq, Eq)]
+pub(super) struct Record {
+    begin: (Replicas, Replicas),
+    changes: Vec<(Timestamp, Replicas, Replicas)>,
+}
+
+impl Record {
+    /// `None` when there are too many changes.
+    pub(super) fn of(schedule: &Schedule, from: Timestamp, to: Timestamp) -> Option<Self> {
+        let timeline = schedule.timeline(from, to);
+        let bounds = timeline.at(from);
+        let changes =
+            timeline.transitions_after(from).map(|change| (change.at, change.floor, change.ceiling));
+        let changes: Vec<_> = changes.take(MOST_CHANGES + 1).collect();
+        (changes.len() <= MOST_CHANGES).then_some(Self { begin: (bounds.floor, bounds.ceiling), changes })
     }
 }
 
@@ -92,6 +139,24 @@ fn changes(entry: &Entry) -> impl Iterator<Item = Change> {
     std::iter::once(Change::Entry).chain(numbers.into_iter().filter(allowed))
 }
 
+/// Whether the calendars that the schedule names are there, and have dates to come: what matters on holidays alone
+/// can't be judged from a calendar of last year.
+fn knows_calendars(subject: &Subject) -> bool {
+    let names_calendar =
+        |texts: &Option<Vec<String>>| texts.iter().flatten().any(|text| parse_date(text).is_err());
+    let excepts = names_calendar(&subject.spec.except_dates);
+    let is_known = |(spec, entry): (&EntrySpec, &Entry)| {
+        let today = entry.zone.to_datetime(subject.now).date();
+        match &entry.days {
+            Days::All => true,
+            Days::Except(dates) => !excepts || dates.iter().any(|date| date >= today),
+            Days::Only(dates) => !names_calendar(&spec.on_dates) || dates.iter().any(|date| date >= today),
+        }
+    };
+    let mut entries = subject.spec.entries.iter().zip(subject.schedule.entries());
+    subject.policy.missing_calendars.is_empty() && entries.all(is_known)
+}
+
 /// Whether it is known when an entry fires: not from calendars, which change, and neither long past nor far off.
 fn is_judged(subject: &Subject, index: usize, reach: SignedDuration) -> bool {
     let (Some(spec), Some(entry)) = (subject.spec.entries.get(index), subject.schedule.entries().get(index))
@@ -104,40 +169,6 @@ fn is_judged(subject: &Subject, index: usize, reach: SignedDuration) -> bool {
     !from_calendar && !is_far && !is_over(subject, entry)
 }
 
-/// Whether two schedules ask for the same from now on, as far as is looked.
-fn is_same(subject: &Subject, one: &Schedule, other: &Schedule, reach: SignedDuration) -> bool {
-    let mut from = subject.now;
-    // Most differences show in days.
-    for reach in [days(9), days(70), LEAST, reach] {
-        let to = subject.ahead(reach);
-        if from < to && differ(one, other, from, to) != Some(false) {
-            return false;
-        }
-        from = to;
-    }
-    true
-}
-
-/// Whether two schedules differ somewhere in a range of time; `None` when there is too much to compare.
-pub(super) fn differ(one: &Schedule, other: &Schedule, from: Timestamp, to: Timestamp) -> Option<bool> {
-    let (one, other) = (one.timeline(from, to), other.timeline(from, to));
-    let begin = |bounds: Bounds| (bounds.floor, bounds.ceiling);
-    if begin(one.at(from)) != begin(other.at(from)) {
-        return Some(true);
-    }
-    let key = |change: Transition| (change.at, change.floor, change.ceiling);
-    let mut changes = one.transitions_after(from).map(key);
-    let mut others = other.transitions_after(from).map(key);
-    for _ in 0..MOST_CHANGES {
-        match (changes.next(), others.next()) {
-            (None, None) => return Some(false),
-            (change, other) if change != other => return Some(true),
-            (Some(_) | None, _) => {}
-        }
-    }
-    None
-}
-
 /// Why an entry (or one of its numbers) changes nothing; `None` when that can't be told.
 fn problem(
     subject: &Subject,
@@ -147,52 +178,54 @@ fn problem(
     without: &Schedule,
 ) -> Option<String> {
     let entry = subject.schedule.entries().get(index)?;
-    let (now, end) = (subject.now, subject.ahead(LEAST));
-    let timeline = whole.timeline(now, end);
-    let is_start = |edge: &&Edge| edge.entry == EntryId(index) && edge.kind == EdgeKind::Start;
-    let mut starts: Vec<Timestamp> =
-        timeline.edges_between(now, end).iter().filter(is_start).map(|edge| edge.at).collect();
-    let is_only_step =
-        !is_window(entry) && whole.entries().iter().filter(|entry| !is_window(entry)).count() == 1;
-    if is_only_step {
-        // It has started long ago and does not start again.
-        starts.push(now);
+    let near = subject.ahead(SEASON);
+    let mut starts = starts(subject, index, whole, near);
+    let mut end = near;
+    if starts.is_empty() {
+        end = subject.ahead(LEAST);
+        starts = self::starts(subject, index, whole, end);
     }
     if starts.is_empty() {
-        let is_over = matches!(&entry.days, Days::Only(dates) if !dates.iter().any(|date| date >= entry.zone.to_datetime(now).date()));
-        return (is_over && change == Change::Entry).then(|| {
-            "none of its onDates is still to come, and the entry changes nothing; remove it".to_owned()
-        });
+        let today = entry.zone.to_datetime(subject.now).date();
+        let is_over = matches!(&entry.days, Days::Only(dates) if dates.iter().all(|date| date < today));
+        let problem = "none of its onDates is still to come, and the entry changes nothing; remove it";
+        return (is_over && change == Change::Entry).then(|| problem.to_owned());
     }
-    let is_ceiling = change == Change::Ceiling || entry.replicas.is_none();
-    let others = without.timeline(now, end);
+    let others = without.timeline(subject.now, end);
     let bounds: Vec<Bounds> = starts.iter().map(|start| others.at(*start)).collect();
-    let (what, own, causes): (_, _, BTreeSet<Option<EntryId>>) = if is_ceiling {
-        ("ceiling", entry.max_replicas?, bounds.iter().map(|bounds| bounds.ceiling_cause.entry()).collect())
+    let is_ceiling = change == Change::Ceiling || entry.replicas.is_none();
+    let causes = |of: fn(&Bounds) -> Cause| bounds.iter().map(|bounds| of(bounds).entry()).collect();
+    let (what, own, field, causes): (_, _, _, BTreeSet<Option<EntryId>>) = if is_ceiling {
+        let field = format!("spec.maxReplicas is {}", subject.policy.max);
+        ("ceiling", entry.max_replicas?, field, causes(|bounds| bounds.ceiling_cause))
     } else {
-        ("floor", entry.replicas?, bounds.iter().map(|bounds| bounds.floor_cause.entry()).collect())
+        let field = format!("minReplicas is {}", subject.policy.min);
+        ("floor", entry.replicas?, field, causes(|bounds| bounds.floor_cause))
     };
-    let causes: Vec<Option<EntryId>> = causes.into_iter().collect();
-    let advice =
-        if change == Change::Entry { "change it or remove the entry" } else { "change it or remove it" };
-    Some(match (causes.as_slice(), is_ceiling) {
-        ([None], false) => {
-            format!("{own} replicas change nothing: minReplicas is {} already; {advice}", subject.policy.min)
+    let why = match causes.into_iter().collect::<Vec<_>>().as_slice() {
+        [None] => format!("{field} already"),
+        [Some(id)] => {
+            let is_window = whole.entry(*id).is_some_and(is_window);
+            let kind = if is_window { "window" } else { "step" };
+            format!("the {kind} {} asks for as much whenever it starts", subject.name(*id))
         }
-        ([None], true) => format!(
-            "the ceiling {own} changes nothing: spec.maxReplicas is {} already; {advice}",
-            subject.policy.max
-        ),
-        ([Some(id)], _) => {
-            let kind =
-                whole.entry(*id).map_or("entry", |other| if is_window(other) { "window" } else { "step" });
-            let name = subject.name(*id);
-            format!(
-                "its {what} {own} changes nothing: the {kind} {name} asks for as much whenever it starts; {advice}"
-            )
-        }
-        (_, _) => format!(
-            "its {what} {own} changes nothing: other entries ask for as much whenever it starts; {advice}"
-        ),
-    })
+        _ => "others ask for as much whenever it starts".to_owned(),
+    };
+    let whole = if change == Change::Entry { "the entry" } else { "it" };
+    Some(format!("its {what} {own} changes nothing: {why}; change it or remove {whole}"))
+}
+
+/// When an entry comes into force from now on. A step that is the only one has done so long ago.
+fn starts(subject: &Subject, index: usize, schedule: &Schedule, end: Timestamp) -> Vec<Timestamp> {
+    let entries = schedule.entries();
+    let is_step = |entry: &&Entry| !is_window(entry);
+    let is_only_step =
+        entries.get(index).as_ref().is_some_and(is_step) && entries.iter().filter(is_step).count() == 1;
+    if is_only_step {
+        return vec![subject.now];
+    }
+    let timeline = schedule.timeline(subject.now, end);
+    let starts = timeline.edges_between(subject.now, end).iter();
+    let starts = starts.filter(|edge| edge.entry == EntryId(index) && edge.kind == EdgeKind::Start);
+    starts.map(|edge| edge.at).collect()
 }

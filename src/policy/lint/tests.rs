@@ -1,9 +1,15 @@
-//! One table: schedules that look right, what to change in them, and the one warning that this must bring.
+//! A table of schedules, the one warning that each must bring, and what is nearly the same and brings none; and
+//! what does not fit into it.
+
+mod cases;
 
 use std::path::Path;
 
-use super::super::validate;
+use super::super::{Calendars, References, validate, validate_with};
 use super::*;
+use crate::zones;
+
+use self::cases::{BOUNDS, Case, DATES, DAY, EFFECT, JOINTS, MIN, NIGHT, QPS, RAMPS, WORDS};
 
 /// Mon 2026-11-23, 13:00 in Berlin.
 fn now() -> Timestamp {
@@ -27,297 +33,18 @@ fn policy(entries: &[&str], more: &str) -> String {
     )
 }
 
-/// What is looked at.
-struct Case {
-    /// Entries that bring a warning, and more fields of the spec.
-    wrong: (&'static [&'static str], &'static str),
-    /// What the one warning begins with, below `spec.`, and has in it.
-    says: (&'static str, &'static str),
-    /// The same, nearly, and without any warning.
-    right: (&'static [&'static str], &'static str),
-}
-
-const DAY: &str = "name: day, cron: 0 7 * * *, replicas: 12";
-const NIGHT: &str = "name: night, cron: 0 20 * * *, replicas: 3";
-const MIN: &str = "minReplicas: 2";
-const QPS: &str =
-    "metrics: [{name: qps, prometheus: {query: 'sum(rate(a{b=\"c d\"}[1m]))'}, target: {value: 1}}]";
-
-const EFFECT: &[Case] = &[
-    Case {
-        wrong: (&[DAY, NIGHT, "name: lunch, cron: 30 11 * * *, for: 2h, replicas: 12"], MIN),
-        says: ("schedule.entries[2]: ", "the step day asks for as much"),
-        right: (&[DAY, NIGHT, "name: lunch, cron: 30 11 * * *, for: 9h, replicas: 12"], MIN),
-    },
-    // The holiday on which the step does not fire is the only day that matters.
-    Case {
-        wrong: (
-            &[
-                "name: day, cron: 0 7 * * *, for: 12h, replicas: 12",
-                "name: lunch, cron: 0 12 * * *, for: 1h, replicas: 4",
-            ],
-            MIN,
-        ),
-        says: ("schedule.entries[1]: ", "the window day asks for as much"),
-        right: (
-            &[
-                "name: day, cron: 0 7 * * *, for: 12h, replicas: 12",
-                "name: lunch, cron: 0 12 * 12 *, for: 1h, replicas: 14",
-            ],
-            MIN,
-        ),
-    },
-    Case {
-        wrong: (&[DAY, NIGHT, "name: tea, cron: 0 22 * * *, for: 1h, replicas: 2"], "minReplicas: 4"),
-        says: ("schedule.entries[2]: ", "minReplicas is 4 already"),
-        right: (&[DAY, "name: night, cron: 0 20 * * *, replicas: 1"], "minReplicas: 4"),
-    },
-    Case {
-        wrong: (&["name: always, cron: 0 0 * * *, replicas: 2"], MIN),
-        says: ("schedule.entries[0]: ", "2 replicas change nothing: minReplicas is 2 already"),
-        right: (&["name: always, cron: 0 0 * * *, replicas: 3"], MIN),
-    },
-    Case {
-        wrong: (&[DAY, NIGHT, "name: noon, cron: 0 12 * * *, replicas: 12"], MIN),
-        says: ("schedule.entries[2]: ", "the step day asks for as much"),
-        right: (
-            &[
-                "name: day, cron: 0 7 * * mon, replicas: 12",
-                NIGHT,
-                "name: noon, cron: 0 12 * * *, replicas: 12",
-            ],
-            MIN,
-        ),
-    },
-    Case {
-        wrong: (&[DAY, NIGHT, "name: cap, cron: 0 2 * * *, for: 1h, maxReplicas: 80"], MIN),
-        says: ("schedule.entries[2]: ", "spec.maxReplicas is 80 already"),
-        right: (&[DAY, NIGHT, "name: cap, cron: 0 2 * * *, for: 1h, maxReplicas: 79"], MIN),
-    },
-    Case {
-        wrong: (&[DAY, NIGHT, "name: cap, cron: 0 2 * * *, for: 1h, replicas: 3, maxReplicas: 20"], MIN),
-        says: ("schedule.entries[2].replicas: ", "the step night asks for as much"),
-        right: (&[DAY, NIGHT, "name: cap, cron: 0 2 * * *, for: 1h, replicas: 3, maxReplicas: 3"], MIN),
-    },
-    Case {
-        wrong: (
-            &[DAY, NIGHT, "name: sale, cron: 0 0 * * *, for: 24h, replicas: 70, onDates: ['2026-01-01']"],
-            MIN,
-        ),
-        says: ("schedule.entries[2]: ", "none of its onDates is still to come"),
-        right: (&[DAY, NIGHT, "name: sale, cron: 0 0 * * *, for: 24h, replicas: 70, onDates: [sales]"], MIN),
-    },
-];
-
-const DATES: &[Case] = &[
-    Case {
-        wrong: (&[DAY, "name: sale, at: '2026-11-22T00:00', for: 24h, replicas: 70"], MIN),
-        says: ("schedule.entries[1].at: ", "2026-11-22T00:00 is past"),
-        right: (&[DAY, "name: sale, at: '2026-11-23T00:00', for: 24h, replicas: 70"], MIN),
-    },
-    Case {
-        wrong: (
-            &[
-                "name: day, cron: 0 7 * * mon-fri, for: 12h, replicas: 12",
-                "name: sale, cron: 0 7 * * sat, for: 9h, replicas: 20, onDates: ['2026-11-28', '2026-11-29']",
-            ],
-            MIN,
-        ),
-        says: ("schedule.entries[1].onDates[1]: ", "does not fire on 2026-11-29, a Sunday"),
-        right: (
-            &[
-                "name: day, cron: 0 7 * * mon-fri, for: 12h, replicas: 12",
-                "name: sale, cron: 0 7 * * sat, for: 9h, replicas: 20, onDates: ['2026-11-28', saturdays]",
-            ],
-            MIN,
-        ),
-    },
-];
-
-const RAMPS: &[Case] = &[
-    Case {
-        wrong: (&["name: day, cron: 0 7 * * *, replicas: 12, rampUp: 12h", NIGHT], MIN),
-        says: ("schedule.entries[0].rampUp: ", "does nothing: 12h before the start the floor is 12"),
-        right: (&["name: day, cron: 0 7 * * *, replicas: 12, rampUp: 11h", NIGHT], MIN),
-    },
-    Case {
-        wrong: (
-            &[
-                "name: day, cron: 0 9 * * *, replicas: 18, rampUp: 3h",
-                "name: morning, cron: 30 6 * * *, replicas: 10",
-                NIGHT,
-            ],
-            MIN,
-        ),
-        says: ("schedule.entries[0].rampUp: ", "changes from 3 to 10, and then only 2h30m are left"),
-        right: (
-            &[
-                "name: day, cron: 0 9 * * *, replicas: 18, rampUp: 2h30m",
-                "name: morning, cron: 30 6 * * *, replicas: 10",
-                NIGHT,
-            ],
-            MIN,
-        ),
-    },
-    Case {
-        wrong: (
-            &[
-                DAY,
-                NIGHT,
-                "name: lunch, cron: 0 11 * * *, for: 2h, replicas: 20, rampDown: 3h",
-                "name: tea, cron: 0 15 * * *, for: 30m, replicas: 18",
-            ],
-            MIN,
-        ),
-        says: (
-            "schedule.entries[2].rampDown: ",
-            "is cut short: 2h after the end the floor rises from 12 to 18",
-        ),
-        right: (
-            &[
-                DAY,
-                NIGHT,
-                "name: lunch, cron: 0 11 * * *, for: 2h, replicas: 20, rampDown: 2h",
-                "name: tea, cron: 0 15 * * *, for: 30m, replicas: 18",
-            ],
-            MIN,
-        ),
-    },
-    Case {
-        wrong: (&[DAY, NIGHT, "name: early, cron: 0 5 * * *, for: 1h, replicas: 9, rampDown: 2h"], MIN),
-        says: ("schedule.entries[2].rampDown: ", "does nothing: 2h after the end the floor is 12"),
-        right: (&[DAY, NIGHT, "name: early, cron: 0 5 * * *, for: 1h, replicas: 9, rampDown: 30m"], MIN),
-    },
-];
-
-const JOINTS: &[Case] = &[
-    Case {
-        wrong: (
-            &[
-                "name: a, cron: 30 11 * * *, until: '13:59', replicas: 20",
-                "name: b, cron: 0 14 * * *, for: 4h, replicas: 15",
-            ],
-            MIN,
-        ),
-        says: (
-            "schedule.entries[0].until: ",
-            "1m before b starts, and in between, floor and ceiling are 2..80; end it at 14:00",
-        ),
-        right: (
-            &[
-                "name: a, cron: 30 11 * * *, until: '13:45', replicas: 20",
-                "name: b, cron: 0 14 * * *, for: 4h, replicas: 15",
-            ],
-            MIN,
-        ),
-    },
-    Case {
-        wrong: (&["name: all, cron: 0 0 * * *, for: 23h59m, replicas: 20"], MIN),
-        says: ("schedule.entries[0].for: ", "it ends 1m before it fires again"),
-        right: (&["name: pulse, cron: '0,10,20,30,40,50 * * * *', for: 8m, replicas: 20"], MIN),
-    },
-    Case {
-        wrong: (
-            &[
-                "name: a, cron: 30 11 * * *, until: '14:01', replicas: 20",
-                "name: b, cron: 0 14 * * *, for: 4h, replicas: 15",
-            ],
-            MIN,
-        ),
-        says: ("schedule.entries[0].until: ", "it goes on for 1m after b has started"),
-        right: (
-            &[
-                "name: a, cron: 30 11 * * *, until: '14:01', replicas: 15",
-                "name: b, cron: 0 14 * * *, for: 4h, replicas: 20",
-            ],
-            MIN,
-        ),
-    },
-    Case {
-        wrong: (&["name: a, cron: 0 3 * * *, until: '06:59', replicas: 20", DAY, NIGHT], MIN),
-        says: (
-            "schedule.entries[0].until: ",
-            "1m before day starts, and in between, floor and ceiling are 3..80",
-        ),
-        right: (
-            &[
-                "name: a, cron: 0 3 * * *, until: '06:59', replicas: 20",
-                "name: day, cron: 0 7 * * sun, replicas: 12",
-                "name: night, cron: 0 20 * * sun, replicas: 3",
-            ],
-            MIN,
-        ),
-    },
-];
-
-const BOUNDS: &[Case] = &[
-    Case {
-        wrong: (&[DAY, NIGHT, "name: cap, cron: 0 6 * * *, for: 2h, maxReplicas: 10"], MIN),
-        says: (
-            "schedule.entries[2].maxReplicas: ",
-            "the ceiling 10 is below the floor 12 of day, first from Tue 2026-11-24 07:00",
-        ),
-        right: (&[DAY, NIGHT, "name: cap, cron: 0 6 * * *, for: 1h, maxReplicas: 10"], MIN),
-    },
-    Case {
-        wrong: (
-            &[DAY, "name: night, cron: 0 20 * * *, replicas: 0"],
-            "minReplicas: 0\nmetrics: [{name: q, prometheus: {query: a}, target: {value: 1}}]",
-        ),
-        says: ("minReplicas: ", "a metric that it exports itself can't wake it"),
-        right: (
-            &[DAY, "name: night, cron: 0 20 * * *, replicas: 0, maxReplicas: 1"],
-            "minReplicas: 1\nmetrics: [{name: q, prometheus: {query: a}, target: {value: 1}}]",
-        ),
-    },
-    Case {
-        wrong: (
-            &[DAY, NIGHT],
-            "minReplicas: 3\nguards: [{name: db, prometheus: {query: ' sum(rate(a{b=\"c d\"}[1m] ) )'}, above: 1, effect: Hold}]\nmetrics: [{name: qps, prometheus: {query: 'sum(rate(a{b=\"c d\"}[1m]))'}, target: {value: 1}}]",
-        ),
-        says: ("guards[0].prometheus.query: ", "the query of the metric qps"),
-        right: (
-            &[DAY, NIGHT],
-            "minReplicas: 3\nguards: [{name: db, prometheus: {query: 'sum(rate(a{b=\"cd\"}[1m]))'}, above: 1, effect: Hold}]\nmetrics: [{name: qps, prometheus: {query: 'sum(rate(a{b=\"c d\"}[1m]))'}, target: {value: 1}}]",
-        ),
-    },
-];
-
-const WORDS: &[Case] = &[
-    Case {
-        wrong: (&["name: day, cron: 0 7 * * *, for: 12h, replicas: 12, timeZone: EST"], MIN),
-        says: (
-            "schedule.entries[0].timeZone: ",
-            "EST is UTC-5 all year, without summer time; name a city, such as America/New_York",
-        ),
-        right: (&["name: day, cron: 0 7 * * *, for: 12h, replicas: 12, timeZone: America/New_York"], MIN),
-    },
-    Case {
-        wrong: (&["name: day, cron: 0 7 * * *, for: 12h, replicas: 12, timeZone: Etc/GMT+5"], MIN),
-        says: ("schedule.entries[0].timeZone: ", "Etc/GMT+5 is 5 hours behind UTC"),
-        right: (&["name: day, cron: 0 7 * * *, for: 12h, replicas: 12, timeZone: Etc/UTC"], MIN),
-    },
-    Case {
-        wrong: (&["name: day, cron: '* 7 * * *', replicas: 12", NIGHT], MIN),
-        says: (
-            "schedule.entries[0].cron: ",
-            "each minute from 7:00 to 7:59; if once was meant, write \"0 7 * * *\"",
-        ),
-        right: (&["name: day, cron: '* 7 * * *', for: 1m, replicas: 12", NIGHT], MIN),
-    },
-];
-
 #[test]
 fn each_warning_comes_alone_and_not_for_what_is_nearly_the_same() {
-    for case in [EFFECT, DATES, RAMPS, JOINTS, BOUNDS, WORDS].into_iter().flatten() {
-        let found = warnings(&policy(case.wrong.0, case.wrong.1));
-        let (path, text) = case.says;
+    for Case { wrong, says: (path, text), right } in
+        [EFFECT, DATES, RAMPS, JOINTS, BOUNDS, WORDS].into_iter().flatten()
+    {
+        let found = warnings(&policy(wrong.0, wrong.1));
         assert_eq!(found.len(), 1, "{text}: {found:#?}");
         assert!(
             found[0].starts_with(&format!("spec.{path}")) && found[0].contains(text),
             "{text}: {found:#?}"
         );
-        let found = warnings(&policy(case.right.0, case.right.1));
+        let found = warnings(&policy(right.0, right.1));
         assert!(found.is_empty(), "nearly {text}: {found:#?}");
     }
 }
@@ -368,6 +95,20 @@ fn schedules_too_dense_to_be_worked_out_are_left_alone() {
 fn what_a_missing_calendar_would_change_is_not_judged() {
     let yaml = policy(&[DAY, NIGHT, "name: lunch, cron: 30 11 * * *, for: 2h, replicas: 12"], MIN);
     assert_eq!(warnings(&yaml.replace("  entries:", "  exceptDates: [holidays]\n  entries:")), [""; 0]);
+}
+
+#[test]
+fn what_matters_on_holidays_alone_is_not_judged_by_a_calendar_of_last_year() {
+    let judged = |date: &str| {
+        let yaml = policy(&[DAY, NIGHT, "name: lunch, cron: 30 11 * * *, for: 2h, replicas: 12"], MIN);
+        let yaml = yaml.replace("  entries:", "  exceptDates: [holidays]\n  entries:");
+        let spec: ScalePolicySpec = serde_saphyr::from_str(&yaml).expect("a spec");
+        let mut calendars = Calendars::default();
+        calendars.insert("holidays", [date.parse().expect("a date")].into_iter().collect());
+        let policy = validate_with(&spec, References { zones: zones::current(), calendars: &calendars });
+        lint(&spec, &policy.expect("valid"), now()).len()
+    };
+    assert_eq!((judged("2025-12-25"), judged("2026-12-25")), (0, 1));
 }
 
 #[test]

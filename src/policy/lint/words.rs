@@ -7,7 +7,7 @@ use super::{Subject, entry_path, schedule_path};
 use crate::decision::{Cron, Extent, Trigger};
 
 /// Names of time zones that are no city's, what they mean, and a city that may have been meant.
-const LEGACY: [(&str, &str, &str); 14] = [
+const LEGACY: [(&str, &str, &str); 11] = [
     ("EST", "UTC-5 all year, without summer time", "America/New_York"),
     ("MST", "UTC-7 all year, without summer time", "America/Denver"),
     ("HST", "an old name for UTC-10", "Pacific/Honolulu"),
@@ -19,9 +19,6 @@ const LEGACY: [(&str, &str, &str); 14] = [
     ("MET", "an old name, summer time and all", "Europe/Berlin"),
     ("EET", "an old name, summer time and all", "Europe/Athens"),
     ("WET", "an old name, summer time and all", "Europe/Lisbon"),
-    ("GB", "an old name", "Europe/London"),
-    ("PRC", "an old name", "Asia/Shanghai"),
-    ("ROK", "an old name", "Asia/Seoul"),
 ];
 
 /// Cities 1 to 12 hours behind UTC, in winter.
@@ -86,9 +83,13 @@ fn zone(name: &str) -> Option<String> {
     let city = cities.get(hours.checked_sub(1)?).filter(|city| !city.is_empty());
     let city = city.map(|city| format!("; name a city, such as {city}, for local time")).unwrap_or_default();
     let hour = if hours == 1 { "hour" } else { "hours" };
+    let turned = if hours <= 12 {
+        format!("; if the opposite was meant, write Etc/GMT{opposite}{hours}")
+    } else {
+        String::new()
+    };
     Some(format!(
-        "Etc/GMT{sign}{hours} is {hours} {hour} {direction} UTC (in these names the sign is turned round) all year; \
-         write Etc/GMT{opposite}{hours} for the opposite{city}"
+        "Etc/GMT{sign}{hours} is {hours} {hour} {direction} UTC all year: in these names the sign is turned round{turned}{city}"
     ))
 }
 
