@@ -28,7 +28,7 @@ transcript: tools ## replay TRANSCRIPT, a recorded conversation with a real API 
 	@scripts/transcript "$(TRANSCRIPT)"
 
 bench: ## figures, one line `name value unit` each
-	@$(CARGO) bench --quiet --bench figures
+	@$(CARGO) bench --quiet --bench figures --bench edges
 
 fmt: ## format
 	$(CARGO) fmt

@@ -70,6 +70,17 @@ impl Clock {
         }
     }
 
+    /// Time that has passed on this clock since some instant before: nothing that steps wall time moves it.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        static START: OnceLock<Instant> = OnceLock::new();
+        match &self.0 {
+            Kind::Real => START.get_or_init(Instant::now).elapsed(),
+            Kind::Scaled { origin, .. } => self.now().duration_since(*origin).unsigned_abs(),
+            Kind::Virtual(now) => now.borrow().duration_since(Timestamp::MIN).unsigned_abs(),
+        }
+    }
+
     /// How many seconds of this clock pass in one second of real time; `None` for a virtual clock.
     #[must_use]
     pub fn speed(&self) -> Option<f64> {
@@ -93,6 +104,18 @@ impl Clock {
                 }
                 later
             }),
+        }
+    }
+
+    /// Sleeps for `length` of this clock's time, whatever becomes of wall time meanwhile.
+    pub async fn sleep(&self, length: Duration) {
+        match &self.0 {
+            Kind::Real => tokio::time::sleep(length).await,
+            Kind::Scaled { factor, .. } => tokio::time::sleep(length.div_f64(*factor)).await,
+            Kind::Virtual(_) => {
+                let length = SignedDuration::try_from(length).unwrap_or(SignedDuration::MAX);
+                self.sleep_until(self.now().saturating_add(length).unwrap_or(Timestamp::MAX)).await;
+            }
         }
     }
 

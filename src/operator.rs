@@ -15,19 +15,24 @@ mod calendars;
 mod cluster;
 mod conditions;
 pub mod config;
+mod contest;
 mod evaluate;
 mod events;
+pub mod leader;
 mod metrics;
 mod observe;
 mod pods;
 pub mod prometheus;
 mod reconcile;
+mod rivals;
 mod server;
+mod shard;
 mod status;
 pub mod telemetry;
 mod text;
 mod timetable;
 mod wakeups;
+mod watching;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -46,8 +51,11 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
 
+pub use self::leader::LeaseOptions;
+use self::leader::{Campaign, News};
 pub use self::prometheus::{Sources, install_crypto_provider};
 use self::reconcile::{Context, reconcile};
+pub use self::shard::{Shard, ShardError};
 use crate::api::ScalePolicy;
 use crate::clock::Clock;
 use crate::decision::{Decision, Policy, Replicas};
@@ -83,6 +91,10 @@ pub struct OperatorOptions {
     pub listen: Option<SocketAddr>,
     /// The name of this process in events.
     pub instance: String,
+    /// The election in which this operator stands; `None` when it is the only one.
+    pub lease: Option<LeaseOptions>,
+    /// The part of the policies that this operator looks after; `None` is all.
+    pub shard: Option<Shard>,
 }
 
 impl OperatorOptions {
@@ -100,6 +112,8 @@ impl OperatorOptions {
             evaluations: None,
             listen: None,
             instance: "tidetable".to_owned(),
+            lease: None,
+            shard: None,
         }
     }
 }
@@ -166,6 +180,10 @@ pub enum Outcome {
     DryRun,
     /// The policy is paused: nothing was decided.
     Paused,
+    /// Somebody else scales the same workload: nothing was decided.
+    Conflict,
+    /// Somebody keeps changing the replicas back: nothing was written.
+    Contested,
     /// The workload could not be read or scaled.
     Failed {
         /// A word from a closed list.
@@ -182,6 +200,8 @@ impl Outcome {
             Self::Scaled { .. } => "scaled",
             Self::DryRun => "dry-run",
             Self::Paused => "paused",
+            Self::Conflict => "conflict",
+            Self::Contested => "contested",
             Self::Failed { .. } => "failed",
         }
     }
@@ -266,6 +286,7 @@ impl Operator {
             }
         };
         let context = Arc::new(Context::new(&self.options, shutdown.clone()));
+        context.metrics.leads(self.options.lease.is_none());
         let ready = Arc::new(AtomicBool::new(false));
         let shown = server::Shown { ready: Arc::clone(&ready), metrics: context.metrics() };
         // The server outlives the controller, so that a pod that is finishing is still seen to live.
@@ -278,7 +299,17 @@ impl Operator {
             Ok(())
         };
         let controller = async {
-            Box::pin(self.control(context, ready, shutdown)).await;
+            let mut campaign = self.options.lease.clone().map(|lease| {
+                let (client, clock) = (self.options.client.clone(), self.options.clock.clone());
+                Campaign::new(client, clock, lease, Arc::clone(&context.leadership))
+            });
+            tokio::select! {
+                () = Box::pin(self.control(Arc::clone(&context), ready, shutdown)) => {}
+                () = stand(campaign.as_mut(), &context) => {}
+            }
+            if let Some(campaign) = &mut campaign {
+                campaign.release().await;
+            }
             finished.cancel();
         };
         let (result, ()) = tokio::join!(server, controller);
@@ -291,7 +322,7 @@ impl Operator {
             None => Api::<Guarded>::all(self.options.client.clone()),
         };
         let (store, writer) = reflector::store();
-        let policies = watch(api, writer, Arc::clone(&context));
+        let policies = watch(api, writer, Arc::clone(&context), self.options.shard);
         // Before the first policy is read there is nothing to bring to an end, and the controller would wait
         // for the API server even so.
         let given_up = {
@@ -315,6 +346,10 @@ impl Operator {
         let pods =
             Arc::clone(&context.pods).watch(self.options.client.clone(), self.options.namespace.as_deref());
         let calendars = calendars::follow(Api::all(self.options.client.clone()), Arc::clone(&context));
+        let rivals = {
+            let (client, namespace) = (self.options.client.clone(), self.options.namespace.as_deref());
+            rivals::follow(client, namespace, Arc::clone(&context))
+        };
         let due = context.wakeups().due().map(|key| key.object_ref());
         let results = Controller::for_stream(policies, store)
             // Policies wait for the API server and for Prometheus most of the time. What is bounded is the
@@ -333,9 +368,19 @@ impl Operator {
         tokio::select! {
             () = results => {}
             () = given_up => {}
-            () = async { tokio::join!(synced, pods, calendars); std::future::pending().await } => {}
+            () = async { tokio::join!(synced, pods, calendars, rivals); std::future::pending().await } => {}
         }
     }
+}
+
+/// Stands for election, if there is one. Never ends.
+async fn stand(campaign: Option<&mut Campaign>, context: &Context) {
+    let Some(campaign) = campaign else { return std::future::pending().await };
+    let tell = |news| {
+        context.metrics.leads(news == News::Gained);
+        context.wake_all();
+    };
+    Box::pin(campaign.run(tell)).await;
 }
 
 /// The policies whose spec or annotations changed. Our own status writes change neither.
@@ -343,10 +388,28 @@ fn watch(
     api: Api<Guarded>,
     writer: reflector::store::Writer<Guarded>,
     context: Arc<Context>,
+    shard: Option<Shard>,
 ) -> impl Stream<Item = Result<Guarded, watcher::Error>> + Send + 'static {
+    let rivals = Arc::clone(&context);
     watcher(api, watcher::Config::default())
         .default_backoff()
         .modify(|policy| policy.managed_fields_mut().clear())
+        // Of conflicts one has to know about the policies of all shards.
+        .inspect_ok(move |event| match event {
+            watcher::Event::Delete(policy) => rivals.wake(rivals.rivals.forget(&Key::of(policy))),
+            watcher::Event::Apply(policy) | watcher::Event::InitApply(policy) => {
+                rivals.wake(rivals.rivals.claim(policy, is_held(shard, policy)));
+            }
+            watcher::Event::Init | watcher::Event::InitDone => {}
+        })
+        .try_filter(move |event| {
+            std::future::ready(match event {
+                watcher::Event::Delete(policy)
+                | watcher::Event::Apply(policy)
+                | watcher::Event::InitApply(policy) => is_held(shard, policy),
+                watcher::Event::Init | watcher::Event::InitDone => true,
+            })
+        })
         .reflect(writer)
         .inspect_ok(move |event| match event {
             watcher::Event::Delete(policy) => context.forget(&Key::of(policy)),
@@ -357,6 +420,11 @@ fn watch(
         })
         .applied_objects()
         .predicate_filter(predicates::generation.combine(predicates::annotations), predicates_config())
+}
+
+/// Whether a policy belongs to this shard.
+fn is_held(shard: Option<Shard>, policy: &Guarded) -> bool {
+    shard.is_none_or(|shard| shard.holds(policy.meta().uid.as_deref().unwrap_or_default()))
 }
 
 /// A policy counts as new when nothing was heard of it for so long.

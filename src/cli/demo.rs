@@ -194,7 +194,12 @@ fn note(recorder: &mut Recorder<'_>, scenario: &Scenario, evaluation: &Evaluatio
     let Some(decision) = &evaluation.decision else { return };
     let applied = match evaluation.outcome {
         Outcome::Scaled { to, .. } => Some(to),
-        Outcome::Unchanged | Outcome::DryRun | Outcome::Paused | Outcome::Failed { .. } => None,
+        Outcome::Unchanged
+        | Outcome::DryRun
+        | Outcome::Paused
+        | Outcome::Conflict
+        | Outcome::Contested
+        | Outcome::Failed { .. } => None,
     };
     let tick = evaluation.occasion == Occasion::Tick;
     let read = tick && !scenario.policy.metrics.is_empty();

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Failure, runtime};
 use crate::operator::config::Config;
 use crate::operator::telemetry::{self, LogFormat};
-use crate::operator::{Operator, OperatorOptions, Sources, install_crypto_provider};
+use crate::operator::{LeaseOptions, Operator, OperatorOptions, Shard, Sources, install_crypto_provider};
 use crate::policy::parse_duration;
 
 /// Arguments of `tidetable run`.
@@ -33,6 +33,21 @@ pub(super) struct Args {
     /// How many calls for scaling run at a time, and how many others
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=1024))]
     concurrency: u16,
+    /// Stand for election: of several operators one writes, and the others wait
+    #[arg(long)]
+    leader_elect: bool,
+    /// The namespace of the election's Lease [default: the pod's, or that of the kubeconfig's context]
+    #[arg(long, value_name = "NAMESPACE", requires = "leader_elect")]
+    lease_namespace: Option<String>,
+    /// The name of the election's Lease; a shard adds its own number
+    #[arg(long, value_name = "NAME", default_value = "tidetable", requires = "leader_elect")]
+    lease_name: String,
+    /// How long after its last renewal the Lease may be taken by another, in whole seconds from 3s on
+    #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = lease_duration, requires = "leader_elect")]
+    lease_duration: std::time::Duration,
+    /// Look after one part of the policies alone, such as 2/3: the second of three
+    #[arg(long, value_name = "I/N")]
+    shard: Option<Shard>,
     /// How log lines look
     #[arg(long, value_enum, default_value_t)]
     log_format: LogFormat,
@@ -47,6 +62,24 @@ fn duration(text: &str) -> Result<std::time::Duration, String> {
         Ok(duration) => Ok(duration),
         Err(error) => Err(error.to_string()),
     }
+}
+
+fn lease_duration(text: &str) -> Result<std::time::Duration, String> {
+    let duration = duration(text)?;
+    if duration.as_secs() < 3 || duration.subsec_nanos() > 0 {
+        return Err("must be whole seconds, and at least 3s".to_owned());
+    }
+    Ok(duration)
+}
+
+fn lease(args: &Args, namespace: &str, instance: &str) -> Option<LeaseOptions> {
+    let shard = args.shard.map(|shard| format!("-{}-of-{}", shard.index(), shard.count()));
+    args.leader_elect.then(|| LeaseOptions {
+        namespace: args.lease_namespace.clone().unwrap_or_else(|| namespace.to_owned()),
+        name: format!("{}{}", args.lease_name, shard.unwrap_or_default()),
+        identity: LeaseOptions::identity_on(instance),
+        duration: args.lease_duration,
+    })
 }
 
 /// Runs until Ctrl-C or SIGTERM. Logs go to stderr; there is nothing for stdout.
@@ -66,6 +99,8 @@ pub(super) fn run(args: Args, _: &mut dyn Write) -> Result<(), Failure> {
             .map_err(|error| failed("no cluster is configured (KUBECONFIG or in a pod)", &error))?;
         // The next tick is the retry; fifteen retries of a write that is late would be fifteen too many.
         kube.default_retry = false;
+        let instance = std::env::var("HOSTNAME").unwrap_or_else(|_| "tidetable".to_owned());
+        let lease = lease(&args, &kube.default_namespace, &instance);
         let client = kube::Client::try_from(kube).map_err(|error| failed("no client", &error))?;
         let options = OperatorOptions {
             sources: Sources::new(&config.sources).map_err(|error| Failure::BadInput(error.to_string()))?,
@@ -74,7 +109,9 @@ pub(super) fn run(args: Args, _: &mut dyn Write) -> Result<(), Failure> {
             concurrency: args.concurrency.into(),
             kube_timeout: args.kube_timeout,
             listen: Some(args.listen),
-            instance: std::env::var("HOSTNAME").unwrap_or_else(|_| "tidetable".to_owned()),
+            instance,
+            lease,
+            shard: args.shard,
             ..OperatorOptions::new(client)
         };
         let shutdown = CancellationToken::new();

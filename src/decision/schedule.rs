@@ -3,6 +3,7 @@
 //! Level, not edge: [`Schedule::baseline`] is a function of the instant alone, so starting, restarting or
 //! sleeping through an edge changes nothing. Windows are closed at their start and open at their end.
 
+mod clocks;
 mod cron;
 mod dates;
 mod ramp;

@@ -65,6 +65,7 @@ fn compare_and_set(seen: Replicas, desired: Replicas) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
     use std::time::Duration;
 
     use axum::Json;
@@ -72,7 +73,9 @@ mod tests {
     use axum::response::IntoResponse;
     use axum::routing::get;
 
+    use super::super::leader::Leadership;
     use super::*;
+    use crate::clock::Clock;
     use crate::decision::{History, Observation, Policy, decide};
 
     /// An API server whose workload has `now` replicas and that refuses each patch with `code`.
@@ -92,7 +95,8 @@ mod tests {
         let mut config = kube::Config::new(url.parse().expect("a URL"));
         config.default_retry = false;
         let client = kube::Client::try_from(config).expect("a client");
-        Cluster::new(client, Duration::from_secs(5), 1)
+        let leadership = Arc::new(Leadership::alone(Clock::real()));
+        Cluster::new(client, Duration::from_secs(5), 1, leadership)
     }
 
     fn three_to_five() -> (Policy, ScaleTargetRef, Decision) {

@@ -7,29 +7,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
-use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
-use futures::StreamExt;
 use kube::core::DeserializeGuard;
 use kube::runtime::watcher;
 use kube::{Api, ResourceExt};
 
-use super::Key;
 use super::reconcile::Context;
+use super::{Key, watching};
 use crate::api::ScaleCalendar;
 use crate::decision::Dates;
 use crate::policy::{Calendars, validate_calendar};
 
 /// A calendar as it is watched: one that can't be parsed must not stop the others.
 pub(super) type Guarded = DeserializeGuard<ScaleCalendar>;
-
-/// How long the watch waits after a first failure.
-const FIRST_WAIT: Duration = Duration::from_secs(1);
-
-/// The longest wait between two tries.
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 /// What is known of a calendar.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -196,31 +187,19 @@ impl Pages {
 
 /// Watches the calendars and wakes the policies that name those that change. Never ends.
 pub(super) async fn follow(api: Api<Guarded>, context: Arc<Context>) {
-    let mut events = pin!(watcher(api, watcher::Config::default()));
-    let mut wait = FIRST_WAIT;
-    // One line for each interruption, however long it lasts.
-    let mut interrupted = false;
-    while let Some(event) = events.next().await {
-        match event {
-            Ok(event) => {
-                if matches!(event, watcher::Event::InitDone) {
-                    (wait, interrupted) = (FIRST_WAIT, false);
-                }
-                context.wake(context.almanac.take(event));
+    watching::follow(api, |event| match event {
+        Ok(event) => context.wake(context.almanac.take(event)),
+        Err(failure) => {
+            if failure.first {
+                let error = &failure.error;
+                tracing::warn!(%error, "the calendars can't be watched; policies that name none don't care");
             }
-            Err(error) => {
-                if !interrupted {
-                    tracing::warn!(%error, "the calendars can't be watched; policies that name none don't care");
-                    interrupted = true;
-                }
-                if let Some(reason) = definite(&error) {
-                    context.wake(context.almanac.deny(&reason));
-                }
-                tokio::time::sleep(wait).await;
-                wait = (wait * 2).min(LONGEST_WAIT);
+            if let Some(refusal) = failure.definite() {
+                context.wake(context.almanac.deny(reason(refusal)));
             }
         }
-    }
+    })
+    .await;
 }
 
 /// The dates of a calendar, or what is wrong with it.
@@ -234,13 +213,11 @@ fn read(calendar: &Guarded) -> Found {
     }
 }
 
-/// Why calendars can't be read, when the API server says so and not merely fails.
-fn definite(error: &watcher::Error) -> Option<String> {
-    let watcher::Error::InitialListFailed(kube::Error::Api(status)) = error else { return None };
-    match status.code {
-        403 => Some(status.message.clone()),
-        404 => Some("the API server does not know the kind; is its CRD installed?".to_owned()),
-        _ => None,
+/// Why calendars can't be read.
+fn reason((code, message): (u16, &str)) -> &str {
+    match code {
+        404 => "the API server does not know the kind; is its CRD installed?",
+        _ => message,
     }
 }
 

@@ -5,16 +5,18 @@
 //! writes never delays a scale write.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use k8s_openapi::api::autoscaling::v1::Scale;
 use k8s_openapi::api::events::v1::Event;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{FieldsV1, ManagedFieldsEntry};
 use kube::api::{DynamicObject, PostParams};
 use kube::core::{ApiResource, GroupVersionKind};
 use kube::{Api, Client, Resource};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
+use super::leader::Leadership;
 use crate::api::{ScalePolicy, ScalePolicyStatus, ScaleTargetRef};
 use crate::decision::Replicas;
 
@@ -36,6 +38,9 @@ pub(super) enum CallError {
     /// The API server found the request invalid, or its precondition failed.
     #[error("{0}")]
     Unprocessable(String),
+    /// Another operator leads, or may lead by now: nothing was sent.
+    #[error("this operator does not lead")]
+    NotLeading,
     /// The API server refused with another status code.
     #[error("the API server answered {code}: {message}")]
     Refused {
@@ -59,6 +64,7 @@ impl CallError {
             Self::NotFound(_) => "not-found",
             Self::Forbidden(_) => "forbidden",
             Self::Unprocessable(_) => "unprocessable",
+            Self::NotLeading => "not-leading",
             Self::Refused { .. } => "refused",
             Self::Timeout(_) => "timeout",
             Self::Transport(_) => "transport",
@@ -68,7 +74,7 @@ impl CallError {
     /// Whether a write that ended so may have been carried out all the same.
     pub(super) fn leaves_doubt(&self) -> bool {
         match self {
-            Self::NotFound(_) | Self::Forbidden(_) | Self::Unprocessable(_) => false,
+            Self::NotFound(_) | Self::Forbidden(_) | Self::Unprocessable(_) | Self::NotLeading => false,
             Self::Refused { code, .. } => *code >= 500,
             Self::Timeout(_) | Self::Transport(_) => true,
         }
@@ -77,7 +83,7 @@ impl CallError {
     /// Whether the same call may succeed a moment later.
     pub(super) fn is_passing(&self) -> bool {
         match self {
-            Self::NotFound(_) | Self::Forbidden(_) | Self::Unprocessable(_) => false,
+            Self::NotFound(_) | Self::Forbidden(_) | Self::Unprocessable(_) | Self::NotLeading => false,
             Self::Refused { code, .. } => *code == 409 || *code == 429 || *code >= 500,
             Self::Timeout(_) | Self::Transport(_) => true,
         }
@@ -111,6 +117,7 @@ pub(super) struct ScaleSeen {
 pub(super) struct Cluster {
     client: Client,
     deadline: Duration,
+    leadership: Arc<Leadership>,
     scales: Semaphore,
     others: Semaphore,
     kinds: Mutex<BTreeMap<(String, String), ApiResource>>,
@@ -119,9 +126,14 @@ pub(super) struct Cluster {
 impl Cluster {
     /// Uses `client` with a deadline per call, and at most `concurrency` calls at a time for scaling and
     /// as many for all else.
-    pub(super) fn new(client: Client, deadline: Duration, concurrency: usize) -> Self {
+    pub(super) fn new(
+        client: Client,
+        deadline: Duration,
+        concurrency: usize,
+        leadership: Arc<Leadership>,
+    ) -> Self {
         let permits = || Semaphore::new(concurrency.max(1));
-        Self { client, deadline, scales: permits(), others: permits(), kinds: Mutex::default() }
+        Self { client, deadline, leadership, scales: permits(), others: permits(), kinds: Mutex::default() }
     }
 
     /// Waits for one's turn to scale: to read a workload and to write it. One turn serves for both, so
@@ -165,6 +177,26 @@ impl Cluster {
         Ok(Replicas::saturating_from(i128::from(ready.unwrap_or(0))))
     }
 
+    /// The field manager that wrote a workload's replicas last, of those that are not the operator.
+    pub(super) async fn foreign_manager(
+        &self,
+        namespace: &str,
+        target: &ScaleTargetRef,
+    ) -> Result<Option<String>, CallError> {
+        let kind = self.kind(target).await?;
+        let api = Api::<DynamicObject>::namespaced_with(self.client.clone(), namespace, &kind);
+        let metadata = self.call(api.get_metadata(&target.name)).await?.metadata;
+        let owns_replicas = |entry: &ManagedFieldsEntry| {
+            let fields = entry.fields_v1.as_ref().map(|FieldsV1(fields)| fields);
+            fields.is_some_and(|fields| fields.pointer("/f:spec/f:replicas").is_some())
+        };
+        let entries = metadata.managed_fields.unwrap_or_default().into_iter().filter(owns_replicas);
+        let latest = entries
+            .filter(|entry| entry.manager.as_deref() != Some(SCALE_MANAGER))
+            .max_by_key(|entry| entry.time.as_ref().map(|time| time.0));
+        Ok(latest.and_then(|entry| entry.manager))
+    }
+
     /// Sends a JSON patch to the scale subresource of a workload.
     pub(super) async fn patch_scale(
         &self,
@@ -176,7 +208,7 @@ impl Cluster {
         let collection = DynamicObject::url_path(&kind, Some(namespace));
         let url = format!("{collection}/{}/scale?fieldManager={SCALE_MANAGER}", target.name);
         let request = patch_request(&url, "application/json-patch+json", patch)?;
-        self.call(self.client.request::<Scale>(request)).await.map(drop)
+        self.write(self.client.request::<Scale>(request)).await.map(drop)
     }
 
     /// Applies a policy's status, which the operator owns as a whole.
@@ -197,7 +229,7 @@ impl Cluster {
         let request = patch_request(&url, "application/apply-patch+yaml", &body)?;
         // The answer is not read as a policy: it may hold one that this version can't parse.
         let _permit = self.others.acquire().await.ok();
-        self.call(self.client.request::<serde_json::Value>(request)).await.map(drop)
+        self.write(self.client.request::<serde_json::Value>(request)).await.map(drop)
     }
 
     /// Reads a policy's status as it stands, for a policy that this version may not be able to parse.
@@ -219,7 +251,7 @@ impl Cluster {
         let api = Api::<Event>::namespaced(self.client.clone(), namespace);
         let params = PostParams { field_manager: Some(SCALE_MANAGER.to_owned()), ..PostParams::default() };
         let _permit = self.others.acquire().await.ok();
-        self.call(api.create(&params, event)).await.map(drop)
+        self.write(api.create(&params, event)).await.map(drop)
     }
 
     /// How a kind is addressed. The usual workloads are known; any other is asked for once.
@@ -250,14 +282,27 @@ impl Cluster {
 
     /// Makes a call with a deadline.
     async fn call<T>(&self, call: impl Future<Output = Result<T, kube::Error>>) -> Result<T, CallError> {
-        match tokio::time::timeout(self.deadline, call).await {
-            Ok(result) => result.map_err(CallError::from),
-            Err(_) => Err(CallError::Timeout(self.deadline)),
-        }
+        within(self.deadline, call).await
+    }
+
+    /// Makes a call that changes something: only while this operator leads, and not for longer.
+    async fn write<T>(&self, call: impl Future<Output = Result<T, kube::Error>>) -> Result<T, CallError> {
+        let left = self.leadership.may_write().ok_or(CallError::NotLeading)?;
+        within(self.deadline.min(left), call).await
     }
 
     fn kinds(&self) -> std::sync::MutexGuard<'_, BTreeMap<(String, String), ApiResource>> {
         self.kinds.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn within<T>(
+    deadline: Duration,
+    call: impl Future<Output = Result<T, kube::Error>>,
+) -> Result<T, CallError> {
+    match tokio::time::timeout(deadline, call).await {
+        Ok(result) => result.map_err(CallError::from),
+        Err(_) => Err(CallError::Timeout(deadline)),
     }
 }
 

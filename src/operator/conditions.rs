@@ -57,6 +57,10 @@ pub(super) enum Reason {
     Unavailable,
     /// Others wrote the replicas each time before the operator could.
     Overtaken,
+    /// Somebody else scales the same workload and has precedence.
+    Conflict,
+    /// Somebody keeps changing the replicas back.
+    Contested,
     /// The mode is `Paused`.
     Paused,
     /// The mode is `DryRun`.
@@ -107,6 +111,8 @@ impl Reason {
             Self::Refused => "Refused",
             Self::Unavailable => "Unavailable",
             Self::Overtaken => "Overtaken",
+            Self::Conflict => "Conflict",
+            Self::Contested => "Contested",
             Self::Paused => "Paused",
             Self::DryRun => "DryRun",
             Self::NoMetrics => "NoMetrics",
@@ -149,7 +155,7 @@ pub(super) fn call_failed(error: &CallError) -> Finding {
         CallError::NotFound(_) => Reason::TargetNotFound,
         CallError::Forbidden(_) => Reason::Forbidden,
         CallError::Unprocessable(_) | CallError::Refused { .. } => Reason::Refused,
-        CallError::Timeout(_) | CallError::Transport(_) => Reason::Unavailable,
+        CallError::Timeout(_) | CallError::Transport(_) | CallError::NotLeading => Reason::Unavailable,
     };
     Finding::new(ConditionStatus::False, reason, error.to_string())
 }

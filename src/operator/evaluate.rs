@@ -7,9 +7,11 @@ use k8s_openapi::api::core::v1::ObjectReference;
 use super::apply::{Applied, apply};
 use super::cluster::CallError;
 use super::conditions::{self, Aspect, Finding, Reason};
+use super::contest::Contest;
 use super::events::{self, EventReason};
 use super::observe::{Workload, observe};
 use super::reconcile::{Context, Due, State, Subject};
+use super::rivals::{Rival, Standing};
 use super::status::{self, Report};
 use super::{Evaluation, Occasion, Outcome};
 use crate::api::{ConditionStatus, ScalePolicyStatus, ScaleTargetRef};
@@ -24,6 +26,8 @@ struct Settled {
     current: Option<Replicas>,
     outcome: Outcome,
     able: Finding,
+    /// Whose write the observed replicas are, when it was neither the operator's nor what the policy wants.
+    foreign: Option<String>,
     /// It failed, and may succeed a moment later.
     retry: bool,
 }
@@ -32,19 +36,24 @@ impl Context {
     /// Evaluates a policy and brings the result to the cluster.
     pub(super) async fn evaluate(&self, subject: &Subject<'_>, state: &mut State, due: Due<'_>) {
         let turn = self.cluster.turn().await;
-        if self.shutdown.is_cancelled() {
+        if !self.may_act() {
             return;
         }
-        let settled = match subject.policy.mode {
-            Mode::Paused => self.look(subject, &due).await,
-            Mode::Active | Mode::DryRun => self.settle(subject, state, &due).await,
+        let settled = match (subject.policy.mode, &subject.standing) {
+            (Mode::Paused, _) => self.look(subject, state, &due, Outcome::Paused, paused()).await,
+            (Mode::Active, Standing::Behind(rival)) => {
+                self.look(subject, state, &due, Outcome::Conflict, conflict(rival)).await
+            }
+            (Mode::Active, Standing::First | Standing::Unknown) | (Mode::DryRun, _) => {
+                self.settle(subject, state, &due).await
+            }
         };
         drop(turn);
         let settled = settled.unwrap_or_else(|error| failed(&error));
-        let next_edge = match (&settled.decision, subject.policy.mode) {
-            (_, Mode::Paused) => None,
-            (Some(decision), Mode::Active | Mode::DryRun) => decision.until(),
-            (None, Mode::Active | Mode::DryRun) => {
+        let next_edge = match &settled.decision {
+            _ if !subject.decides() => None,
+            Some(decision) => decision.until(),
+            None => {
                 let known = state.timetable.next_edge().filter(|edge| *edge > due.at);
                 known.or_else(|| subject.policy.schedule.baseline(due.at).until())
             }
@@ -72,15 +81,21 @@ impl Context {
     }
 
     /// Observes without deciding.
-    async fn look(&self, subject: &Subject<'_>, due: &Due<'_>) -> Result<Settled, CallError> {
-        let workload = self.observe(subject, due).await?;
-        Ok(Settled {
-            decision: None,
-            current: Some(workload.replicas),
-            outcome: Outcome::Paused,
-            able: Finding::new(ConditionStatus::True, Reason::Paused, "the mode is Paused"),
-            retry: false,
-        })
+    async fn look(
+        &self,
+        subject: &Subject<'_>,
+        state: &mut State,
+        due: &Due<'_>,
+        outcome: Outcome,
+        able: Finding,
+    ) -> Result<Settled, CallError> {
+        state.contest = Contest::default();
+        if outcome == Outcome::Conflict {
+            // What was decided in the meantime was not ours: the load's level starts from what is found.
+            state.history = History::default();
+        }
+        let current = Some(self.observe(subject, due).await?.replicas);
+        Ok(Settled { decision: None, current, outcome, able, foreign: None, retry: false })
     }
 
     /// Observes, decides and applies, and again when somebody else wrote in between.
@@ -111,6 +126,10 @@ impl Context {
                 ..Observation::new(due.at, workload.replicas).with_ready(workload.ready)
             };
             let decision = decide(policy, &state.history, &observation);
+            let foreign = self.foreign(subject, state, &decision).await;
+            if let Some(manager) = state.contest.holds(due.at, decision.is_change()) {
+                return Ok(contested(decision, manager));
+            }
             let applied =
                 apply(&self.cluster, subject.namespace, subject.target, policy.mode, &decision).await;
             let outcome = match applied {
@@ -124,13 +143,17 @@ impl Context {
                 Err(error) => {
                     if error.leaves_doubt() {
                         state.history.attempted(policy, &decision);
+                        state.contest.settled(due.at, None, true);
                     }
                     let current = Some(decision.observed);
                     return Ok(Settled { decision: Some(decision), current, ..failed(&error) });
                 }
             };
             state.history.record(policy, &decision);
-            return Ok(settled(decision, outcome));
+            let settled = Settled { foreign, ..settled(decision, outcome, subject) };
+            let is_written = matches!(outcome, Outcome::Scaled { .. });
+            state.contest.settled(due.at, settled.current, is_written);
+            return Ok(settled);
         }
         let message = "others changed the replicas each time before they could be written";
         Ok(Settled {
@@ -138,8 +161,25 @@ impl Context {
             decision: last,
             outcome: Outcome::Failed { category: "overtaken" },
             able: Finding::new(ConditionStatus::False, Reason::Overtaken, message),
+            foreign: None,
             retry: true,
         })
+    }
+
+    /// Whose write the observed replicas are, when it was neither the operator's nor what the policy wants.
+    async fn foreign(&self, subject: &Subject<'_>, state: &mut State, decision: &Decision) -> Option<String> {
+        let is_active = subject.policy.mode == Mode::Active;
+        if !is_active || !decision.is_change() || !state.contest.is_foreign(decision.observed) {
+            return None;
+        }
+        let manager = self.cluster.foreign_manager(subject.namespace, subject.target).await;
+        let manager = manager.unwrap_or_else(|error| {
+            tracing::debug!(category = error.category(), "who wrote the replicas can't be read: {error}");
+            None
+        });
+        let manager = manager.unwrap_or_else(|| "an unknown field manager".to_owned());
+        state.contest.interfered(decision.at, decision.observed, &manager);
+        Some(manager)
     }
 
     async fn observe(&self, subject: &Subject<'_>, due: &Due<'_>) -> Result<Workload, CallError> {
@@ -178,7 +218,10 @@ impl Context {
             tracing::info!(workload, %from, %to, reason, occasion, at = %due.at, "scaled: {why}");
             self.write_status(subject.namespace, subject.name, state, next).await;
             let event = if to > from { EventReason::ScaledUp } else { EventReason::ScaledDown };
-            let note = format!("{workload} from {from} to {to}: {why}");
+            let foreign = settled.foreign.as_ref();
+            let foreign =
+                foreign.map(|manager| format!(" ({from} was set by {manager})")).unwrap_or_default();
+            let note = format!("{workload} from {from} to {to}: {why}{foreign}");
             self.announce(subject.reference(), Some(subject.target), event, &note, due.at).await;
             return;
         }
@@ -187,10 +230,11 @@ impl Context {
         }
         self.write_status(subject.namespace, subject.name, state, next).await;
         if newly_failed {
-            let event = if settled.able.reason == Reason::TargetNotFound {
-                EventReason::TargetNotFound
-            } else {
-                EventReason::ScalingFailed
+            let event = match settled.able.reason {
+                Reason::TargetNotFound => EventReason::TargetNotFound,
+                Reason::Conflict => EventReason::Conflict,
+                Reason::Contested => EventReason::Contested,
+                _ => EventReason::ScalingFailed,
             };
             let note = &settled.able.message;
             self.announce(subject.reference(), Some(subject.target), event, note, due.at).await;
@@ -237,18 +281,52 @@ impl Context {
 }
 
 impl Subject<'_> {
+    /// Whether anything is decided for it.
+    pub(super) fn decides(&self) -> bool {
+        match self.policy.mode {
+            Mode::Active => !matches!(self.standing, Standing::Behind(_)),
+            Mode::DryRun => true,
+            Mode::Paused => false,
+        }
+    }
+
     pub(super) fn reference(&self) -> ObjectReference {
         events::reference(self.namespace, self.name, self.uid.map(str::to_owned))
     }
 }
 
-fn settled(decision: Decision, outcome: Outcome) -> Settled {
-    let current = match outcome {
-        Outcome::Scaled { to, .. } => to,
-        Outcome::Unchanged | Outcome::DryRun | Outcome::Paused | Outcome::Failed { .. } => decision.observed,
+fn settled(decision: Decision, outcome: Outcome, subject: &Subject<'_>) -> Settled {
+    let current = if let Outcome::Scaled { to, .. } = outcome { to } else { decision.observed };
+    let message = match &subject.standing {
+        Standing::First | Standing::Unknown => "the workload can be read and scaled".to_owned(),
+        Standing::Behind(rival) => {
+            format!("{rival} scales the workload, too: mode Active would be a conflict")
+        }
     };
-    let able = Finding::new(ConditionStatus::True, Reason::AsPlanned, "the workload can be read and scaled");
-    Settled { decision: Some(decision), current: Some(current), outcome, able, retry: false }
+    let able = Finding::new(ConditionStatus::True, Reason::AsPlanned, message);
+    Settled { decision: Some(decision), current: Some(current), outcome, able, foreign: None, retry: false }
+}
+
+fn paused() -> Finding {
+    Finding::new(ConditionStatus::True, Reason::Paused, "the mode is Paused")
+}
+
+fn conflict(rival: &Rival) -> Finding {
+    let message = format!("{rival} scales the workload, too: nothing is written while it is there");
+    Finding::new(ConditionStatus::False, Reason::Conflict, message)
+}
+
+fn contested(decision: Decision, manager: &str) -> Settled {
+    let message =
+        format!("{manager} keeps changing the replicas back: they are written every 5 minutes only");
+    Settled {
+        current: Some(decision.observed),
+        decision: Some(decision),
+        outcome: Outcome::Contested,
+        able: Finding::new(ConditionStatus::False, Reason::Contested, message),
+        foreign: None,
+        retry: false,
+    }
 }
 
 fn failed(error: &CallError) -> Settled {
@@ -257,6 +335,7 @@ fn failed(error: &CallError) -> Settled {
         current: None,
         outcome: Outcome::Failed { category: error.category() },
         able: conditions::call_failed(error),
+        foreign: None,
         retry: error.is_passing(),
     }
 }

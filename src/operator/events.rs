@@ -31,6 +31,10 @@ pub(super) enum EventReason {
     InvalidAnnotation,
     /// A calendar that the policy names is not there, or has mistakes.
     CalendarMissing,
+    /// Somebody else scales the same workload and has precedence.
+    Conflict,
+    /// Somebody keeps changing the replicas back.
+    Contested,
     /// The workload does not exist.
     TargetNotFound,
     /// The workload could not be read or scaled for another reason.
@@ -46,6 +50,8 @@ impl EventReason {
             Self::InvalidSpec => "InvalidSpec",
             Self::InvalidAnnotation => "InvalidAnnotation",
             Self::CalendarMissing => "CalendarMissing",
+            Self::Conflict => "Conflict",
+            Self::Contested => "Contested",
             Self::TargetNotFound => "TargetNotFound",
             Self::ScalingFailed => "ScalingFailed",
         }
@@ -57,6 +63,8 @@ impl EventReason {
             Self::InvalidSpec
             | Self::InvalidAnnotation
             | Self::CalendarMissing
+            | Self::Conflict
+            | Self::Contested
             | Self::TargetNotFound
             | Self::ScalingFailed => "Warning",
         }
@@ -64,7 +72,9 @@ impl EventReason {
 
     const fn action(self) -> &'static str {
         match self {
-            Self::ScaledUp | Self::ScaledDown | Self::ScalingFailed => "Scale",
+            Self::ScaledUp | Self::ScaledDown | Self::Conflict | Self::Contested | Self::ScalingFailed => {
+                "Scale"
+            }
             Self::InvalidSpec | Self::InvalidAnnotation | Self::CalendarMissing => "Validate",
             Self::TargetNotFound => "Observe",
         }

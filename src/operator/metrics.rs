@@ -51,6 +51,7 @@ pub(super) struct Metrics {
     query_failures: Family<ByFailure, Counter<u64, AtomicU64>>,
     edge_to_write: Histogram,
     policies: Gauge,
+    leader: Gauge,
 }
 
 impl Metrics {
@@ -79,7 +80,9 @@ impl Metrics {
         );
         let policies = Gauge::default();
         registry.register("policies", "Policies that the operator looks after", policies.clone());
-        Self { registry, evaluations, writes, decisions, query_failures, edge_to_write, policies }
+        let leader = Gauge::default();
+        registry.register("leader", "Whether this operator is the one that writes", leader.clone());
+        Self { registry, evaluations, writes, decisions, query_failures, edge_to_write, policies, leader }
     }
 
     /// The text that Prometheus reads.
@@ -88,6 +91,11 @@ impl Metrics {
         // Writing to a string can't fail.
         let _ = prometheus_client::encoding::text::encode(&mut text, &self.registry);
         text
+    }
+
+    /// Notes whether this operator writes.
+    pub(super) fn leads(&self, leads: bool) {
+        self.leader.set(leads.into());
     }
 
     /// Counts an evaluation.
@@ -101,7 +109,12 @@ impl Metrics {
                 let direction = if to > from { "up" } else { "down" };
                 self.writes.get_or_create(&ByDirection { direction }).inc();
             }
-            Outcome::Unchanged | Outcome::DryRun | Outcome::Paused | Outcome::Failed { .. } => {}
+            Outcome::Unchanged
+            | Outcome::DryRun
+            | Outcome::Paused
+            | Outcome::Conflict
+            | Outcome::Contested
+            | Outcome::Failed { .. } => {}
         }
     }
 

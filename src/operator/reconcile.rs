@@ -21,10 +21,13 @@ use tracing::Instrument;
 use super::calendars::{Almanac, Consulted};
 use super::cluster::Cluster;
 use super::conditions::{self, Aspect, Finding, Reason};
+use super::contest::Contest;
 use super::events::EventReason;
+use super::leader::Leadership;
 use super::metrics::Metrics;
 use super::pods::Unschedulable;
 use super::prometheus::{Answers, Problem, Sources};
+use super::rivals::{Rivals, Standing};
 use super::timetable::{Grid, Timetable};
 use super::wakeups::Wakeups;
 use super::{Evaluation, Guarded, Key, Occasion, OperatorOptions, status};
@@ -44,7 +47,9 @@ pub(super) struct Context {
     grid: Grid,
     states: Mutex<BTreeMap<Key, State>>,
     pub(super) almanac: Almanac,
+    pub(super) rivals: Rivals,
     wakeups: Arc<Wakeups>,
+    pub(super) leadership: Arc<Leadership>,
     pub(super) pods: Arc<Unschedulable>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) evaluations: Option<UnboundedSender<Evaluation>>,
@@ -55,6 +60,8 @@ pub(super) struct Context {
 /// What the operator remembers of a policy.
 #[derive(Debug, Default)]
 pub(super) struct State {
+    /// The term of leadership in which it was begun.
+    term: u64,
     uid: Option<String>,
     generation: Option<i64>,
     /// What the annotation for an override says.
@@ -67,6 +74,9 @@ pub(super) struct State {
     pub(super) complaint: Option<Finding>,
     /// The calendars that it names, as they were when it was last validated.
     consulted: Consulted,
+    /// Where it stands among those who scale its workload.
+    standing: Standing,
+    pub(super) contest: Contest,
     /// The target, once the policy was valid.
     target: Option<ScaleTargetRef>,
     pub(super) target_uid: Option<String>,
@@ -89,6 +99,8 @@ pub(super) struct Subject<'a> {
     pub(super) policy: Arc<Policy>,
     /// Which of its calendars are missing.
     pub(super) lack: Option<Finding>,
+    /// Where it stands among those who scale its workload.
+    pub(super) standing: Standing,
 }
 
 /// Why and for when a policy is evaluated.
@@ -113,11 +125,14 @@ pub(super) async fn reconcile(object: Arc<Guarded>, context: Arc<Context>) -> Re
     let span = tracing::info_span!("policy", namespace = key.namespace, name = key.name);
     async {
         let mut state = context.states().remove(&key).unwrap_or_default();
-        match &object.0 {
-            Ok(policy) => context.attend(policy, &mut state).await,
-            Err(invalid) => context.refuse_unparsable(invalid, &mut state).await,
+        // Who does not lead waits for nothing but to lead: then all policies are woken.
+        if context.may_act() {
+            match &object.0 {
+                Ok(policy) => context.attend(policy, &mut state).await,
+                Err(invalid) => context.refuse_unparsable(invalid, &mut state).await,
+            }
         }
-        if !context.shutdown.is_cancelled() {
+        if context.may_act() {
             let wake = state.timetable.wake(context.grid, context.clock.now());
             context.wakeups.set(key.clone(), wake);
             if let Ok(policy) = &object.0
@@ -137,13 +152,22 @@ pub(super) async fn reconcile(object: Arc<Guarded>, context: Arc<Context>) -> Re
 
 impl Context {
     pub(super) fn new(options: &OperatorOptions, shutdown: CancellationToken) -> Self {
+        let clock = options.clock.clone();
+        let leadership = Arc::new(match options.lease {
+            None => Leadership::alone(clock),
+            Some(_) => Leadership::sought(clock),
+        });
+        let client = options.client.clone();
+        let for_calls = Arc::clone(&leadership);
         Self {
-            cluster: Cluster::new(options.client.clone(), options.kube_timeout, options.concurrency),
+            cluster: Cluster::new(client, options.kube_timeout, options.concurrency, for_calls),
+            leadership,
             clock: options.clock.clone(),
             sources: options.sources.clone(),
             grid: Grid::new(options.interval),
             states: Mutex::default(),
             almanac: Almanac::default(),
+            rivals: Rivals::default(),
             wakeups: Arc::new(Wakeups::new(options.clock.clone())),
             pods: Arc::default(),
             metrics: Arc::new(Metrics::new()),
@@ -168,9 +192,11 @@ impl Context {
         }
     }
 
-    /// Whether calendars of a policy have changed since it was validated.
+    /// Whether a policy's calendars or rivals have changed since it was last looked at.
     fn has_news(&self, key: &Key, resource: &ScalePolicy, state: &State) -> bool {
-        self.consult(key, resource).is_some_and(|consulted| consulted != state.consulted)
+        self.leadership.term() != state.term
+            || self.rivals.of(resource) != state.standing
+            || self.consult(key, resource).is_some_and(|consulted| consulted != state.consulted)
     }
 
     /// What is known of the calendars that a policy names; `None` while nothing is.
@@ -179,10 +205,22 @@ impl Context {
         self.almanac.consult(key, &schedule.map(policy::calendar_names).unwrap_or_default())
     }
 
+    /// Whether anything may be begun.
+    pub(super) fn may_act(&self) -> bool {
+        !self.shutdown.is_cancelled() && self.leadership.may_write().is_some()
+    }
+
+    /// Looks at all policies again.
+    pub(super) fn wake_all(&self) {
+        let keys: Vec<Key> = self.states().keys().cloned().collect();
+        self.wake(keys);
+    }
+
     /// Forgets a policy that is gone. Its workload stays as it is.
     pub(super) fn forget(&self, key: &Key) {
         self.wakeups.cancel(key);
         self.almanac.forget(key);
+        self.wake(self.rivals.forget(key));
         let mut states = self.states();
         if states.remove(key).is_some() {
             tracing::info!(namespace = key.namespace, name = key.name, "the policy is gone");
@@ -210,9 +248,12 @@ impl Context {
 
     async fn attend(&self, resource: &ScalePolicy, state: &mut State) {
         let now = self.clock.now();
-        let is_new = state.uid.is_none() || state.uid != resource.metadata.uid;
+        let term = self.leadership.term();
+        // Another leader may have gone on with it: what it said in the status counts, not what we remember.
+        let is_new = state.uid.is_none() || state.uid != resource.metadata.uid || state.term != term;
         if is_new {
             *state = State {
+                term,
                 uid: resource.metadata.uid.clone(),
                 status: resource.status.clone().unwrap_or_default(),
                 timetable: Timetable::starting(self.grid, now),
@@ -220,14 +261,19 @@ impl Context {
             };
         }
         let key = Key::of_parts(resource.meta());
-        let Some(consulted) = self.consult(&key, resource) else {
-            // Without its dates the schedule would be another one: the first answer wakes the policy.
+        let standing = self.rivals.of(resource);
+        let consulted = self.consult(&key, resource).filter(|_| standing != Standing::Unknown);
+        let Some(consulted) = consulted else {
+            // Without its dates the schedule would be another one, and a rival would be fought: the first
+            // answers wake the policy.
             return self.idle(&key, state).await;
         };
         let annotation = resource.annotations().get(OVERRIDE_ANNOTATION);
         let is_respecified =
             is_new || state.generation != resource.metadata.generation || state.consulted != consulted;
-        let is_changed = is_respecified || state.annotation.as_ref() != annotation;
+        let is_changed =
+            is_respecified || state.annotation.as_ref() != annotation || state.standing != standing;
+        state.standing = standing;
         let target = &resource.spec.scale_target_ref;
         if is_respecified {
             state.generation = resource.metadata.generation;
@@ -252,6 +298,7 @@ impl Context {
             generation: resource.metadata.generation,
             target,
             policy,
+            standing: state.standing.clone(),
             lack: state
                 .consulted
                 .lack()
@@ -299,6 +346,11 @@ impl Context {
     /// Evaluates a tick. An edge that comes while the metrics are being read goes first.
     async fn tick(&self, subject: &Subject<'_>, state: &mut State, tick: Timestamp) {
         state.timetable.ticked(tick);
+        if !subject.decides() {
+            return self
+                .unmetered(subject, state, state.timetable.not_before_last(tick), Occasion::Tick)
+                .await;
+        }
         let answers = {
             let mut queries = pin!(self.read_metrics(&subject.policy, tick));
             loop {
@@ -324,10 +376,6 @@ impl Context {
     }
 
     async fn read_metrics(&self, policy: &Policy, at: Timestamp) -> Answers {
-        match policy.mode {
-            Mode::Paused => return Answers::default(),
-            Mode::Active | Mode::DryRun => {}
-        }
         let answers = self.sources.read_all(policy, at).await;
         let metrics = policy.metrics.iter().map(|metric| (&metric.name, &metric.query));
         let guards = policy.guards.iter().map(|guard| (&guard.name, &guard.query));

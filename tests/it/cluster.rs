@@ -3,20 +3,20 @@
 //! `TIDETABLE_TEST_KUBECONFIG` names another.
 
 mod cases;
-mod process;
-mod stage;
+pub(crate) mod stage;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::api::rbac::v1::ClusterRole;
+use k8s_openapi::api::rbac::v1::{ClusterRole, Role};
 use kube::Api;
 use tidetable::sandbox::Sandbox;
 
 use self::cases::{CASES, Case};
-use self::process::Process;
 use self::stage::{ACCOUNT, Checked, HOME, Stage, write_config};
+use crate::support::operator::scaled_object_kind;
+use crate::support::process::Process;
 use crate::support::prometheus::Prometheus;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -42,6 +42,10 @@ async fn played(stage: &Arc<Stage>) -> Checked {
     .await?;
     let config = stage.files.path().join("config.yaml");
     write_config(&config, prometheus.url())?;
+    if let Some(sandbox) = &stage.sandbox {
+        // So that it is watched, too.
+        sandbox.create(scaled_object_kind())?;
+    }
     let kubeconfig = stage.operators_kubeconfig().await?;
     let mut operator = Process::start(&kubeconfig, &config, &stage.namespace).await?;
     let failures = play(stage).await;
@@ -81,11 +85,12 @@ async fn play(stage: &Arc<Stage>) -> Vec<String> {
 /// A verb, an API group, and a resource with its subresource.
 type Permission = (String, String, String);
 
-/// What the operator has asked for is what deploy/'s role allows: no more, no less.
+/// What the operator has asked for is what deploy/'s roles allow: no more, no less.
 async fn role_is_exact(stage: &Stage, sandbox: &Sandbox) -> Checked {
     let role = Api::<ClusterRole>::all(stage.client.clone()).get(ACCOUNT).await?;
+    let election = Api::<Role>::namespaced(stage.client.clone(), HOME).get("tidetable-election").await?;
     let mut granted = BTreeSet::<Permission>::new();
-    for rule in role.rules.unwrap_or_default() {
+    for rule in role.rules.into_iter().chain(election.rules).flatten() {
         for group in rule.api_groups.iter().flatten() {
             for resource in rule.resources.iter().flatten() {
                 granted.extend(rule.verbs.iter().map(|verb| (verb.clone(), group.clone(), resource.clone())));
@@ -107,5 +112,41 @@ async fn role_is_exact(stage: &Stage, sandbox: &Sandbox) -> Checked {
     }
     let unused: Vec<_> = granted.difference(&asked).collect();
     let lacking: Vec<_> = asked.difference(&granted).collect();
-    Err(format!("deploy/rbac.yaml: not needed: {unused:?}; missing: {lacking:?}").into())
+    Err(format!("deploy/base/rbac.yaml: not needed: {unused:?}; missing: {lacking:?}").into())
+}
+
+/// The rules of a role in a file of deploy/, without comments.
+fn rules_of(file: &str, kind: &str) -> Vec<serde_json::Value> {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy").join(file);
+    let text = std::fs::read_to_string(path).expect("it is checked in");
+    let documents: Vec<serde_json::Value> =
+        text.split("\n---\n").map(|document| serde_saphyr::from_str(document).expect("YAML")).collect();
+    let role = documents.iter().find(|document| document["kind"] == kind).expect("a role");
+    role["rules"].as_array().expect("rules").clone()
+}
+
+#[test]
+fn for_one_namespace_the_operator_has_the_same_rights_but_for_calendars() {
+    let mut whole = rules_of("base/rbac.yaml", "ClusterRole");
+    whole.retain(|rule| rule["resources"] != serde_json::json!(["scalecalendars"]));
+    assert_eq!(rules_of("namespaced/role.yaml", "Role"), whole);
+}
+
+#[tokio::test]
+async fn each_way_to_deploy_is_accepted_by_the_api_server() -> Checked {
+    let stage = Stage::in_a_sandbox().await?;
+    for (way, kinds) in [
+        ("deploy", ["ClusterRole", "Deployment", "replicas: 1"]),
+        ("deploy/ha", ["PodDisruptionBudget", "podAntiAffinity", "replicas: 2"]),
+        ("deploy/namespaced", ["Role", "Deployment", "--namespace=tidetable-system"]),
+    ] {
+        let rendered = stage.kubectl(&format!("kustomize {way}")).await?;
+        for kind in kinds {
+            assert!(rendered.contains(kind), "{way} has no {kind}");
+        }
+        stage.kubectl(&format!("apply -k {way}")).await?;
+    }
+    let namespaced = stage.kubectl("kustomize deploy/namespaced").await?;
+    assert!(!namespaced.contains("ClusterRole") && !namespaced.contains("CustomResourceDefinition"));
+    Ok(())
 }

@@ -82,6 +82,7 @@ pub(crate) async fn play(scenario: &Scenario, source: Option<SourceConfig>) -> P
         }
         Outcome::Failed { category } => panic!("at {}: {category}", evaluation.at),
         Outcome::Unchanged | Outcome::DryRun | Outcome::Paused => {}
+        Outcome::Conflict | Outcome::Contested => panic!("nobody else scales"),
     };
     let first = next(&mut evaluations, "the first evaluation").await;
     assert_eq!((first.at, first.occasion), (scenario.from, Occasion::First));

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 pub(crate) mod faults;
 pub(crate) mod operator;
+pub(crate) mod process;
 pub(crate) mod prometheus;
 pub(crate) mod source;
 

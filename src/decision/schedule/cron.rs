@@ -9,6 +9,7 @@ use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::{AmbiguousOffset, TimeZone};
 use jiff::{Timestamp, ToSpan};
 
+use super::clocks::{Clocks, Constant};
 use super::dates::Days;
 use super::trigger::Firing;
 
@@ -64,25 +65,25 @@ impl Cron {
     /// The first firing after `at`.
     #[must_use]
     pub fn next(&self, zone: &TimeZone, at: Timestamp) -> Option<Timestamp> {
-        self.next_on(&Days::ALL, zone, at).map(|firing| firing.at)
+        self.next_on(&Days::ALL, &Clocks::new(zone), at).map(|firing| firing.at)
     }
 
     /// The last firing at or before `at`.
     #[must_use]
     pub fn latest(&self, zone: &TimeZone, at: Timestamp) -> Option<Timestamp> {
-        self.latest_on(&Days::ALL, zone, at).map(|firing| firing.at)
+        self.latest_on(&Days::ALL, &Clocks::new(zone), at).map(|firing| firing.at)
     }
 
     /// The first firing after `at` on one of `days`. Of several at the same instant (times of day that a
     /// clock change leaves out) the last on the wall clock.
-    pub(super) fn next_on(&self, days: &Days, zone: &TimeZone, at: Timestamp) -> Option<Firing> {
-        let search = Search { cron: self, days, zone };
+    pub(super) fn next_on(&self, days: &Days, clocks: &Clocks<'_>, at: Timestamp) -> Option<Firing> {
+        let search = Search { cron: self, days, clocks };
         if self.fields.follows_elapsed_time { search.next_elapsed(at) } else { search.next_fixed(at) }
     }
 
     /// The last firing at or before `at` on one of `days`.
-    pub(super) fn latest_on(&self, days: &Days, zone: &TimeZone, at: Timestamp) -> Option<Firing> {
-        let search = Search { cron: self, days, zone };
+    pub(super) fn latest_on(&self, days: &Days, clocks: &Clocks<'_>, at: Timestamp) -> Option<Firing> {
+        let search = Search { cron: self, days, clocks };
         if self.fields.follows_elapsed_time { search.latest_elapsed(at) } else { search.latest_fixed(at) }
     }
 
@@ -183,7 +184,7 @@ impl Cron {
 struct Search<'a> {
     cron: &'a Cron,
     days: &'a Days,
-    zone: &'a TimeZone,
+    clocks: &'a Clocks<'a>,
 }
 
 impl Search<'_> {
@@ -196,10 +197,10 @@ impl Search<'_> {
     }
 
     fn next_fixed(&self, at: Timestamp) -> Option<Firing> {
-        let mut wall = self.after(minute_of(self.zone.to_datetime(at)))?;
+        let mut wall = self.after(minute_of(self.clocks.wall(at)))?;
         loop {
             // In the second pass of a repeated hour the matches ahead on the wall clock have been.
-            let (fires, moved) = first_instant(self.zone, wall)?;
+            let (fires, moved) = first_instant(self.clocks, wall)?;
             if fires > at {
                 let firing = Firing { at: fires, wall };
                 return if moved { self.latest_fixed(fires) } else { Some(firing) };
@@ -209,9 +210,9 @@ impl Search<'_> {
     }
 
     fn latest_fixed(&self, at: Timestamp) -> Option<Firing> {
-        let now = self.zone.to_datetime(at);
+        let now = self.clocks.wall(at);
         // In the second pass of a repeated hour, matches of the first pass lie ahead on the wall clock.
-        let repeated = match self.zone.to_ambiguous_timestamp(now).offset() {
+        let repeated = match self.clocks.offset(now) {
             AmbiguousOffset::Fold { before, after } => {
                 i64::from(before.seconds()) - i64::from(after.seconds())
             }
@@ -220,7 +221,7 @@ impl Search<'_> {
         let start = now.checked_add(repeated.seconds()).ok()?;
         let mut wall = self.before(minute_of(start))?;
         loop {
-            let (fired, _) = first_instant(self.zone, wall)?;
+            let (fired, _) = first_instant(self.clocks, wall)?;
             if fired <= at {
                 return Some(Firing { at: fired, wall });
             }
@@ -232,48 +233,40 @@ impl Search<'_> {
         // Between two clock changes, wall time is the instant plus a constant.
         let mut from = at.checked_add(1.nanosecond()).ok()?;
         loop {
-            let end = self
-                .zone
-                .following(from.checked_sub(1.nanosecond()).ok()?)
-                .find(|change| change.timestamp() > from);
-            let offset = self.zone.to_offset(from);
+            let Constant { to, offset, .. } = self.clocks.constant(from);
             let wall = self.after(up_to_minute(offset.to_datetime(from))?)?;
             let fires = offset.to_timestamp(wall).ok()?;
-            match end {
-                Some(change) if fires >= change.timestamp() => from = change.timestamp(),
-                Some(_) | None => return Some(Firing { at: fires, wall }),
+            if fires < to {
+                return Some(Firing { at: fires, wall });
             }
+            from = to;
         }
     }
 
     fn latest_elapsed(&self, at: Timestamp) -> Option<Firing> {
-        let mut from = at;
+        let mut now = at;
         loop {
-            let begin = self.zone.preceding(from.checked_add(1.nanosecond()).ok()?).next();
-            let offset = self.zone.to_offset(from);
-            let wall = self.before(minute_of(offset.to_datetime(from)))?;
+            let Constant { from, offset, .. } = self.clocks.constant(now);
+            let wall = self.before(minute_of(offset.to_datetime(now)))?;
             let fired = offset.to_timestamp(wall).ok()?;
-            match begin {
-                Some(change) if fired < change.timestamp() => {
-                    from = change.timestamp().checked_sub(1.nanosecond()).ok()?;
-                }
-                Some(_) | None => return Some(Firing { at: fired, wall }),
+            if fired >= from {
+                return Some(Firing { at: fired, wall });
             }
+            now = from.checked_sub(1.nanosecond()).ok()?;
         }
     }
 }
 
 /// The instant at which a fixed wall time comes: its first pass, or the end of the gap it falls into; and
 /// whether a gap moved it.
-pub(super) fn first_instant(zone: &TimeZone, wall: DateTime) -> Option<(Timestamp, bool)> {
-    let ambiguous = zone.to_ambiguous_timestamp(wall);
-    match ambiguous.offset() {
+pub(super) fn first_instant(clocks: &Clocks<'_>, wall: DateTime) -> Option<(Timestamp, bool)> {
+    match clocks.offset(wall) {
         AmbiguousOffset::Unambiguous { offset } => Some((offset.to_timestamp(wall).ok()?, false)),
         AmbiguousOffset::Fold { before, .. } => Some((before.to_timestamp(wall).ok()?, false)),
         AmbiguousOffset::Gap { after, .. } => {
             // Read with the offset that holds after the gap, the wall time lies before the gap's end.
             let before_end = after.to_timestamp(wall).ok()?;
-            Some((zone.following(before_end).next()?.timestamp(), true))
+            Some((clocks.change_after(before_end)?, true))
         }
     }
 }

@@ -1,8 +1,10 @@
 //! Starts and ends of entries in a range of time, and floor and ceiling between them. Ramps are left out.
 
-use jiff::tz::TimeZone;
+use jiff::civil::Time;
 use jiff::{SignedDuration, Timestamp, ToSpan};
 
+use super::clocks::Clocks;
+use super::cron::first_instant;
 use super::{Bounds, Edge, EdgeKind, Entry, EntryId, Extent, Schedule, Trigger};
 use crate::decision::Cause;
 
@@ -88,7 +90,9 @@ impl Schedule {
 
     /// The step in force: the one that fired last, and of several at the same instant the last in the list.
     fn step_at(&self, at: Timestamp) -> Option<usize> {
-        let fired = self.steps().filter_map(|(index, entry)| Some((entry.latest(at)?.at, index)));
+        let fired = self
+            .steps()
+            .filter_map(|(index, entry)| Some((entry.latest(&Clocks::new(&entry.zone), at)?.at, index)));
         fired.max().map(|(_, index)| index)
     }
 
@@ -97,11 +101,12 @@ impl Schedule {
         let alone = self.steps().nth(1).is_none();
         let mut edges = Vec::new();
         for (index, entry) in self.steps() {
-            if alone && entry.latest(low).is_some() {
+            let clocks = Clocks::new(&entry.zone);
+            if alone && entry.latest(&clocks, low).is_some() {
                 break;
             }
             let mut now = low;
-            while let Some(firing) = entry.next(now).filter(|firing| firing.at <= high) {
+            while let Some(firing) = entry.next(&clocks, now).filter(|firing| firing.at <= high) {
                 edges.push(Edge { at: firing.at, entry: EntryId(index), kind: EdgeKind::Start });
                 now = firing.at;
                 if alone {
@@ -184,17 +189,18 @@ impl Entry {
         if self.extent == Extent::Step {
             return;
         }
+        let clocks = &Clocks::new(&self.zone);
         let mut now = low;
-        if let Some(end) = self.end_of_firings(low).filter(|end| *end > low) {
-            now = self.end_of_chain(end, high);
+        if let Some(end) = self.end_of_firings_by(clocks, low).filter(|end| *end > low) {
+            now = self.end_of_chain(clocks, end, high);
             each(low, now);
         }
         while now < high {
-            let Some(firing) = self.next(now).filter(|firing| firing.at <= high) else { return };
-            let end = self.end_of_firings(firing.at).filter(|end| *end > firing.at);
+            let Some(firing) = self.next(clocks, now).filter(|firing| firing.at <= high) else { return };
+            let end = self.end_of_firings_by(clocks, firing.at).filter(|end| *end > firing.at);
             now = match end {
                 Some(end) => {
-                    let end = self.end_of_chain(end, high);
+                    let end = self.end_of_chain(clocks, end, high);
                     each(firing.at, end);
                     end
                 }
@@ -206,10 +212,10 @@ impl Entry {
 
     /// The end of a window that would end at `end` if it did not fire again until then. Firing at its very
     /// end, it goes on. Beyond `high` nobody wants to know.
-    fn end_of_chain(&self, mut end: Timestamp, high: Timestamp) -> Timestamp {
+    fn end_of_chain(&self, clocks: &Clocks<'_>, mut end: Timestamp, high: Timestamp) -> Timestamp {
         while end <= high {
-            let skipped = self.end_of_dense_day(end).unwrap_or(end);
-            match self.end_of_firings(skipped) {
+            let skipped = self.end_of_dense_day(clocks, end).unwrap_or(end);
+            match self.end_of_firings_by(clocks, skipped) {
                 Some(later) if later > end => end = later,
                 Some(_) | None => break,
             }
@@ -219,23 +225,23 @@ impl Entry {
 
     /// The last instant of the local day of `at`, when a window that is active at `at` surely stays so until
     /// the day's last firing: it fires again and again within its length, and clocks don't change.
-    fn end_of_dense_day(&self, at: Timestamp) -> Option<Timestamp> {
+    fn end_of_dense_day(&self, clocks: &Clocks<'_>, at: Timestamp) -> Option<Timestamp> {
         let (Trigger::Cron(cron), Extent::For(length)) = (&self.trigger, self.extent) else { return None };
         let gap = SignedDuration::from_mins(cron.longest_gap_in_a_day());
         if SignedDuration::try_from(length).ok()? < gap {
             return None;
         }
-        let today = self.zone.to_datetime(at).date();
-        if self.latest(at)?.wall.date() != today {
+        let today = clocks.wall(at).date();
+        if self.latest(clocks, at)?.wall.date() != today {
             return None;
         }
-        let midnight = start_of(&self.zone, today.tomorrow().ok()?)?;
-        let clocks_change =
-            self.zone.following(at).next().is_some_and(|change| change.timestamp() <= midnight);
+        let midnight = start_of(clocks, today.tomorrow().ok()?)?;
+        let clocks_change = clocks.change_after(at).is_some_and(|change| change <= midnight);
         if clocks_change { None } else { midnight.checked_sub(1.nanosecond()).ok() }
     }
 }
 
-fn start_of(zone: &TimeZone, date: jiff::civil::Date) -> Option<Timestamp> {
-    Some(date.to_zoned(zone.clone()).ok()?.timestamp())
+/// The first instant of a local date.
+fn start_of(clocks: &Clocks<'_>, date: jiff::civil::Date) -> Option<Timestamp> {
+    Some(first_instant(clocks, date.to_datetime(Time::midnight()))?.0)
 }

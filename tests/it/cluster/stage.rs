@@ -24,7 +24,7 @@ use tokio::process::Command;
 pub(super) type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// What most steps give.
-pub(super) type Checked<T = ()> = Result<T, Failure>;
+pub(crate) type Checked<T = ()> = Result<T, Failure>;
 
 /// How long any step may take before it counts as failed.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
@@ -57,14 +57,23 @@ impl Stage {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let files = tempfile::tempdir()?;
         let named = std::env::var_os("TIDETABLE_TEST_KUBECONFIG").filter(|path| !path.is_empty());
-        let (sandbox, kubeconfig) = if let Some(path) = named {
-            (None, std::path::absolute(path)?)
-        } else {
-            let sandbox = Sandbox::start(SandboxOptions::new(Clock::real())).await?;
-            let path = files.path().join("admin");
-            sandbox.write_kubeconfig(&path).await?;
-            (Some(sandbox), path)
-        };
+        match named {
+            Some(path) => Self::new(None, std::path::absolute(path)?, files).await,
+            None => Self::in_a_sandbox().await,
+        }
+    }
+
+    /// Starts a sandbox; nothing is made in it yet.
+    pub(super) async fn in_a_sandbox() -> Checked<Self> {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let files = tempfile::tempdir()?;
+        let sandbox = Sandbox::start(SandboxOptions::new(Clock::real())).await?;
+        let path = files.path().join("admin");
+        sandbox.write_kubeconfig(&path).await?;
+        Self::new(Some(sandbox), path, files).await
+    }
+
+    async fn new(sandbox: Option<Sandbox>, kubeconfig: PathBuf, files: TempDir) -> Checked<Self> {
         let config = Kubeconfig::read_from(&kubeconfig)?;
         let config = kube::Config::from_custom_kubeconfig(config, &KubeConfigOptions::default()).await?;
         let client = Client::try_from(config)?;
@@ -247,7 +256,7 @@ fn going<K: kube::Resource>(object: &K) -> bool {
 }
 
 /// Waits for a step, but not for ever.
-pub(super) async fn in_time<T>(what: &str, step: impl Future<Output = Checked<T>>) -> Checked<T> {
+pub(crate) async fn in_time<T>(what: &str, step: impl Future<Output = Checked<T>>) -> Checked<T> {
     let result = tokio::time::timeout(PATIENCE, step).await;
     result.map_err(|_| format!("{what}: took more than {PATIENCE:?}"))?
 }

@@ -269,3 +269,20 @@ pub(crate) fn day_and_night() -> Value {
 pub(crate) fn scaled(from: i32, to: i32) -> Outcome {
     Outcome::Scaled { from: Replicas::new(from), to: Replicas::new(to) }
 }
+
+/// KEDA's kind as far as it matters here.
+pub(crate) fn scaled_object_kind() -> Value {
+    json!({
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": "scaledobjects.keda.sh"},
+        "spec": {
+            "group": "keda.sh",
+            "scope": "Namespaced",
+            "names": {"plural": "scaledobjects", "singular": "scaledobject", "kind": "ScaledObject",
+                "listKind": "ScaledObjectList"},
+            "versions": [{"name": "v1alpha1", "served": true, "storage": true, "schema": {"openAPIV3Schema":
+                {"type": "object", "x-kubernetes-preserve-unknown-fields": true}}}],
+        },
+    })
+}

@@ -8,14 +8,14 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::watch;
 
-use super::stage::{Checked, in_time};
-use crate::support::free_port;
+use super::free_port;
+use crate::cluster::stage::{Checked, in_time};
 
 /// The line by which the operator says that it works.
 const READY: &str = "the policies are read";
 
 /// A running operator; it is killed when dropped.
-pub(super) struct Process {
+pub(crate) struct Process {
     child: Child,
     address: String,
     log: Arc<Mutex<Vec<String>>>,
@@ -23,11 +23,19 @@ pub(super) struct Process {
 
 impl Process {
     /// Starts an operator for one namespace, and waits until it has read the policies there.
-    pub(super) async fn start(kubeconfig: &Path, config: &Path, namespace: &str) -> Checked<Self> {
+    pub(crate) async fn start(kubeconfig: &Path, config: &Path, namespace: &str) -> Checked<Self> {
+        let config = config.display().to_string();
+        let elected = ["--leader-elect", "--lease-namespace", "tidetable-system"];
+        let arguments = ["--interval", "1s", "--namespace", namespace, "--config", &config];
+        Self::start_with(kubeconfig, &[&elected[..], &arguments].concat()).await
+    }
+
+    /// Starts an operator with these arguments, and waits until it has read the policies.
+    pub(crate) async fn start_with(kubeconfig: &Path, arguments: &[&str]) -> Checked<Self> {
         let address = format!("127.0.0.1:{}", free_port());
         let mut child = Command::new(env!("CARGO_BIN_EXE_tidetable"))
-            .args(["run", "--interval", "1s", "--listen", &address, "--namespace", namespace, "--config"])
-            .arg(config)
+            .args(["run", "--listen", &address])
+            .args(arguments)
             .env("KUBECONFIG", kubeconfig)
             .env_remove("RUST_LOG")
             .stdin(Stdio::null())
@@ -51,25 +59,35 @@ impl Process {
     }
 
     /// What the operator serves under a path, when it answers with 200.
-    pub(super) async fn serves(&self, path: &str) -> Checked<String> {
+    pub(crate) async fn serves(&self, path: &str) -> Checked<String> {
         let http = reqwest::Client::builder().no_proxy().build()?;
         let answer = http.get(format!("http://{}{path}", self.address)).send().await?;
         Ok(answer.error_for_status()?.text().await?)
     }
 
     /// All that it has logged.
-    pub(super) fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         self.log.lock().unwrap_or_else(PoisonError::into_inner).join("\n")
     }
 
     /// Sends SIGTERM and waits for the end.
-    pub(super) async fn terminate(&mut self) -> Checked<ExitStatus> {
-        let id = self.child.id().ok_or("the operator ended by itself")?;
-        let sent = Command::new("kill").args(["-TERM", &id.to_string()]).status().await?;
-        if !sent.success() {
-            return Err("SIGTERM could not be sent".into());
-        }
+    pub(crate) async fn terminate(&mut self) -> Checked<ExitStatus> {
+        self.signal("TERM").await?;
         in_time("the operator to end", async { Ok(self.child.wait().await?) }).await
+    }
+
+    /// Sends a signal.
+    pub(crate) async fn signal(&self, name: &str) -> Checked {
+        let id = self.child.id().ok_or("the operator ended by itself")?;
+        let sent = Command::new("kill").args([&format!("-{name}"), &id.to_string()]).status().await?;
+        if sent.success() { Ok(()) } else { Err(format!("SIG{name} could not be sent").into()) }
+    }
+
+    /// The value of one of its metrics without labels.
+    pub(crate) async fn metric(&self, name: &str) -> Checked<u64> {
+        let text = self.serves("/metrics").await?;
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        Ok(line.ok_or_else(|| format!("no {name} in\n{text}"))?.parse()?)
     }
 }
 

@@ -1,0 +1,60 @@
+//! Watching what may fail for long: a kind that is not installed, or one that the operator may not read.
+
+use std::fmt::Debug;
+use std::pin::pin;
+use std::time::Duration;
+
+use futures::StreamExt;
+use kube::runtime::watcher;
+use kube::{Api, Resource};
+use serde::de::DeserializeOwned;
+
+/// How long the watch waits after a first failure.
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+
+/// The longest wait between two tries.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
+/// Watches until it is dropped, and waits ever longer between two tries while it fails. (kube's own back-off
+/// starts anew with each page of a list that fails.) `on` is told of everything; `first` is whether this
+/// failure is the first since things went well.
+pub(super) async fn follow<K>(api: Api<K>, mut on: impl FnMut(Result<watcher::Event<K>, Failure>))
+where
+    K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
+{
+    let mut events = pin!(watcher(api, watcher::Config::default()));
+    let (mut wait, mut first) = (FIRST_WAIT, true);
+    while let Some(event) = events.next().await {
+        match event {
+            Ok(event) => {
+                if matches!(event, watcher::Event::InitDone) {
+                    (wait, first) = (FIRST_WAIT, true);
+                }
+                on(Ok(event));
+            }
+            Err(error) => {
+                on(Err(Failure { error, first }));
+                first = false;
+                tokio::time::sleep(wait).await;
+                wait = (wait * 2).min(LONGEST_WAIT);
+            }
+        }
+    }
+}
+
+/// An interruption of a watch.
+#[derive(Debug)]
+pub(super) struct Failure {
+    pub(super) error: watcher::Error,
+    /// Whether all was well before.
+    pub(super) first: bool,
+}
+
+impl Failure {
+    /// What the API server says when it refuses the list for good, and does not merely fail: its code and its
+    /// words.
+    pub(super) fn definite(&self) -> Option<(u16, &str)> {
+        let watcher::Error::InitialListFailed(kube::Error::Api(status)) = &self.error else { return None };
+        matches!(status.code, 403 | 404).then_some((status.code, status.message.as_str()))
+    }
+}

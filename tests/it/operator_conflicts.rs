@@ -1,0 +1,150 @@
+//! Others who scale the same workload: autoscalers, another policy, and somebody who changes the replicas back.
+
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
+use kube::Api;
+use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
+use serde_json::json;
+use tidetable::operator::{Occasion, Outcome};
+
+use crate::support::operator::{Stage, at, day_and_night, deployment, policy, scaled, scaled_object_kind};
+
+fn autoscaler(name: &str) -> HorizontalPodAutoscaler {
+    let autoscaler = json!({
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": name, "namespace": "default"},
+        "spec": {
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"},
+            "minReplicas": 1,
+            "maxReplicas": 9,
+        },
+    });
+    serde_json::from_value(autoscaler).expect("an autoscaler")
+}
+
+#[tokio::test]
+async fn a_workload_with_an_autoscaler_is_left_to_it_until_it_is_gone() {
+    let hpa = serde_json::to_value(autoscaler("web-hpa")).expect("JSON");
+    let objects = [deployment("web", 3), hpa, policy(&day_and_night())];
+    let mut stage = Stage::with("2026-11-23T12:00:01Z", &objects, "{}").await;
+    assert_eq!(stage.next().await.outcome, Outcome::Conflict);
+    let message = stage.condition("AbleToScale", "Conflict").await;
+    let expected =
+        "the HorizontalPodAutoscaler web-hpa scales the workload, too: nothing is written while it is there";
+    assert_eq!(message, expected);
+    stage.clock.advance_to(at("2026-11-23T19:00:00Z"));
+    let evaluation = stage.next().await;
+    assert_eq!(
+        (evaluation.occasion, evaluation.outcome),
+        (Occasion::Tick, Outcome::Conflict),
+        "not at the edge"
+    );
+    assert_eq!(stage.replicas("web").await, 3);
+
+    let api = Api::<HorizontalPodAutoscaler>::namespaced(stage.client.clone(), "default");
+    api.delete("web-hpa", &DeleteParams::default()).await.expect("deleted");
+    assert_eq!(stage.next().await.outcome, scaled(3, 0), "at once");
+    stage.condition("AbleToScale", "AsPlanned").await;
+    api.create(&PostParams::default(), &autoscaler("web-hpa-2")).await.expect("created");
+    assert_eq!(stage.next().await.outcome, Outcome::Conflict);
+    let events = stage.events().await;
+    let conflicts: Vec<&str> =
+        events.iter().filter(|(reason, _)| reason == "Conflict").map(|(_, note)| note.as_str()).collect();
+    assert_eq!(conflicts.len(), 2, "{events:?}");
+    assert_eq!(conflicts[0], expected);
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn a_dry_run_beside_an_autoscaler_goes_on_and_says_what_active_would_be() {
+    let hpa = serde_json::to_value(autoscaler("web")).expect("JSON");
+    let mut spec = day_and_night();
+    spec["mode"] = json!("DryRun");
+    let objects = [deployment("web", 3), hpa, policy(&spec)];
+    let mut stage = Stage::with("2026-11-23T12:00:01Z", &objects, "{}").await;
+    let evaluation = stage.next().await;
+    assert_eq!(evaluation.outcome, Outcome::DryRun);
+    assert_eq!(evaluation.decision.expect("a decision").desired.get(), 12);
+    let message = stage.condition("AbleToScale", "AsPlanned").await;
+    assert!(message.ends_with("scales the workload, too: mode Active would be a conflict"), "{message}");
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn a_workload_of_keda_is_left_to_it() {
+    let scaled_object = json!({
+        "apiVersion": "keda.sh/v1alpha1",
+        "kind": "ScaledObject",
+        "metadata": {"name": "web-so", "namespace": "default"},
+        "spec": {"scaleTargetRef": {"name": "web"}, "triggers": []},
+    });
+    let objects = [scaled_object_kind(), deployment("web", 3), scaled_object, policy(&day_and_night())];
+    let mut stage = Stage::with("2026-11-23T12:00:01Z", &objects, "{}").await;
+    assert_eq!(stage.next().await.outcome, Outcome::Conflict);
+    let message = stage.condition("AbleToScale", "Conflict").await;
+    assert!(message.starts_with("the ScaledObject web-so scales"), "{message}");
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn of_two_policies_the_older_acts_and_the_other_takes_over_when_it_is_gone() {
+    let mut rival =
+        policy(&json!({"schedule": {"entries": [{"name": "all", "cron": "0 0 * * *", "replicas": 7}]}}));
+    rival["metadata"]["name"] = json!("young");
+    let mut stage =
+        Stage::with("2026-11-23T12:00:01Z", &[deployment("web", 3), policy(&day_and_night())], "{}").await;
+    assert_eq!(stage.next().await.outcome, scaled(3, 12));
+    stage.clock.advance_to(at("2026-11-23T12:00:10Z"));
+    stage.sandbox.create(rival).expect("a valid policy");
+    let evaluation = stage.next().await;
+    assert_eq!((evaluation.name.as_str(), evaluation.outcome), ("young", Outcome::Conflict));
+    let conditions = stage.status("young").await.conditions;
+    let able = conditions.iter().find(|condition| condition.r#type == "AbleToScale").expect("AbleToScale");
+    assert!(able.message.starts_with("the older ScalePolicy web scales"), "{}", able.message);
+    stage.policies().delete("web", &DeleteParams::default()).await.expect("deleted");
+    let evaluation = stage.next().await;
+    assert_eq!((evaluation.name.as_str(), evaluation.outcome), ("young", scaled(12, 7)));
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn who_keeps_changing_the_replicas_back_is_named_and_raced_with_every_five_minutes_only() {
+    let mut stage =
+        Stage::with("2026-11-23T12:00:01Z", &[deployment("web", 12), policy(&day_and_night())], "{}").await;
+    assert_eq!(stage.next().await.outcome, Outcome::Unchanged);
+    let robot = PatchParams { field_manager: Some("robot".to_owned()), ..PatchParams::default() };
+    let api = Api::<k8s_openapi::api::apps::v1::Deployment>::namespaced(stage.client.clone(), "default");
+    let by_robot = |replicas: i32| Patch::Merge(json!({"spec": {"replicas": replicas}}));
+    let mut now = at("2026-11-23T12:00:00Z");
+    for (replicas, outcome) in [
+        (Some(5), scaled(5, 12)),
+        (None, Outcome::Unchanged),
+        (Some(6), scaled(6, 12)),
+        (Some(5), Outcome::Contested),
+        (None, Outcome::Contested),
+        (Some(4), Outcome::Contested),
+    ] {
+        if let Some(replicas) = replicas {
+            api.patch_scale("web", &robot, &by_robot(replicas)).await.expect("patched");
+        }
+        now += jiff::SignedDuration::from_secs(15);
+        stage.clock.advance_to(now);
+        assert_eq!(stage.next().await.outcome, outcome, "at {now}");
+    }
+    let message = stage.condition("AbleToScale", "Contested").await;
+    assert_eq!(message, "robot keeps changing the replicas back: they are written every 5 minutes only");
+    // The last write of the robot was at 12:01:30; until 12:06:30 nothing is written.
+    stage.clock.advance_to(at("2026-11-23T12:06:15Z"));
+    assert_eq!(stage.next().await.outcome, Outcome::Contested);
+    stage.clock.advance_to(at("2026-11-23T12:06:30Z"));
+    assert_eq!(stage.next().await.outcome, scaled(4, 12));
+    stage.condition("AbleToScale", "AsPlanned").await;
+    let events = stage.events().await;
+    let notes = |reason: &str| -> Vec<&str> {
+        events.iter().filter(|(found, _)| found == reason).map(|(_, note)| note.as_str()).collect()
+    };
+    let ups = notes("ScaledUp");
+    assert!(ups[0].ends_with("(5 was set by robot)") && ups[1].ends_with("(6 was set by robot)"), "{ups:?}");
+    assert_eq!(notes("Contested").len(), 1, "{events:?}");
+    stage.stop().await;
+}

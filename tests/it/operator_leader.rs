@@ -1,0 +1,249 @@
+//! Several operators: one writes, and another takes over when it goes, dies or freezes; and shards.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::coordination::v1::Lease;
+use kube::Api;
+use kube::api::{Patch, PatchParams};
+use serde_json::{Value, json};
+use tidetable::clock::Clock;
+use tidetable::operator::{LeaseOptions, Operator, OperatorOptions, Outcome};
+use tidetable::sandbox::{Sandbox, SandboxOptions};
+use tokio::sync::mpsc::unbounded_channel;
+use tokio_util::sync::CancellationToken;
+
+use crate::cluster::stage::{Checked, in_time};
+use crate::support::operator::{Stage, Started, at, day_and_night, deployment, policy, scaled};
+use crate::support::process::Process;
+
+/// An operator that stands for election as `identity`.
+fn candidate(stage: &Stage, identity: &str) -> Started {
+    let lease = LeaseOptions {
+        namespace: "default".to_owned(),
+        name: "tidetable".to_owned(),
+        identity: identity.to_owned(),
+        duration: LeaseOptions::DURATION,
+    };
+    let (sender, evaluations) = unbounded_channel();
+    let options = OperatorOptions {
+        clock: stage.clock.clone(),
+        evaluations: Some(sender),
+        lease: Some(lease),
+        ..OperatorOptions::new(stage.client.clone())
+    };
+    let shutdown = CancellationToken::new();
+    (tokio::spawn(Operator::new(options).run(shutdown.clone())), evaluations, shutdown)
+}
+
+async fn holder(stage: &Stage) -> Option<String> {
+    let api = Api::<Lease>::namespaced(stage.client.clone(), "default");
+    api.get_opt("tidetable").await.expect("an answer")?.spec?.holder_identity
+}
+
+/// Waits for the next evaluation of the stage's operator.
+async fn next(stage: &mut Stage) -> Outcome {
+    stage.next().await.outcome
+}
+
+#[tokio::test]
+async fn one_of_two_operators_writes_and_hands_over_at_once_when_it_stops() -> Checked {
+    let mut stage =
+        Stage::with("2026-11-23T12:00:00Z", &[deployment("web", 3), policy(&day_and_night())], "{}").await;
+    stage.end_operator().await;
+    (stage.operator, stage.evaluations, stage.shutdown) = candidate(&stage, "one");
+    while next(&mut stage).await != Outcome::Unchanged {}
+    assert_eq!(holder(&stage).await.as_deref(), Some("one"));
+    let (second, mut seconds, stop_second) = candidate(&stage, "two");
+    stage.scale_by_hand("web", 5).await;
+    stage.clock.advance_to(at("2026-11-23T12:00:15Z"));
+    assert_eq!(next(&mut stage).await, scaled(5, 12));
+    assert!(seconds.try_recv().is_err(), "the second waits");
+
+    // Nobody moves the clock: the second sees that the lease is given back.
+    stage.end_operator().await;
+    let first =
+        in_time("the second to lead", async { seconds.recv().await.ok_or("it ended".into()) }).await?;
+    assert_eq!(first.outcome, Outcome::Unchanged);
+    assert_eq!(holder(&stage).await.as_deref(), Some("two"));
+    stop_second.cancel();
+    second.await??;
+    assert_eq!(holder(&stage).await.as_deref(), Some(""), "given back again");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_leader_whose_lease_was_taken_stops_and_leads_again_when_it_can() -> Checked {
+    let mut stage =
+        Stage::with("2026-11-23T12:00:00Z", &[deployment("web", 3), policy(&day_and_night())], "{}").await;
+    stage.end_operator().await;
+    (stage.operator, stage.evaluations, stage.shutdown) = candidate(&stage, "one");
+    while next(&mut stage).await != Outcome::Unchanged {}
+    // As somebody with a clock of its own would write it, far in the past or the future.
+    let api = Api::<Lease>::namespaced(stage.client.clone(), "default");
+    let spec = json!({"spec": {"holderIdentity": "thief", "renewTime": "2001-01-01T00:00:00.000000Z"}});
+    api.patch("tidetable", &PatchParams::default(), &Patch::Merge(spec)).await?;
+    // The renewal at 12:00:05 fails; from then on nothing is written, whatever the schedule says.
+    let begin = at("2026-11-23T12:00:00Z");
+    for second in 1..=14 {
+        stage.clock.advance_to(begin + SignedDuration::from_secs(second));
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    stage.scale_by_hand("web", 5).await;
+    assert!(stage.evaluations.try_recv().is_err(), "no tick was due, and none is evaluated");
+    let mut second = 14;
+    // Fifteen seconds after it was seen, however old it says that it is, the lease may be taken.
+    let mut led = None;
+    while led.is_none() {
+        second += 1;
+        assert!(second < 60, "it never leads again");
+        stage.clock.advance_to(begin + SignedDuration::from_secs(second));
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        led = stage.evaluations.try_recv().ok();
+    }
+    assert!(second >= 20, "seen at the fifth second at the earliest, and taken at {second}");
+    assert_eq!(led.map(|evaluation| evaluation.outcome), Some(scaled(5, 12)));
+    assert_eq!(holder(&stage).await.as_deref(), Some("one"));
+    stage.stop().await;
+    Ok(())
+}
+
+/// A policy with an edge each second for a minute from `first` on.
+fn restless(first: Timestamp) -> Value {
+    let window = |i: i32| {
+        let at =
+            (first + SignedDuration::from_secs(i64::from(2 * i))).strftime("%Y-%m-%dT%H:%M:%S").to_string();
+        json!({"name": format!("w{i}"), "at": at, "for": "1s", "replicas": 2 + i % 10})
+    };
+    policy(&json!({"minReplicas": 1, "schedule": {"entries": (0..60).map(window).collect::<Vec<_>>()}}))
+}
+
+async fn metric(process: &Process, name: &str, wanted: impl Fn(u64) -> bool) -> Checked<u64> {
+    in_time(name, async {
+        loop {
+            let value = process.metric(name).await?;
+            if wanted(value) {
+                return Ok(value);
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await
+}
+
+async fn operator(kubeconfig: &Path) -> Checked<Process> {
+    let elected =
+        ["--interval", "1s", "--leader-elect", "--lease-duration", "3s", "--lease-namespace", "default"];
+    Process::start_with(kubeconfig, &elected).await
+}
+
+/// How often replicas were written, up and down.
+async fn writes(process: &Process) -> Checked<u64> {
+    let text = process.serves("/metrics").await?;
+    let counts = text.lines().filter(|line| line.starts_with("tidetable_scale_writes_total{"));
+    Ok(counts.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_that_was_frozen_for_longer_than_its_lease_writes_nothing_when_it_wakes() -> Checked {
+    let sandbox = Sandbox::start(SandboxOptions::new(Clock::real())).await?;
+    let directory = tempfile::tempdir()?;
+    let kubeconfig = directory.path().join("kubeconfig");
+    sandbox.write_kubeconfig(&kubeconfig).await?;
+    for definition in tidetable_definitions() {
+        sandbox.create(definition)?;
+    }
+    sandbox.create(deployment("web", 1))?;
+    sandbox.create(restless(Timestamp::now()))?;
+    let one = operator(&kubeconfig).await?;
+    metric(&one, "tidetable_leader", |leads| leads == 1).await?;
+    let two = operator(&kubeconfig).await?;
+    in_time("a write of the first", async {
+        while writes(&one).await? == 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        Ok(())
+    })
+    .await?;
+    one.signal("STOP").await?;
+    metric(&two, "tidetable_leader", |leads| leads == 1).await?;
+    let before = writes(&two).await?;
+    in_time("writes of the second", async {
+        while writes(&two).await? < before + 2 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        Ok(())
+    })
+    .await?;
+    one.signal("CONT").await?;
+    metric(&one, "tidetable_leader", |leads| leads == 0).await?;
+    let woken = writes(&one).await?;
+    let theirs = writes(&two).await?;
+    in_time("more writes of the second", async {
+        while writes(&two).await? < theirs + 2 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        Ok(())
+    })
+    .await?;
+    assert_eq!(writes(&one).await?, woken, "{}", one.log());
+    let log = one.log();
+    let resumed = log.find("leads no longer").ok_or("the loss is not in the log")?;
+    assert!(!log[resumed..].contains("scaled:"), "{log}");
+    Ok(())
+}
+
+fn tidetable_definitions() -> [Value; 2] {
+    use kube::CustomResourceExt;
+    use tidetable::api::{ScaleCalendar, ScalePolicy};
+    [ScalePolicy::crd(), ScaleCalendar::crd()].map(|crd| serde_json::to_value(crd).expect("a CRD"))
+}
+
+#[tokio::test]
+async fn each_policy_belongs_to_one_shard() -> Checked {
+    let names: Vec<String> = (0..8).map(|i| format!("web-{i}")).collect();
+    let mut objects = Vec::new();
+    for name in &names {
+        let mut policy = policy(&day_and_night());
+        policy["metadata"]["name"] = json!(name);
+        policy["spec"]["scaleTargetRef"]["name"] = json!(name);
+        objects.extend([deployment(name, 3), policy]);
+    }
+    let mut stage = Stage::with("2026-11-23T12:00:01Z", &[], "{}").await;
+    stage.end_operator().await;
+    for object in objects {
+        stage.sandbox.create(object)?;
+    }
+    let (sender, mut evaluations) = unbounded_channel();
+    let mut running = Vec::new();
+    for shard in ["1/2", "2/2"] {
+        let options = OperatorOptions {
+            clock: stage.clock.clone(),
+            evaluations: Some(sender.clone()),
+            shard: Some(shard.parse()?),
+            ..OperatorOptions::new(stage.client.clone())
+        };
+        let shutdown = CancellationToken::new();
+        running.push((tokio::spawn(Operator::new(options).run(shutdown.clone())), shutdown));
+    }
+    let mut seen = BTreeMap::<String, u32>::new();
+    for _ in &names {
+        let evaluation =
+            in_time("all policies", async { evaluations.recv().await.ok_or("the end".into()) }).await?;
+        assert_eq!(evaluation.outcome, scaled(3, 12), "{}", evaluation.name);
+        *seen.entry(evaluation.name).or_default() += 1;
+    }
+    assert_eq!(
+        seen.into_iter().collect::<Vec<_>>(),
+        names.into_iter().map(|name| (name, 1)).collect::<Vec<_>>()
+    );
+    for (operator, shutdown) in running {
+        shutdown.cancel();
+        operator.await??;
+    }
+    assert!(evaluations.try_recv().is_err());
+    stage.sandbox.shutdown().await;
+    Ok(())
+}
