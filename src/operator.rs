@@ -22,6 +22,7 @@ mod observe;
 mod pods;
 pub mod prometheus;
 mod reconcile;
+mod reload;
 mod server;
 mod status;
 pub mod telemetry;
@@ -315,6 +316,7 @@ impl Operator {
         let pods =
             Arc::clone(&context.pods).watch(self.options.client.clone(), self.options.namespace.as_deref());
         let calendars = calendars::follow(Api::all(self.options.client.clone()), Arc::clone(&context));
+        let configuration = reload::follow(Arc::clone(&context));
         let due = context.wakeups().due().map(|key| key.object_ref());
         let results = Controller::for_stream(policies, store)
             // Policies wait for the API server and for Prometheus most of the time. What is bounded is the
@@ -333,7 +335,7 @@ impl Operator {
         tokio::select! {
             () = results => {}
             () = given_up => {}
-            () = async { tokio::join!(synced, pods, calendars); std::future::pending().await } => {}
+            () = async { tokio::join!(synced, pods, calendars, configuration); std::future::pending().await } => {}
         }
     }
 }
