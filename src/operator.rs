@@ -24,6 +24,7 @@ mod observe;
 mod pods;
 pub mod prometheus;
 mod reconcile;
+mod reload;
 mod rivals;
 mod server;
 mod shard;
@@ -369,6 +370,7 @@ impl Operator {
             let (client, namespace) = (self.options.client.clone(), self.options.namespace.as_deref());
             targets::follow(client, namespace, wanted, Arc::clone(&context))
         };
+        let configuration = reload::follow(Arc::clone(&context));
         let due = context.wakeups().due().map(|key| key.object_ref());
         let results = Controller::for_stream(policies, store)
             // Policies wait for the API server and for Prometheus most of the time. What is bounded is the
@@ -387,7 +389,7 @@ impl Operator {
         tokio::select! {
             () = results => {}
             () = given_up => {}
-            () = async { tokio::join!(synced, pods, calendars, rivals, targets); std::future::pending().await } => {}
+            () = async { tokio::join!(synced, pods, calendars, rivals, targets, configuration); std::future::pending().await } => {}
         }
     }
 }

@@ -139,10 +139,8 @@ fn start(
     let failed = |error: &dyn std::fmt::Display| Failure::Runtime(error.to_string());
     // The endpoint answers for the default source; a policy of several sources is out of a demo's reach.
     let source = SourceConfig {
-        name: "default".to_owned(),
-        url: stage.prometheus.url(),
         timeout: Duration::from_secs(2),
-        bearer_token_file: None,
+        ..SourceConfig::new("default", stage.prometheus.url())
     };
     let (sender, evaluations) = mpsc::unbounded_channel();
     let options = OperatorOptions {

@@ -7,7 +7,6 @@ use std::path::PathBuf;
 use tokio_util::sync::CancellationToken;
 
 use super::{Failure, runtime};
-use crate::operator::config::Config;
 use crate::operator::telemetry::{self, LogFormat};
 use crate::operator::{LeaseOptions, Operator, OperatorOptions, Shard, Sources, install_crypto_provider};
 use crate::policy::parse_duration;
@@ -87,9 +86,9 @@ pub(super) fn run(args: Args, _: &mut dyn Write) -> Result<(), Failure> {
     let level = args.log_level.clone().or_else(|| std::env::var("RUST_LOG").ok());
     telemetry::init(args.log_format, level.as_deref().unwrap_or(telemetry::DEFAULT_LEVEL))
         .map_err(|error| Failure::BadInput(error.to_string()))?;
-    let config = match &args.config {
-        None => Config::default(),
-        Some(path) => Config::load(path).map_err(|error| Failure::BadInput(error.to_string()))?,
+    let sources = match &args.config {
+        None => Sources::default(),
+        Some(path) => Sources::load(path).map_err(|mistakes| Failure::BadInput(mistakes.to_string()))?,
     };
     runtime()?.block_on(async {
         install_crypto_provider();
@@ -103,7 +102,7 @@ pub(super) fn run(args: Args, _: &mut dyn Write) -> Result<(), Failure> {
         let lease = lease(&args, &kube.default_namespace, &instance);
         let client = kube::Client::try_from(kube).map_err(|error| failed("no client", &error))?;
         let options = OperatorOptions {
-            sources: Sources::new(&config.sources).map_err(|error| Failure::BadInput(error.to_string()))?,
+            sources,
             interval: args.interval,
             namespace: args.namespace,
             concurrency: args.concurrency.into(),

@@ -137,11 +137,13 @@ pub enum MissingCause {
     NoReadyReplicas,
     /// The newest sample is older than `maxAge`, or its age is not known.
     Stale,
+    /// The policy's namespace may not use the source.
+    NotAllowed,
 }
 
 impl MissingCause {
     /// All of them, for documentation and metrics.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::NoSample,
         Self::SeveralSamples,
         Self::Invalid,
@@ -149,6 +151,7 @@ impl MissingCause {
         Self::Unreachable,
         Self::NoReadyReplicas,
         Self::Stale,
+        Self::NotAllowed,
     ];
 
     /// The CamelCase word of the API.
@@ -162,6 +165,7 @@ impl MissingCause {
             Self::Unreachable => "Unreachable",
             Self::NoReadyReplicas => "NoReadyReplicas",
             Self::Stale => "Stale",
+            Self::NotAllowed => "NotAllowed",
         }
     }
 }

@@ -179,7 +179,12 @@ impl Walk {
         }
         let Some(pattern) = schema["pattern"].as_str() else { return };
         if Regex::new(pattern).is_ok_and(|pattern| !pattern.is_match(text)) {
-            let problem = format!("must be {}, not {text:?}", words::form(pattern));
+            let form = words::form(pattern);
+            let problem = if schema["writeOnly"] == true {
+                format!("must be {form}")
+            } else {
+                format!("must be {form}, not {text:?}")
+            };
             self.fault(path, problem, FaultKind::Doubtful);
         }
     }

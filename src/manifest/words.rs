@@ -73,9 +73,12 @@ pub(super) fn wanted(schema: &Value) -> String {
     }
 }
 
-/// What stands in the file, in the place of what `schema` asks for.
+/// What stands in the file, in the place of what `schema` asks for. What is `writeOnly` is not repeated.
 pub(super) fn found(schema: &Value, value: &Value) -> String {
+    let is_hidden = schema["writeOnly"] == true;
     match value {
+        Value::Number(_) if is_hidden => "a number".to_owned(),
+        Value::String(_) if is_hidden => "a text".to_owned(),
         Value::Null => "nothing".to_owned(),
         Value::Bool(truth) => truth.to_string(),
         Value::Number(number) if schema["type"] == "string" => format!("the number {number}"),

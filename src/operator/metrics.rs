@@ -52,6 +52,8 @@ pub(super) struct Metrics {
     edge_to_write: Histogram,
     policies: Gauge,
     leader: Gauge,
+    config_successful: Gauge,
+    config_success_time: Gauge<f64, AtomicU64>,
 }
 
 impl Metrics {
@@ -82,7 +84,30 @@ impl Metrics {
         registry.register("policies", "Policies that the operator looks after", policies.clone());
         let leader = Gauge::default();
         registry.register("leader", "Whether this operator is the one that writes", leader.clone());
-        Self { registry, evaluations, writes, decisions, query_failures, edge_to_write, policies, leader }
+        let config_successful = Gauge::default();
+        registry.register(
+            "config_last_reload_successful",
+            "Whether the configuration is valid as its files are now; if not, an older one is in force",
+            config_successful.clone(),
+        );
+        let config_success_time = Gauge::default();
+        registry.register(
+            "config_last_reload_success_timestamp_seconds",
+            "When the configuration in force was read",
+            config_success_time.clone(),
+        );
+        Self {
+            registry,
+            evaluations,
+            writes,
+            decisions,
+            query_failures,
+            edge_to_write,
+            policies,
+            leader,
+            config_successful,
+            config_success_time,
+        }
     }
 
     /// The text that Prometheus reads.
@@ -134,5 +159,16 @@ impl Metrics {
     /// Says how many policies there are.
     pub(super) fn policies(&self, count: usize) {
         self.policies.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// Notes that the configuration was read.
+    pub(super) fn config_loaded(&self, at: Timestamp) {
+        self.config_successful.set(1);
+        self.config_success_time.set(at.as_duration().as_secs_f64());
+    }
+
+    /// Notes that the configuration is invalid as it is now.
+    pub(super) fn config_refused(&self) {
+        self.config_successful.set(0);
     }
 }

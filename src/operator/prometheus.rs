@@ -5,36 +5,35 @@
 //! logs and status, so they never hold an address or a secret.
 
 mod answer;
+mod redaction;
+mod source;
 #[cfg(test)]
 mod tests;
+mod tick;
+pub(super) mod transport;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::Duration;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use jiff::{SignedDuration, Timestamp};
-use prometheus_http_query::{Client, Error as PrometheusError};
-use tokio::sync::Semaphore;
+use jiff::Timestamp;
 
-use super::config::SourceConfig;
+use self::source::Source;
+use super::config::{Config, Files, SourceConfig, whole};
 use crate::decision::{Milli, MissingCause, Policy, QueryRef};
+use crate::manifest::Mistakes;
 
-/// How many queries one source gets at a time.
-const CONCURRENT_QUERIES: usize = 16;
+type Named = BTreeMap<String, Arc<Source>>;
 
-/// The largest answer that is read. One sample needs a few hundred bytes.
-const LARGEST_ANSWER: usize = 1 << 20;
-
-/// The Prometheus sources that policies can name. Cheap to clone.
+/// The Prometheus sources that policies can name. Cheap to clone; clones are the same sources.
 #[derive(Clone, Default)]
-pub struct Sources(Arc<BTreeMap<String, Source>>);
+pub struct Sources(Arc<Shared>);
 
-struct Source {
-    client: Client,
-    timeout: Duration,
-    bearer_token_file: Option<PathBuf>,
-    permits: Semaphore,
+#[derive(Default)]
+struct Shared {
+    named: RwLock<Arc<Named>>,
+    /// The configuration file, if there is one, and what it and its files said when last looked at.
+    file: Option<(PathBuf, Mutex<Files>)>,
 }
 
 /// Why a query gave no number.
@@ -63,6 +62,17 @@ impl SourceError {
     }
 }
 
+/// What came of another look at the configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reload {
+    /// Nothing has changed since the last look, or there is no file.
+    Unchanged,
+    /// So many sources are in force from now on.
+    Loaded(usize),
+    /// It has these mistakes. What was in force stays so.
+    Refused(Mistakes),
+}
+
 /// Installs the TLS implementation of this process, once; later calls do nothing.
 pub fn install_crypto_provider() {
     // An error says that one is installed already, which is as good.
@@ -70,62 +80,89 @@ pub fn install_crypto_provider() {
 }
 
 impl Sources {
-    /// Prepares the sources of a configuration. Nothing is connected yet.
+    /// Prepares sources. Nothing is connected yet.
     ///
     /// # Errors
     /// When an HTTP client can't be built.
     pub fn new(configs: &[SourceConfig]) -> Result<Self, SourceError> {
-        install_crypto_provider();
-        let mut sources = BTreeMap::new();
-        for config in configs {
-            let failed = |problem| SourceError { name: config.name.clone(), problem };
-            let http = reqwest::Client::builder()
-                .timeout(config.timeout)
-                // A redirect would carry the query, and perhaps the token, to an address of another's choice.
-                .redirect(reqwest::redirect::Policy::none())
-                .build()
-                .map_err(|_| failed("no HTTP client"))?;
-            let client = Client::from(http, &config.url).map_err(|_| failed("the address is no URL"))?;
-            let source = Source {
-                client,
-                timeout: config.timeout,
-                bearer_token_file: config.bearer_token_file.clone(),
-                permits: Semaphore::new(CONCURRENT_QUERIES),
-            };
-            sources.insert(config.name.clone(), source);
+        let named = RwLock::new(Arc::new(prepare(configs, &Named::new())?));
+        Ok(Self(Arc::new(Shared { named, file: None })))
+    }
+
+    /// Prepares the sources of a configuration file, which [`Sources::refresh`] reads anew.
+    ///
+    /// # Errors
+    /// Every mistake in it.
+    pub fn load(file: &Path) -> Result<Self, Mistakes> {
+        let files = Files::default();
+        let named = read(&files, file, &Named::new())?;
+        let file = Some((file.to_owned(), Mutex::new(files)));
+        Ok(Self(Arc::new(Shared { named: RwLock::new(Arc::new(named)), file })))
+    }
+
+    /// Looks at the configuration file and the files that it names, and takes them over if they have
+    /// changed and are right. A source that stays as it is keeps its connections. Blocks on the files.
+    #[must_use]
+    pub fn refresh(&self) -> Reload {
+        let Some((file, seen)) = &self.0.file else { return Reload::Unchanged };
+        let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if seen.are_current() {
+            return Reload::Unchanged;
         }
-        Ok(Self(Arc::new(sources)))
+        let files = Files::default();
+        let result = read(&files, file, &self.named());
+        *seen = files;
+        match result {
+            Ok(named) => {
+                let count = named.len();
+                *self.0.named.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(named);
+                Reload::Loaded(count)
+            }
+            Err(mistakes) => Reload::Refused(mistakes),
+        }
+    }
+
+    /// Whether there is a configuration file that may change.
+    #[must_use]
+    pub fn have_a_file(&self) -> bool {
+        self.0.file.is_some()
+    }
+
+    fn named(&self) -> Arc<Named> {
+        Arc::clone(&self.0.named.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Whether there is a source of this name.
     #[must_use]
     pub fn contains(&self, name: &str) -> bool {
-        self.0.contains_key(name)
+        self.named().contains_key(name)
     }
 
     /// Reads all metrics and guards of a policy as of `at`, in parallel and in the policy's order.
-    pub async fn read_all(&self, policy: &Policy, at: Timestamp) -> Answers {
-        let metrics = policy.metrics.iter().map(|metric| self.read(&metric.query, at));
-        let guards = policy.guards.iter().map(|guard| self.read(&guard.query, at));
+    pub async fn read_all(&self, namespace: &str, policy: &Policy, at: Timestamp) -> Answers {
+        let metrics = policy.metrics.iter().map(|metric| self.read(namespace, &metric.query, at));
+        let guards = policy.guards.iter().map(|guard| self.read(namespace, &guard.query, at));
         let (metrics, guards) =
             tokio::join!(futures::future::join_all(metrics), futures::future::join_all(guards));
         Answers { metrics, guards }
     }
 
-    /// Reads one query as of `at`.
+    /// Reads one query of a policy in `namespace` as of `at`. Equal queries for the same instant are one
+    /// request.
     ///
     /// # Errors
     /// When there is no usable number.
-    pub async fn read(&self, query: &QueryRef, at: Timestamp) -> Result<Milli, Problem> {
-        let Some(source) = self.0.get(&*query.source) else {
-            let name = &query.source;
+    pub async fn read(&self, namespace: &str, query: &QueryRef, at: Timestamp) -> Result<Milli, Problem> {
+        let name = &*query.source;
+        let Some(source) = self.named().get(name).cloned() else {
             let message = format!("the operator's configuration has no source named {name:?}");
             return Err(Problem { cause: MissingCause::QueryFailed, message });
         };
-        // The wait for a permit is part of the time: a source that hangs must not hold up the next tick.
-        tokio::time::timeout(source.timeout, source.read_fresh(query, at))
-            .await
-            .unwrap_or_else(|_| Err(late(source.timeout)))
+        if !source.config.allows(namespace) {
+            let message = format!("policies in the namespace {namespace:?} may not use the source {name:?}");
+            return Err(Problem { cause: MissingCause::NotAllowed, message });
+        }
+        source.read(query, at).await
     }
 }
 
@@ -138,86 +175,22 @@ pub struct Answers {
     pub guards: Vec<Result<Milli, Problem>>,
 }
 
-impl Source {
-    /// Reads a query, and how old its newest sample is when that matters.
-    async fn read_fresh(&self, query: &QueryRef, at: Timestamp) -> Result<Milli, Problem> {
-        let Some(freshness) = &query.freshness else { return self.read(&query.expression, at).await };
-        let (value, newest) =
-            tokio::join!(self.read(&query.expression, at), self.read(&freshness.expression, at));
-        let value = value?;
-        let stale = |message| Problem { cause: MissingCause::Stale, message };
-        let newest = newest
-            .map_err(|problem| stale(format!("the age of the newest sample is not known: {problem}")))?;
-        let age = at.as_millisecond().saturating_sub(newest.get());
-        let max_age = i64::try_from(freshness.max_age.as_millis()).unwrap_or(i64::MAX);
-        if age > max_age {
-            let age = SignedDuration::from_millis(age);
-            return Err(stale(format!(
-                "the newest sample is {age:#} old, and maxAge is {:?}",
-                freshness.max_age
-            )));
-        }
-        Ok(value)
-    }
-
-    async fn read(&self, expression: &str, at: Timestamp) -> Result<Milli, Problem> {
-        // Never closed; without a permit this would merely be one query too many.
-        let _permit = self.permits.acquire().await.ok();
-        let time = format!("{}.{:03}", at.as_second(), at.subsec_millisecond());
-        let mut request = self.client.query(expression).query("time", time);
-        if let Some(token) = self.token().await? {
-            request = request.header(http::header::AUTHORIZATION, token);
-        }
-        let mut response = request.get_raw().await.map_err(|error| self.unreachable(&error))?;
-        let status = response.status();
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| self.broken(&error))? {
-            if body.len() + chunk.len() > LARGEST_ANSWER {
-                let message = "the answer is larger than 1 MiB: aggregate with sum() or the like".to_owned();
-                return Err(Problem { cause: MissingCause::SeveralSamples, message });
-            }
-            body.extend_from_slice(&chunk);
-        }
-        answer::parse(status.as_u16(), &body)
-    }
-
-    async fn token(&self) -> Result<Option<http::HeaderValue>, Problem> {
-        let Some(path) = &self.bearer_token_file else { return Ok(None) };
-        let failed =
-            |message: &str| Problem { cause: MissingCause::QueryFailed, message: message.to_owned() };
-        let token = tokio::fs::read_to_string(path)
-            .await
-            .map_err(|_| failed("the source's bearer token file can't be read"))?;
-        let mut value = http::HeaderValue::from_str(&format!("Bearer {}", token.trim()))
-            .map_err(|_| failed("the source's bearer token file does not hold a token"))?;
-        value.set_sensitive(true);
-        Ok(Some(value))
-    }
-
-    fn unreachable(&self, error: &PrometheusError) -> Problem {
-        match error {
-            PrometheusError::Client(error) => match error.inner() {
-                Some(error) => self.broken(error),
-                None => unreachable_because("the request failed"),
-            },
-            _ => unreachable_because("the request failed"),
-        }
-    }
-
-    /// A failed request without its address.
-    fn broken(&self, error: &reqwest::Error) -> Problem {
-        if error.is_timeout() {
-            late(self.timeout)
-        } else if error.is_connect() {
-            unreachable_because("the source can't be connected to")
-        } else {
-            unreachable_because("the connection to the source broke")
-        }
-    }
+/// The sources of a configuration file.
+fn read(files: &Files, file: &Path, old: &Named) -> Result<Named, Mistakes> {
+    let config = Config::load_through(files, file)?;
+    Ok(prepare(&config.sources, old).map_err(|error| whole(file, error.to_string()))?)
 }
 
-fn late(timeout: Duration) -> Problem {
-    unreachable_because(&format!("the source did not answer within {timeout:?}"))
+/// Sources as configured, the old ones where they are still the same.
+fn prepare(configs: &[SourceConfig], old: &Named) -> Result<Named, SourceError> {
+    let source = |config: &SourceConfig| {
+        let source = match old.get(&config.name).filter(|source| source.config == *config) {
+            Some(source) => Arc::clone(source),
+            None => Arc::new(Source::new(config)?),
+        };
+        Ok((config.name.clone(), source))
+    };
+    configs.iter().map(source).collect()
 }
 
 fn unreachable_because(message: &str) -> Problem {

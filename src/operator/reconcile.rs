@@ -44,7 +44,7 @@ mod complaints;
 pub(super) struct Context {
     pub(super) cluster: Cluster,
     pub(super) clock: Clock,
-    sources: Sources,
+    pub(super) sources: Sources,
     grid: Grid,
     states: Mutex<BTreeMap<Key, State>>,
     pub(super) almanac: Almanac,
@@ -360,7 +360,7 @@ impl Context {
                 .await;
         }
         let answers = {
-            let mut queries = pin!(self.read_metrics(&subject.policy, tick));
+            let mut queries = pin!(self.read_metrics(subject.namespace, &subject.policy, tick));
             loop {
                 let edge = state.timetable.next_edge();
                 tokio::select! {
@@ -383,8 +383,8 @@ impl Context {
         self.evaluate(subject, state, Due { at, occasion: Occasion::Tick, samples, guards, problems }).await;
     }
 
-    async fn read_metrics(&self, policy: &Policy, at: Timestamp) -> Answers {
-        let answers = self.sources.read_all(policy, at).await;
+    async fn read_metrics(&self, namespace: &str, policy: &Policy, at: Timestamp) -> Answers {
+        let answers = self.sources.read_all(namespace, policy, at).await;
         let metrics = policy.metrics.iter().map(|metric| (&metric.name, &metric.query));
         let guards = policy.guards.iter().map(|guard| (&guard.name, &guard.query));
         let results = answers.metrics.iter().chain(&answers.guards);

@@ -58,12 +58,7 @@ pub(crate) struct Played {
 pub(crate) async fn play(scenario: &Scenario, source: Option<SourceConfig>) -> Played {
     let clock = Clock::stopped_at(scenario.from);
     let stage = Stage::set(scenario, clock.clone()).await.expect("a stage");
-    let source = source.unwrap_or_else(|| SourceConfig {
-        name: "default".to_owned(),
-        url: stage.prometheus.url(),
-        timeout: Duration::from_secs(5),
-        bearer_token_file: None,
-    });
+    let source = source.unwrap_or_else(|| SourceConfig::new("default", stage.prometheus.url()));
     let (sender, mut evaluations) = tokio::sync::mpsc::unbounded_channel();
     let options = OperatorOptions {
         clock: clock.clone(),

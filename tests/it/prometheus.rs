@@ -1,7 +1,5 @@
 //! The operator between the sandbox's API and a real Prometheus server that holds a recorded hour.
 
-use std::time::Duration;
-
 use jiff::{SignedDuration, Timestamp};
 use tidetable::decision::{Milli, MissingCause, QueryRef};
 use tidetable::operator::Sources;
@@ -17,12 +15,7 @@ fn at(text: &str) -> Timestamp {
 }
 
 fn source(url: &str) -> SourceConfig {
-    SourceConfig {
-        name: "default".to_owned(),
-        url: url.to_owned(),
-        timeout: Duration::from_secs(5),
-        bearer_token_file: None,
-    }
+    SourceConfig::new("default", url)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -98,11 +91,11 @@ many{a=\"2\"} 2 1795435200
         ("sum(", Err(MissingCause::QueryFailed)),
     ] {
         let query_ref = QueryRef { source: "default".into(), expression: query.into(), freshness: None };
-        let got = sources.read(&query_ref, now).await.map_err(|problem| problem.cause);
+        let got = sources.read("default", &query_ref, now).await.map_err(|problem| problem.cause);
         assert_eq!(got, expected, "{query}");
     }
     let nowhere = Sources::new(&[source("http://127.0.0.1:9")]).expect("a source");
     let query = QueryRef { source: "default".into(), expression: "one".into(), freshness: None };
-    let refused = nowhere.read(&query, now).await.map_err(|problem| problem.cause);
+    let refused = nowhere.read("default", &query, now).await.map_err(|problem| problem.cause);
     assert_eq!(refused, Err(MissingCause::Unreachable));
 }

@@ -3,11 +3,13 @@
 //! Read here and not by the client library, which drops warnings: a warning means that the number may be
 //! partial, and a partial number is missing.
 
+use http::StatusCode;
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::super::text::shorten;
 use super::Problem;
+use super::redaction::Redactor;
 use crate::decision::{Milli, MissingCause};
 
 /// The longest text of a source that is passed on.
@@ -34,16 +36,30 @@ struct Data {
     result: Value,
 }
 
-/// Reads the answer with HTTP status `code`.
-pub(super) fn parse(code: u16, body: &[u8]) -> Result<Milli, Problem> {
+/// Reads the answer with HTTP status `code`. What the source says is passed on without its secrets.
+pub(super) fn parse(code: StatusCode, body: &[u8], redactor: &Redactor) -> Result<Milli, Problem> {
     let failed = |message: String| Problem { cause: MissingCause::QueryFailed, message };
+    let number_of = code.as_u16();
+    // Those who answer so may well say what they got.
+    if matches!(code, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
+        return Err(failed(format!("the source does not accept the credentials: HTTP status {number_of}")));
+    }
+    if code.is_redirection() {
+        return Err(failed(format!(
+            "the source redirects to elsewhere, which is refused: HTTP status {number_of}"
+        )));
+    }
     let Ok(answer) = serde_json::from_slice::<Answer>(body) else {
         return Err(failed(format!(
-            "the source answered with HTTP status {code} and not as Prometheus does"
+            "the source answered with HTTP status {number_of} and not as Prometheus does"
         )));
     };
+    let quote = |text: &str| quote(text, redactor);
     let data = match answer.data {
-        Some(data) if answer.status == "success" && (200..300).contains(&code) => data,
+        Some(data) if answer.status == "success" && code.is_success() => data,
+        None if answer.status == "success" => {
+            return Err(failed("the source answered with success and without data".to_owned()));
+        }
         Some(_) | None => {
             let kind = answer.error_type.as_deref().unwrap_or("error");
             let text = answer.error.as_deref().unwrap_or("no reason given");
@@ -53,11 +69,11 @@ pub(super) fn parse(code: u16, body: &[u8]) -> Result<Milli, Problem> {
     if let Some(warning) = answer.warnings.iter().find(|warning| !warning.starts_with(HARMLESS)) {
         return Err(failed(format!("the source warns: {}", quote(warning))));
     }
-    number(sample(&data)?)
+    number(sample(&data, redactor)?, redactor)
 }
 
 /// The text of the only sample.
-fn sample(data: &Data) -> Result<&str, Problem> {
+fn sample<'a>(data: &'a Data, redactor: &Redactor) -> Result<&'a str, Problem> {
     let point = match data.result_type.as_str() {
         "scalar" => &data.result,
         "vector" => {
@@ -77,7 +93,7 @@ fn sample(data: &Data) -> Result<&str, Problem> {
             }
         }
         other => {
-            let message = format!("the result is a {}, and not a number", quote(other));
+            let message = format!("the result is a {}, and not a number", quote(other, redactor));
             return Err(missing(MissingCause::Invalid, message));
         }
     };
@@ -87,20 +103,20 @@ fn sample(data: &Data) -> Result<&str, Problem> {
 }
 
 /// Prometheus writes numbers as text, and `NaN`, `+Inf` and `-Inf` for what is none.
-fn number(text: &str) -> Result<Milli, Problem> {
-    let value: f64 = text
-        .parse()
-        .map_err(|_| missing(MissingCause::Invalid, format!("the result {} is not a number", quote(text))))?;
+fn number(text: &str, redactor: &Redactor) -> Result<Milli, Problem> {
+    let value: f64 = text.parse().map_err(|_| {
+        missing(MissingCause::Invalid, format!("the result {} is not a number", quote(text, redactor)))
+    })?;
     Milli::from_f64(value)
-        .map_err(|error| missing(MissingCause::Invalid, format!("{error}: {}", quote(text))))
+        .map_err(|error| missing(MissingCause::Invalid, format!("{error}: {}", quote(text, redactor))))
 }
 
 fn missing(cause: MissingCause, message: impl Into<String>) -> Problem {
     Problem { cause, message: message.into() }
 }
 
-/// At most [`LONGEST_QUOTE`] bytes, on one line.
-fn quote(text: &str) -> String {
-    let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+/// At most [`LONGEST_QUOTE`] bytes, on one line. What is cut can't be a part of a secret any more.
+fn quote(text: &str, redactor: &Redactor) -> String {
+    let line: String = redactor.clean(text).chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     shorten(&line, LONGEST_QUOTE)
 }

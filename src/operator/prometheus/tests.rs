@@ -1,5 +1,7 @@
 //! The client against a server of the test's own, which answers each query with what its name promises.
 
+use std::time::Duration;
+
 use axum::Router;
 use axum::extract::{Query, RawQuery};
 use axum::http::{HeaderMap, StatusCode};
@@ -58,7 +60,7 @@ async fn serve() -> String {
 }
 
 fn source(name: &str, url: String) -> SourceConfig {
-    SourceConfig { name: name.to_owned(), url, timeout: Duration::from_millis(300), bearer_token_file: None }
+    SourceConfig { timeout: Duration::from_millis(300), ..SourceConfig::new(name, url) }
 }
 
 fn query(source: &str, expression: &str) -> QueryRef {
@@ -66,7 +68,7 @@ fn query(source: &str, expression: &str) -> QueryRef {
 }
 
 async fn read(sources: &Sources, source: &str, expression: &str) -> Result<Milli, Problem> {
-    sources.read(&query(source, expression), AT.parse().expect("a timestamp")).await
+    sources.read("default", &query(source, expression), AT.parse().expect("a timestamp")).await
 }
 
 #[tokio::test]
@@ -107,7 +109,7 @@ async fn the_query_is_for_the_instant_of_the_tick_and_not_for_the_present() {
     let at: Timestamp = AT.parse().expect("a timestamp");
     let expected = Milli::from_f64(1_795_417_200.0).expect("a load");
     assert_eq!(at.as_second(), 1_795_417_200);
-    assert_eq!(sources.read(&query("default", "time"), at).await, Ok(expected));
+    assert_eq!(sources.read("default", &query("default", "time"), at).await, Ok(expected));
 }
 
 #[tokio::test]
@@ -131,21 +133,6 @@ async fn a_source_that_is_away_unknown_or_elsewhere_is_a_problem_without_its_add
 }
 
 #[tokio::test]
-async fn the_bearer_token_is_read_from_its_file_for_each_query() {
-    let directory = tempfile::tempdir().expect("a directory");
-    let file = directory.path().join("token");
-    let url = format!("{}/prefix", serve().await);
-    let config = SourceConfig { bearer_token_file: Some(file.clone()), ..source("default", url) };
-    let sources = Sources::new(&[config]).expect("sources");
-    let problem = read(&sources, "default", "token").await.expect_err("no file");
-    assert_eq!(problem.message, "the source's bearer token file can't be read");
-    for (token, seen) in [("old", 0), ("sesame\n", 1_000)] {
-        std::fs::write(&file, token).expect("written");
-        assert_eq!(read(&sources, "default", "token").await, Ok(Milli::new(seen)), "{token}");
-    }
-}
-
-#[tokio::test]
 async fn a_sample_that_is_too_old_or_of_unknown_age_is_stale() {
     let sources = Sources::new(&[source("default", format!("{}/prefix", serve().await))]).expect("sources");
     let at: Timestamp = AT.parse().expect("an instant");
@@ -158,7 +145,7 @@ async fn a_sample_that_is_too_old_or_of_unknown_age_is_stale() {
     ] {
         let freshness = Freshness { expression: newest.as_str().into(), max_age: Duration::from_secs(120) };
         let query = QueryRef { freshness: Some(freshness), ..query("default", "one") };
-        let result = sources.read(&query, at).await;
+        let result = sources.read("default", &query, at).await;
         let expected = expected.map_err(|message: &str| (MissingCause::Stale, message.to_owned()));
         let result = result.map(Milli::get).map_err(|problem| (problem.cause, problem.message));
         assert_eq!(result, expected, "{newest}");

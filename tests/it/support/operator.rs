@@ -244,7 +244,7 @@ pub(crate) fn start(client: Client, clock: &Clock, config: &str) -> Started {
 }
 
 fn options(client: Client, clock: &Clock, config: &str) -> OperatorOptions {
-    let config = Config::parse(config).expect("a configuration");
+    let config = Config::parse("config.yaml".as_ref(), config).expect("a configuration");
     OperatorOptions {
         clock: clock.clone(),
         sources: Sources::new(&config.sources).expect("sources"),

@@ -1,0 +1,141 @@
+//! One source: its connection, its limits, and one request.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use jiff::{SignedDuration, Timestamp};
+use prometheus_http_query::{Client, Error as PrometheusError};
+use tokio::sync::Semaphore;
+
+use super::super::config::SourceConfig;
+use super::redaction::Redactor;
+use super::tick::{Answer, Tick, Ticks};
+use super::{Problem, SourceError, answer, transport, unreachable_because};
+use crate::decision::{MissingCause, QueryRef};
+
+/// How many queries one source gets at a time.
+const CONCURRENT_QUERIES: usize = 16;
+
+/// The largest answer that is read. One sample needs a few hundred bytes.
+const LARGEST_ANSWER: usize = 1 << 20;
+
+/// The cheapest query there is.
+const PROBE: &str = "1";
+
+/// How far a request has come.
+const WAITING: u8 = 0;
+const SENT: u8 = 1;
+const ANSWERED: u8 = 2;
+
+pub(super) struct Source {
+    pub(super) config: SourceConfig,
+    client: Client,
+    redactor: Redactor,
+    permits: Semaphore,
+    ticks: Ticks,
+}
+
+impl Source {
+    pub(super) fn new(config: &SourceConfig) -> Result<Self, SourceError> {
+        let failed = |problem| SourceError { name: config.name.clone(), problem };
+        let http = transport::client(config).ok_or_else(|| failed("no HTTP client"))?;
+        let client = Client::from(http, &config.url).map_err(|_| failed("the address is no URL"))?;
+        Ok(Self {
+            config: config.clone(),
+            client,
+            redactor: Redactor::new(&config.secrets),
+            permits: Semaphore::new(CONCURRENT_QUERIES),
+            ticks: Ticks::default(),
+        })
+    }
+
+    /// Reads a query, and how old its newest sample is when that matters.
+    pub(super) async fn read(self: &Arc<Self>, query: &QueryRef, at: Timestamp) -> Answer {
+        let Some(freshness) = &query.freshness else { return self.ask(&query.expression, at).await };
+        let (value, newest) =
+            tokio::join!(self.ask(&query.expression, at), self.ask(&freshness.expression, at));
+        let value = value?;
+        let stale = |message| Problem { cause: MissingCause::Stale, message };
+        let newest = newest
+            .map_err(|problem| stale(format!("the age of the newest sample is not known: {problem}")))?;
+        let age = at.as_millisecond().saturating_sub(newest.get());
+        let max_age = i64::try_from(freshness.max_age.as_millis()).unwrap_or(i64::MAX);
+        if age > max_age {
+            let age = SignedDuration::from_millis(age);
+            return Err(stale(format!(
+                "the newest sample is {age:#} old, and maxAge is {:?}",
+                freshness.max_age
+            )));
+        }
+        Ok(value)
+    }
+
+    /// Asks, or takes part in what somebody else asked.
+    async fn ask(self: &Arc<Self>, expression: &Arc<str>, at: Timestamp) -> Answer {
+        let pending = {
+            let tick = self.ticks.at(at);
+            let (source, query) = (Arc::clone(self), Arc::clone(expression));
+            let asked = Arc::clone(&tick);
+            tick.share(expression, || async move {
+                asked.probed(async { drop(source.request(PROBE, &asked).await) }).await;
+                source.request(&query, &asked).await
+            })
+        };
+        pending.await
+    }
+
+    /// Asks in time, unless the source is known to be away.
+    async fn request(&self, expression: &str, tick: &Tick) -> Answer {
+        if let Some(problem) = tick.problem() {
+            return Err(problem);
+        }
+        let stage = AtomicU8::new(WAITING);
+        // The wait for a permit is part of the time: a source that hangs must not hold up the next tick.
+        let attempt = tokio::time::timeout(self.config.timeout, self.attempt(expression, tick, &stage)).await;
+        attempt.unwrap_or_else(|_| {
+            let timeout = self.config.timeout;
+            let problem = unreachable_because(&format!("the source did not answer within {timeout:?}"));
+            if stage.load(Ordering::Relaxed) == SENT {
+                self.ticks.late(tick, &problem);
+            }
+            Err(problem)
+        })
+    }
+
+    async fn attempt(&self, expression: &str, tick: &Tick, stage: &AtomicU8) -> Answer {
+        // Never closed; without a permit this would merely be one query too many.
+        let _permit = self.permits.acquire().await.ok();
+        if let Some(problem) = tick.problem() {
+            return Err(problem);
+        }
+        stage.store(SENT, Ordering::Relaxed);
+        let time = format!("{}.{:03}", tick.at.as_second(), tick.at.subsec_millisecond());
+        let mut response =
+            self.client.query(expression).query("time", time).get_raw().await.map_err(|error| {
+                let problem = unreachable_because(words(&error));
+                self.ticks.failed(tick, &problem);
+                problem
+            })?;
+        stage.store(ANSWERED, Ordering::Relaxed);
+        self.ticks.answered(tick);
+        let status = response.status();
+        let mut body = Vec::new();
+        let broken = |error: reqwest::Error| unreachable_because(transport::describe(&error));
+        while let Some(chunk) = response.chunk().await.map_err(broken)? {
+            if body.len() + chunk.len() > LARGEST_ANSWER {
+                let message = "the answer is larger than 1 MiB: aggregate with sum() or the like".to_owned();
+                return Err(Problem { cause: MissingCause::SeveralSamples, message });
+            }
+            body.extend_from_slice(&chunk);
+        }
+        answer::parse(status, &body, &self.redactor)
+    }
+}
+
+/// A failed request without its address.
+fn words(error: &PrometheusError) -> &'static str {
+    match error {
+        PrometheusError::Client(error) => error.inner().map_or("the request failed", transport::describe),
+        _ => "the request failed",
+    }
+}

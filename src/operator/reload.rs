@@ -1,0 +1,38 @@
+//! Follows the configuration file, so that a change of it, or of a token or certificate, needs no restart.
+
+use std::sync::Arc;
+
+use jiff::SignedDuration;
+
+use super::prometheus::Reload;
+use super::reconcile::Context;
+
+/// How often the files are compared with what they were.
+const EVERY: SignedDuration = SignedDuration::from_secs(5);
+
+/// Looks at the configuration every few seconds, for ever. One that has become invalid is reported once.
+pub(super) async fn follow(context: Arc<Context>) {
+    context.metrics.config_loaded(context.clock.now());
+    if !context.sources.have_a_file() {
+        return;
+    }
+    loop {
+        context.clock.sleep_until(context.clock.now() + EVERY).await;
+        let sources = context.sources.clone();
+        // A volume that hangs holds up the next look and nothing else.
+        match tokio::task::spawn_blocking(move || sources.refresh()).await {
+            Ok(Reload::Unchanged) => {}
+            Ok(Reload::Loaded(sources)) => {
+                context.metrics.config_loaded(context.clock.now());
+                tracing::info!(sources, "the configuration has changed and is in force");
+            }
+            Ok(Reload::Refused(mistakes)) => {
+                context.metrics.config_refused();
+                tracing::error!(
+                    "the configuration has changed and is invalid; the old one stays in force: {mistakes}"
+                );
+            }
+            Err(error) => tracing::error!(%error, "the configuration could not be looked at"),
+        }
+    }
+}
