@@ -28,7 +28,7 @@ transcript: tools ## replay TRANSCRIPT, a recorded conversation with a real API 
 	@scripts/transcript "$(TRANSCRIPT)"
 
 bench: ## figures, one line `name value unit` each
-	@$(CARGO) bench --quiet --bench figures --bench edges
+	@$(CARGO) bench --quiet --bench figures --bench decisions --bench edges
 
 fmt: ## format
 	$(CARGO) fmt

@@ -159,6 +159,12 @@ impl Decision {
         self.desired != self.observed
     }
 
+    /// The next change of the schedule's floor or ceiling, and the entry that brings it.
+    #[must_use]
+    pub fn next_transition(&self) -> Option<Transition> {
+        self.baseline.next
+    }
+
     /// Until when (exclusively) the schedule and an override stay as they are; `None` is for ever.
     #[must_use]
     pub fn until(&self) -> Option<Timestamp> {
