@@ -23,6 +23,7 @@ mod metrics;
 mod observe;
 mod pods;
 pub mod prometheus;
+mod rebuild;
 mod reconcile;
 mod reload;
 mod rivals;

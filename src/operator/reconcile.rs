@@ -27,6 +27,7 @@ use super::leader::Leadership;
 use super::metrics::Metrics;
 use super::pods::Unschedulable;
 use super::prometheus::{Answers, Problem, Sources};
+use super::rebuild::Rebuilding;
 use super::rivals::{Rivals, Standing};
 use super::targets::Targets;
 use super::timetable::{Grid, Timetable};
@@ -45,7 +46,7 @@ pub(super) struct Context {
     pub(super) cluster: Cluster,
     pub(super) clock: Clock,
     pub(super) sources: Sources,
-    grid: Grid,
+    pub(super) grid: Grid,
     states: Mutex<BTreeMap<Key, State>>,
     pub(super) almanac: Almanac,
     pub(super) rivals: Rivals,
@@ -88,6 +89,8 @@ pub(super) struct State {
     pub(super) is_absent: bool,
     policy: Option<Arc<Policy>>,
     pub(super) history: History,
+    /// Whether the history lacks what a range query can give.
+    pub(super) rebuilding: Rebuilding,
     pub(super) timetable: Timetable,
     /// The status as last read or reported.
     pub(super) status: ScalePolicyStatus,
@@ -359,8 +362,12 @@ impl Context {
                 .unmetered(subject, state, state.timetable.not_before_last(tick), Occasion::Tick)
                 .await;
         }
-        let answers = {
-            let mut queries = pin!(self.read_metrics(subject.namespace, &subject.policy, tick));
+        let rebuilding = state.rebuilding;
+        let (answers, past) = {
+            let mut queries = pin!(futures::future::join(
+                self.read_metrics(subject.namespace, &subject.policy, tick),
+                self.read_past(subject.namespace, &subject.policy, rebuilding, tick),
+            ));
             loop {
                 let edge = state.timetable.next_edge();
                 tokio::select! {
@@ -375,6 +382,9 @@ impl Context {
                 }
             }
         };
+        if let Some(past) = past {
+            Self::rebuild(subject, state, &past);
+        }
         let Answers { metrics, guards } = answers;
         let (samples, metrics) = split(metrics);
         let (guards, guard_problems) = split(guards);
@@ -432,10 +442,15 @@ fn split(results: Vec<Result<Milli, Problem>>) -> (Samples, Vec<Option<Problem>>
 /// Takes a valid spec over, with as much of the history as still counts.
 fn adopt(state: &mut State, policy: Policy, target: &ScaleTargetRef, now: Timestamp) {
     match &state.target {
-        None => state.history = History::restore(status::memory(&state.status, target), &policy, now),
+        None => {
+            let memory = status::memory(&state.status, target);
+            state.rebuilding = Rebuilding::starting(&memory, &policy, now);
+            state.history = History::restore(memory, &policy, now);
+        }
         // Another workload: the past was about something else.
         Some(old) if old != target => {
             state.history = History::default();
+            state.rebuilding = Rebuilding::default();
             state.target_uid = None;
             state.seen = None;
         }
@@ -444,6 +459,7 @@ fn adopt(state: &mut State, policy: Policy, target: &ScaleTargetRef, now: Timest
     // So it was when nothing was ever written.
     if policy.mode == Mode::Active && state.history.is_shadow() {
         state.history = History::default();
+        state.rebuilding = Rebuilding::default();
     }
     if policy.metrics.is_empty() {
         state.history.forget_load();
