@@ -3,18 +3,22 @@
 //! Exit codes: 0 success, 1 the asked-for check failed, 2 bad input, 3 failure at run time.
 
 mod check;
+mod cluster;
 mod crd;
 mod demo;
+mod overriding;
 mod preview;
 mod run;
 mod sandbox;
 mod simulate;
+mod time;
 mod version;
 
+use std::ffi::OsString;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::manifest::Mistakes;
 use crate::zones::{self, Zones};
@@ -42,6 +46,8 @@ enum Command {
     Crd(crd::Args),
     /// Show it: a day in a minute, the real operator against a sandbox
     Demo(demo::Args),
+    /// Put a number of your own in the place of every decision of a policy, for a while
+    Override(overriding::Args),
     /// Show the coming baseline of a policy, offline: every change of floor and ceiling, and why
     Preview(preview::Args),
     /// Try a policy against a day of traffic, offline
@@ -52,6 +58,23 @@ enum Command {
     Sandbox(sandbox::Args),
     /// Print the version of the program and of its time zone rules
     Version,
+}
+
+/// What the program is called as a plugin of kubectl, and what people type then.
+const PLUGIN: (&str, &str) = ("kubectl-tidetable", "kubectl tidetable");
+
+impl Cli {
+    /// Reads the command line. Mistakes in it end the process. Started as a plugin of kubectl, the help shows
+    /// what people type.
+    #[must_use]
+    pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Self {
+        let arguments: Vec<OsString> = arguments.into_iter().collect();
+        let name = arguments.first().and_then(|program| Path::new(program).file_name());
+        let is_plugin = name.is_some_and(|name| name == PLUGIN.0);
+        let command = if is_plugin { Self::command().bin_name(PLUGIN.1) } else { Self::command() };
+        let matches = command.get_matches_from(arguments);
+        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+    }
 }
 
 /// Why a command did not succeed.
@@ -112,6 +135,7 @@ pub fn run(cli: Cli, out: &mut dyn Write) -> Result<(), Failure> {
         Command::Check(args) => check::run(&args, out),
         Command::Crd(args) => crd::run(&args, out),
         Command::Demo(args) => demo::run(&args, out),
+        Command::Override(args) => overriding::run(&args, out),
         Command::Preview(args) => preview::run(&args, out),
         Command::Simulate(args) => simulate::run(&args, out),
         Command::Run(args) => run::run(args, out),
