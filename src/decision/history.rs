@@ -78,7 +78,7 @@ impl History {
         let Memory { level, events, shadow, trace, outage, overridden, guards, tried } = memory;
         let room = tried.map_or(Room::Enough, |tried| Room::Full { since: tried, tried, step: false });
         let mut history =
-            Self { level, events, shadow, trace, outage, overridden, guards, room, ..Self::default() };
+            Self { level, trace, events, outage, shadow, overridden, guards, room, ..Self::default() };
         if let Some(level) = level {
             history.remember_highest(policy, now, level);
             if history.trace.changes().is_empty() {

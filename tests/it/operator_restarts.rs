@@ -12,7 +12,6 @@ const START: &str = "2026-11-23T10:00:00Z";
 const TICK: SignedDuration = SignedDuration::from_secs(15);
 
 /// Up and down with a period that has nothing to do with the windows.
-#[expect(clippy::unnecessary_wraps, reason = "a source may have no value")]
 fn load(seconds: i64) -> Option<f64> {
     let tick = seconds / 15;
     let tide = ((tick % 53) * 2 - 53).abs() * 2;

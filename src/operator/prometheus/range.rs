@@ -84,3 +84,60 @@ impl Source {
         tokio::time::timeout(self.config.timeout, request).await.unwrap_or_else(late)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use http::StatusCode;
+
+    use super::super::redaction::Redactor;
+    use super::*;
+    use crate::decision::Milli;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).expect("an instant")
+    }
+
+    #[test]
+    fn each_tick_has_exactly_one_finite_sample_or_is_missing() {
+        let value = |milli| Reading::Value(Milli::new(milli));
+        let [none, several, invalid] =
+            [MissingCause::NoSample, MissingCause::SeveralSamples, MissingCause::Invalid]
+                .map(Reading::Missing);
+        let ticks = [at(0), at(15), at(30)];
+        for (series, expected) in [
+            (r#"{"metric":{},"values":[[0,"1"],[15,"2.5"],[30,"0"]]}"#, [value(1000), value(2500), value(0)]),
+            (r#"{"metric":{},"values":[[15.000,"2"]]}"#, [none, value(2000), none]),
+            (r#"{"metric":{},"values":[[0,"NaN"],[15,"-1"],[30,"+Inf"]]}"#, [invalid; 3]),
+            (
+                r#"{"metric":{"pod":"a"},"values":[[0,"1"],[15,"2"]]},{"metric":{"pod":"b"},"values":[[15,"2"],[30,"3"]]}"#,
+                [value(1000), several, value(3000)],
+            ),
+            (r#"{"metric":{},"histograms":[[15,{"count":"1"}]]}"#, [none, invalid, none]),
+            ("", [none; 3]),
+        ] {
+            let body =
+                format!(r#"{{"status":"success","data":{{"resultType":"matrix","result":[{series}]}}}}"#);
+            let read = answer::parse_range(StatusCode::OK, body.as_bytes(), &Redactor::new(&[]), &ticks);
+            assert_eq!(read, Ok(expected.to_vec()), "{series}");
+        }
+    }
+
+    #[test]
+    fn a_warning_or_another_answer_says_nothing_of_the_past() {
+        for (body, part) in [
+            (
+                r#"{"status":"success","data":{"resultType":"matrix","result":[]},"warnings":["a store is away"]}"#,
+                "a store is away",
+            ),
+            (r#"{"status":"success","data":{"resultType":"vector","result":[]}}"#, "something else"),
+            (
+                r#"{"status":"error","errorType":"bad_data","error":"exceeded maximum resolution"}"#,
+                "exceeded maximum",
+            ),
+        ] {
+            let read = answer::parse_range(StatusCode::OK, body.as_bytes(), &Redactor::new(&[]), &[at(0)]);
+            let problem = read.expect_err(body);
+            assert!(problem.message.contains(part), "{problem}");
+        }
+    }
+}
