@@ -6,6 +6,7 @@ mod check;
 mod cluster;
 mod crd;
 mod demo;
+mod explain;
 mod overriding;
 mod preview;
 mod run;
@@ -46,6 +47,8 @@ enum Command {
     Crd(crd::Args),
     /// Show it: a day in a minute, the real operator against a sandbox
     Demo(demo::Args),
+    /// Say why a workload has the replicas that it has
+    Explain(explain::Args),
     /// Put a number of your own in the place of every decision of a policy, for a while
     Override(overriding::Args),
     /// Show the coming baseline of a policy, offline: every change of floor and ceiling, and why
@@ -135,6 +138,7 @@ pub fn run(cli: Cli, out: &mut dyn Write) -> Result<(), Failure> {
         Command::Check(args) => check::run(&args, out),
         Command::Crd(args) => crd::run(&args, out),
         Command::Demo(args) => demo::run(&args, out),
+        Command::Explain(args) => explain::run(&args, out),
         Command::Override(args) => overriding::run(&args, out),
         Command::Preview(args) => preview::run(&args, out),
         Command::Simulate(args) => simulate::run(&args, out),

@@ -1,4 +1,4 @@
-//! `tidetable override`, by itself and as a plugin of the real kubectl, against the sandbox.
+//! `tidetable override` and `tidetable explain`, by themselves and as plugins of the real kubectl, against the sandbox.
 
 use std::error::Error;
 use std::os::unix::fs::symlink;
@@ -156,6 +156,12 @@ async fn kubectl_calls_it_as_a_plugin_and_the_help_shows_what_people_type() -> C
     assert!(out.starts_with("default/web: 7 replicas, "), "{out}");
     let until: Timestamp = parse_override(&desk.annotation().await?.ok_or("no annotation")?)?.until;
     assert!(until > Clock::real().now());
+    let (code, out, errors) = desk.call(&kubectl, "tidetable explain web -n default").await?;
+    assert_eq!((code, errors.as_str()), (Some(0), ""), "{out}");
+    assert_eq!(out, "default/web: nothing has been decided yet\n");
+    let (code, _, errors) = desk.tidetable("explain api").await?;
+    assert_eq!(code, Some(2));
+    assert_eq!(errors, "there is no ScalePolicy api in the namespace default\n");
     let (code, out, errors) = desk.call(&kubectl, "tidetable override --help").await?;
     assert_eq!(code, Some(0), "{errors}");
     assert!(out.contains("Usage: kubectl tidetable override "), "{out}");
