@@ -126,8 +126,28 @@ pub struct Run {
 /// Plays a scenario.
 #[must_use]
 pub fn run(scenario: &Scenario) -> Run {
+    let end = end(scenario);
+    play(scenario, end).recorder.finish(end)
+}
+
+/// What was decided by `at`: the last decision, and the last one that read the metrics. `None` outside of
+/// the scenario.
+#[must_use]
+pub fn decisions_by(scenario: &Scenario, at: Timestamp) -> Option<(Decision, Option<Decision>)> {
+    if at < scenario.from || at >= end(scenario) {
+        return None;
+    }
+    let player = play(scenario, at.saturating_add(SignedDuration::from_nanos(1)).unwrap_or(at));
+    Some((player.last?, player.last_read))
+}
+
+/// The first instant after a scenario.
+fn end(scenario: &Scenario) -> Timestamp {
+    scenario.from.saturating_add(signed(scenario.length)).unwrap_or(Timestamp::MAX)
+}
+
+fn play(scenario: &Scenario, end: Timestamp) -> Player<'_> {
     let mut player = Player::new(scenario);
-    let end = scenario.from.saturating_add(signed(scenario.length)).unwrap_or(Timestamp::MAX);
     let ticks = scenario.length.as_nanos() / scenario.interval.as_nanos().max(1);
     player.recorder.rows.reserve(usize::try_from(ticks).unwrap_or_default() + 1);
     player.evaluate(scenario.from, false);
@@ -143,7 +163,7 @@ pub fn run(scenario: &Scenario) -> Run {
     while let Some(edge) = player.next_edge.filter(|edge| *edge < end) {
         player.evaluate(edge, false);
     }
-    player.recorder.finish(end)
+    player
 }
 
 /// The first multiple of `interval` since the Unix epoch at or after `from`.
@@ -161,12 +181,14 @@ struct Player<'a> {
     history: History,
     next_edge: Option<Timestamp>,
     recorder: Recorder<'a>,
+    last: Option<Decision>,
+    last_read: Option<Decision>,
 }
 
 impl<'a> Player<'a> {
     fn new(scenario: &'a Scenario) -> Self {
         let recorder = Recorder::new(scenario);
-        Self { scenario, history: History::default(), next_edge: None, recorder }
+        Self { scenario, history: History::default(), next_edge: None, recorder, last: None, last_read: None }
     }
 
     fn evaluate(&mut self, at: Timestamp, reads_metrics: bool) {
@@ -189,6 +211,10 @@ impl<'a> Player<'a> {
         self.history.record(policy, &decision);
         let applied = (policy.mode == Mode::Active).then_some(decision.desired);
         self.recorder.record(at, applied, measured, &decision, reads_metrics);
+        if measured.is_some() {
+            self.last_read = Some(decision.clone());
+        }
+        self.last = Some(decision);
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io::Write;
+use std::path::PathBuf;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -17,21 +18,34 @@ use crate::clock::Clock;
 use crate::policy::parse_override;
 use crate::zones;
 
+mod simulated;
+
 /// Arguments of `tidetable explain`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The ScalePolicy
-    #[arg(value_name = "POLICY")]
-    policy: String,
+    #[arg(value_name = "POLICY", required_unless_present = "simulate", conflicts_with = "simulate")]
+    policy: Option<String>,
+    /// Explain a decision of a simulated scenario, with each damper's input and output
+    #[arg(long, value_name = "SCENARIO.yaml", requires = "at")]
+    simulate: Option<PathBuf>,
+    /// The instant whose decision is explained: RFC 3339, or a local date and time in the schedule's zone
+    #[arg(long, value_name = "TIME", requires = "simulate")]
+    at: Option<String>,
     #[command(flatten)]
     cluster: Place,
 }
 
 pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
+    if let (Some(scenario), Some(at)) = (&args.simulate, &args.at) {
+        out.write_all(simulated::explanation(scenario, at)?.as_bytes())?;
+        return Ok(());
+    }
+    let name = args.policy.as_deref().unwrap_or_default();
     let policy = runtime()?.block_on(async {
         let cluster = Cluster::connect(&args.cluster).await?;
-        let found = cluster.policies().get(&args.policy).await;
-        found.map_err(|error| cluster.failed(&args.policy, error))
+        let found = cluster.policies().get(name).await;
+        found.map_err(|error| cluster.failed(name, error))
     })?;
     out.write_all(explanation(&policy, Clock::real().now()).as_bytes())?;
     Ok(())

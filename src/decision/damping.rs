@@ -113,6 +113,8 @@ impl RateEvents {
 /// What rate policies and bounds leave of a wish.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RateLimited {
+    /// The furthest that rate policies allow; `None` when there is no move.
+    pub furthest: Option<Replicas>,
     /// The level that is allowed.
     pub level: Replicas,
     /// What kept it from the wish.
@@ -196,15 +198,19 @@ pub fn limit_rate(
             let rate = up.rate_limit(Direction::Up, now, level, events);
             let (most, limit) =
                 if max > rate { (rate, LoadLimit::ScaleUpRate) } else { (max, LoadLimit::MaxReplicas) };
-            RateLimited { level: wish.min(most), limit: (wish > most).then_some(limit) }
+            RateLimited { level: wish.min(most), furthest: Some(rate), limit: (wish > most).then_some(limit) }
         }
         std::cmp::Ordering::Less => {
             let rate = down.rate_limit(Direction::Down, now, level, events);
             let (least, limit) =
                 if min < rate { (rate, LoadLimit::ScaleDownRate) } else { (min, LoadLimit::MinReplicas) };
-            RateLimited { level: wish.max(least), limit: (wish < least).then_some(limit) }
+            RateLimited {
+                level: wish.max(least),
+                furthest: Some(rate),
+                limit: (wish < least).then_some(limit),
+            }
         }
-        std::cmp::Ordering::Equal => RateLimited { level, limit: None },
+        std::cmp::Ordering::Equal => RateLimited { level, furthest: None, limit: None },
     }
 }
 

@@ -39,6 +39,8 @@ pub struct LoadDecision {
     pub guards: SmallVec<[GuardState; 2]>,
     /// Whether the cluster has room.
     pub room: Room,
+    /// Each damper's input and output, when the metrics were followed.
+    pub steps: Option<Steps>,
     /// What the stabilization windows remember of this evaluation.
     pub(super) remembered: Option<Replicas>,
 }
@@ -52,6 +54,28 @@ impl LoadDecision {
             LoadState::NotDue | LoadState::Missing | LoadState::Recovering => false,
         }
     }
+}
+
+/// The way of what the metrics ask for to the load's level, in order. Each damper's input is the output of
+/// the one before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Steps {
+    /// The highest of what the metrics ask for.
+    pub asked: Replicas,
+    /// After the deadband: the level before, when that is close enough.
+    pub deadband: Replicas,
+    /// The lowest recommendation of the upward window, which the level may not rise above.
+    pub lowest: Option<Replicas>,
+    /// The highest recommendation of the downward window, which the level may not fall below.
+    pub highest: Option<Replicas>,
+    /// After stabilization.
+    pub stabilized: Replicas,
+    /// The furthest that rate policies allow; `None` when the level is not to move.
+    pub furthest: Option<Replicas>,
+    /// After rate policies and the policy's bounds.
+    pub limited: Replicas,
+    /// After guards and capacity.
+    pub held: Replicas,
 }
 
 /// How an evaluation came by the load's level.
@@ -148,6 +172,7 @@ pub(super) fn decide(
         limit: None,
         guards: holds.guards.clone(),
         room: holds.room,
+        steps: None,
         remembered: None,
     };
     if before < policy.min || before > policy.max {
@@ -158,8 +183,8 @@ pub(super) fn decide(
     if observation.samples == Samples::NotDue {
         return Some(held(LoadState::NotDue, metrics));
     }
-    let raw = metrics.iter().filter_map(|metric| metric.recommendation).max();
-    let raw = raw.map(|raw| deadband(&policy.damping, before, raw));
+    let asked = metrics.iter().filter_map(|metric| metric.recommendation).max();
+    let raw = asked.map(|raw| deadband(&policy.damping, before, raw));
     let partial = metrics.iter().any(|metric| metric.recommendation.is_none());
     let long_outage = history.outage.filter(|outage| {
         let after = SignedDuration::try_from(policy.fallback.after).unwrap_or(SignedDuration::MAX);
@@ -183,7 +208,8 @@ pub(super) fn decide(
             let state = if partial { LoadState::Partial } else { LoadState::Followed };
             let moved = damp(policy, history, observation, raw, held(state, metrics));
             let (level, limit) = holds.limit(before, moved.level);
-            LoadDecision { level, limit: limit.or(moved.limit), ..moved }
+            let steps = moved.steps.map(|steps| Steps { asked: asked.unwrap_or(raw), held: level, ..steps });
+            LoadDecision { level, limit: limit.or(moved.limit), steps, ..moved }
         }
     })
 }
@@ -258,7 +284,18 @@ fn damp(
     let (stabilized, stabilized_by) = bound(held.before, raw, lowest, highest);
     let bounds = (policy.min, policy.max);
     let limited = limit_rate((up, down), now, held.before, stabilized, bounds, &history.events);
+    let steps = Steps {
+        asked: raw,
+        deadband: raw,
+        lowest,
+        highest,
+        stabilized,
+        furthest: limited.furthest,
+        limited: limited.level,
+        held: limited.level,
+    };
     LoadDecision {
+        steps: Some(steps),
         recommendation: Some(raw),
         stabilized,
         level: limited.level,

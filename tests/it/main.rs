@@ -10,6 +10,7 @@ mod client;
 mod cluster;
 mod differential;
 mod docs;
+mod explain;
 mod kubectl;
 mod operator_calendars;
 mod operator_clock_changes;

@@ -193,6 +193,13 @@ proptest! {
             let Baseline { floor, ceiling, pinned, .. } = decision.baseline;
             let level = decision.level().expect("there are metrics");
             prop_assert!(policy.min <= level && level <= policy.max, "level {level}");
+            let load = decision.load.as_ref().expect("there are metrics");
+            if let Some(steps) = load.steps {
+                let asked = load.metrics.iter().filter_map(|metric| metric.recommendation).max();
+                prop_assert_eq!((Some(steps.asked), Some(steps.deadband)), (asked, load.recommendation));
+                prop_assert_eq!((steps.stabilized, steps.held), (load.stabilized, level));
+                prop_assert!(steps.held == steps.limited || steps.held == load.before);
+            }
             if observation.overridden.is_some() && walk.now < forced.until {
                 let bounded = if force { forced.replicas } else { forced.replicas.min(policy.max) };
                 prop_assert_eq!(decision.desired, bounded);

@@ -1,0 +1,60 @@
+//! `tidetable explain --simulate`: a decision of a scenario, damper by damper.
+
+use std::process::Command;
+
+fn explain(arguments: &[&str]) -> (Option<i32>, String, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_tidetable"))
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .arg("explain")
+        .args(arguments)
+        .output()
+        .expect("the program");
+    let [out, errors] =
+        [output.stdout, output.stderr].map(|part| String::from_utf8_lossy(&part).into_owned());
+    (output.status.code(), out, errors)
+}
+
+#[test]
+fn each_damper_is_shown_with_what_went_in_what_came_out_and_what_bound_it() {
+    let scenario = "simulations/web-day.yaml";
+    let (code, out, errors) = explain(&["--simulate", scenario, "--at", "2026-11-23T20:47"]);
+    assert_eq!((code, errors.as_str()), (Some(0), ""), "{out}");
+    let expected = "\
+web-day: 18 replicas
+  because   Load: the load asks for 18; qps is 2974.436; stabilization keeps it below 20
+  as of     Mon 2026-11-23 20:47:00+01:00 (2026-11-23T19:47:00Z)
+  metric    qps is 2974.436 and asks for 20
+  deadband  20 → 20: the level before is 18
+  window    20 → 18: rises no higher than 18, the lowest recommendation of 30s; falls no lower than 19, the highest recommendation of 300s
+  rate      18 → 18: no move; minReplicas 2, maxReplicas 40
+  holds     18 → 18: nothing holds
+  schedule  18 → 18: at least 8 (entry evening), at most 40 (maxReplicas)
+  next      floor 3, ceiling 40, Mon 2026-11-23 23:00:00+01:00 (2026-11-23T22:00:00Z)
+";
+    assert_eq!(out, expected);
+    let (_, between, _) = explain(&["--simulate", scenario, "--at", "2026-11-23T19:47:09Z"]);
+    assert_eq!(between, expected, "between two ticks the earlier one is in force");
+    let (_, first, _) = explain(&["--simulate", scenario, "--at", "2026-11-22T23:00:00Z"]);
+    assert!(first.contains("  metric    qps is "), "the first tick is the first instant: {first}");
+}
+
+#[test]
+fn what_can_not_be_explained_is_bad_input() {
+    let scenario = "simulations/web-day.yaml";
+    for (arguments, part) in [
+        (&["--simulate", scenario, "--at", "noon"][..], "--at: \"noon\" is not an instant ("),
+        (
+            &["--simulate", scenario, "--at", "2026-11-25T12:00"],
+            "the scenario begins at 2026-11-22T23:00:00Z and lasts 24h",
+        ),
+        (&["--simulate", scenario], "--at <TIME>"),
+        (&["--at", "2026-11-23T12:00", "web"], "--simulate <SCENARIO.yaml>"),
+        (&["--simulate", scenario, "--at", "2026-11-23T12:00", "web"], "cannot be used with"),
+        (&["--simulate", "nowhere.yaml", "--at", "2026-11-23T12:00"], "nowhere.yaml"),
+        (&[], "<POLICY>"),
+    ] {
+        let (code, out, errors) = explain(arguments);
+        assert_eq!((code, out.as_str()), (Some(2), ""), "{arguments:?}: {errors}");
+        assert!(errors.contains(part), "{arguments:?}: {errors}");
+    }
+}
