@@ -30,7 +30,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "SCENARIO.yaml", requires = "at")]
     simulate: Option<PathBuf>,
     /// The instant whose decision is explained: RFC 3339, or a local date and time in the schedule's zone
-    #[arg(long, value_name = "TIME", requires = "simulate")]
+    #[arg(long, value_name = "TIME", requires = "simulate", conflicts_with = "policy")]
     at: Option<String>,
     #[command(flatten)]
     cluster: Place,

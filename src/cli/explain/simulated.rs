@@ -39,7 +39,7 @@ fn text(scenario: &Scenario, last: &Decision, read: Option<&Decision>, when: &Ti
         match load.steps {
             Some(steps) => dampers(policy, load, steps, &mut line),
             None => {
-                line("damping", format!("none: the metrics were not followed, the level is {}", load.level))
+                line("damping", format!("none: the metrics were not followed, the level is {}", load.level));
             }
         }
     }
