@@ -2,9 +2,11 @@
 //!
 //! Exit codes: 0 success, 1 the asked-for check failed, 2 bad input, 3 failure at run time.
 
+mod access;
 mod check;
 mod crd;
 mod demo;
+mod overriding;
 mod preview;
 mod run;
 mod sandbox;
@@ -14,7 +16,7 @@ mod version;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::manifest::Mistakes;
 use crate::zones::{self, Zones};
@@ -42,6 +44,8 @@ enum Command {
     Crd(crd::Args),
     /// Show it: a day in a minute, the real operator against a sandbox
     Demo(demo::Args),
+    /// Pin a workload to a number of replicas for a while, or end that
+    Override(overriding::Args),
     /// Show the coming baseline of a policy, offline: every change of floor and ceiling, and why
     Preview(preview::Args),
     /// Try a policy against a day of traffic, offline
@@ -52,6 +56,18 @@ enum Command {
     Sandbox(sandbox::Args),
     /// Print the version of the program and of its time zone rules
     Version,
+}
+
+impl Cli {
+    /// Parses the command line of this process, and ends it when there is something wrong with that. A program
+    /// called `kubectl-tidetable` is what `kubectl tidetable` runs, and says so in its help.
+    #[must_use]
+    pub fn of_this_process() -> Self {
+        let program = std::env::args_os().next().map(PathBuf::from).unwrap_or_default();
+        let is_plugin = program.file_stem().is_some_and(|name| name == "kubectl-tidetable");
+        let command = if is_plugin { Self::command().bin_name("kubectl tidetable") } else { Self::command() };
+        Self::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit())
+    }
 }
 
 /// Why a command did not succeed.
@@ -112,6 +128,7 @@ pub fn run(cli: Cli, out: &mut dyn Write) -> Result<(), Failure> {
         Command::Check(args) => check::run(&args, out),
         Command::Crd(args) => crd::run(&args, out),
         Command::Demo(args) => demo::run(&args, out),
+        Command::Override(args) => overriding::run(&args, out),
         Command::Preview(args) => preview::run(&args, out),
         Command::Simulate(args) => simulate::run(&args, out),
         Command::Run(args) => run::run(args, out),

@@ -2,11 +2,10 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use tidetable::cli::{self, Cli};
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::of_this_process();
     let mut out = std::io::stdout().lock();
     match cli::run(cli, &mut out) {
         Ok(()) => ExitCode::SUCCESS,

@@ -18,6 +18,7 @@ mod operator_leader;
 mod operator_load;
 mod operator_memory;
 mod operator_sandbox;
+mod overriding;
 mod preview;
 mod prometheus;
 mod recipes;

@@ -321,3 +321,8 @@ pub(crate) fn scaled_object_kind() -> Value {
         },
     })
 }
+
+/// The CRDs.
+pub(crate) fn definitions() -> [Value; 2] {
+    [ScalePolicy::crd(), ScaleCalendar::crd()].map(|crd| serde_json::to_value(crd).expect("a CRD"))
+}
