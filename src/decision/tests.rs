@@ -1,6 +1,7 @@
 //! Tables and properties of the decision as a whole; the schedule has its own in `schedule/tests.rs`.
 
 mod load;
+mod properties;
 
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;

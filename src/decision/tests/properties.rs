@@ -1,0 +1,389 @@
+//! What holds for every policy, every past and every observation. Cases that proptest has found and that
+//! were wrong become rows of the tables in the other files.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::*;
+use crate::decision::Override;
+
+const TICK: SignedDuration = SignedDuration::from_secs(15);
+
+/// One tick of a made-up day.
+#[derive(Clone, Debug)]
+struct Step {
+    /// Loads in thousandths; `None` is missing.
+    loads: [Option<i64>; 2],
+    /// Somebody sets this many replicas before it.
+    by_hand: Option<i32>,
+    /// So many replicas of ten are ready.
+    ready_tenths: i32,
+    /// The schedule is looked at a few seconds before.
+    edge: bool,
+    is_full: bool,
+    guard: Option<i64>,
+}
+
+fn any_step(can_miss: bool) -> impl Strategy<Value = Step> {
+    let load = move || {
+        let missing = u32::from(can_miss);
+        prop_oneof![6 => (0_i64..6_000_000).prop_map(Some), missing => Just(None)]
+    };
+    (load(), load(), proptest::option::weighted(0.05, 0_i32..150), 0_i32..=10, any::<bool>(), any::<u8>())
+        .prop_map(|(a, b, by_hand, ready_tenths, edge, dice)| Step {
+            loads: [a, b],
+            by_hand,
+            ready_tenths,
+            edge,
+            is_full: dice % 5 == 0,
+            guard: (dice % 7 != 0).then_some(i64::from(dice) * 10),
+        })
+}
+
+/// Nobody else scales, everything is ready, and nothing holds.
+fn calm(step: Step) -> Step {
+    Step { by_hand: None, ready_tenths: 10, is_full: false, guard: Some(0), ..step }
+}
+
+fn any_rules() -> impl Strategy<Value = Rules> {
+    let policies = proptest::collection::vec((any::<bool>(), 1_i32..120, 1_u64..200), 1..3);
+    (0_u64..400, 0_usize..5, policies, 0_u8..3, 0_i32..3).prop_map(
+        |(window, select, policies, tolerance, deadband)| Rules {
+            stabilization: Duration::from_secs(window),
+            select: [Select::Max, Select::Max, Select::Min, Select::Min, Select::Disabled][select],
+            policies: policies
+                .into_iter()
+                .map(|(pods, value, period)| RatePolicy {
+                    unit: if pods { RateUnit::Pods } else { RateUnit::Percent },
+                    value,
+                    period: Duration::from_secs(period),
+                })
+                .collect(),
+            tolerance: f64::from(tolerance) / 10.0,
+            deadband: n(deadband),
+        },
+    )
+}
+
+fn any_fallback() -> impl Strategy<Value = FallbackLevel> {
+    prop_oneof![
+        Just(FallbackLevel::Hold),
+        Just(FallbackLevel::Baseline),
+        (0_i32..100).prop_map(|count| FallbackLevel::Replicas(n(count)))
+    ]
+}
+
+/// Two metrics (one or both by value), a guard, and a schedule with steps, windows, ceilings and a pin.
+fn any_whole_policy() -> impl Strategy<Value = Policy> {
+    let damping = (any_rules(), any_rules(), proptest::option::of(1_u64..120));
+    let fallback = (0_u64..300, any_fallback());
+    (0_i32..10, 0_i32..100, damping, fallback, any::<[bool; 3]>()).prop_map(
+        |(min, more, (up, down, half_life), (after, level), [first_by_value, second_by_value, scheduled])| {
+            let max = (min + more).max(1);
+            let (some, many) = (min + more / 3, min + more / 2);
+            let schedule = format!(
+                "schedule: {{entries: [{{name: step, cron: '0 6 * * *', replicas: {some}}}, \
+                 {{name: over, cron: '*/7 * * * *', for: 3m, replicas: {many}}}, \
+                 {{name: cap, cron: '*/5 * * * *', for: 2m, maxReplicas: {some}}}, \
+                 {{name: pin, cron: '*/11 * * * *', for: 1m, replicas: {min}, maxReplicas: {min}}}]}}\n"
+            );
+            let kind = |by_value| if by_value { "value" } else { "averageValue" };
+            let text = format!(
+                "minReplicas: {min}\nmaxReplicas: {max}\n{}metrics:\n\
+                 - {{name: a, prometheus: {{query: a}}, target: {{{}: 100}}}}\n\
+                 - {{name: b, prometheus: {{query: b}}, target: {{{}: 70}}}}\n\
+                 guards: [{{name: g, prometheus: {{query: g}}, above: 2, for: 30s, effect: HoldScaleDown}}]\n",
+                if scheduled { schedule.as_str() } else { "" },
+                kind(first_by_value),
+                kind(second_by_value),
+            );
+            let mut policy = policy(&text);
+            policy.damping = DampingPolicy { up, down, half_life: half_life.map(Duration::from_secs) };
+            policy.fallback = FallbackRule { after: Duration::from_secs(after), level };
+            policy
+        },
+    )
+}
+
+/// A workload under a policy, step by step.
+struct Walk<'a> {
+    policy: &'a Policy,
+    history: History,
+    now: Timestamp,
+    present: Replicas,
+}
+
+impl<'a> Walk<'a> {
+    fn new(policy: &'a Policy, replicas: i32) -> Self {
+        Self { policy, history: History::default(), now: at("2026-11-23T12:00:00Z"), present: n(replicas) }
+    }
+
+    fn observe(&self, step: &Step) -> Observation {
+        let reading = |load: Option<i64>| load.map_or(MISSING, |load| Reading::Value(Milli::new(load)));
+        Observation {
+            guards: Samples::Read([reading(step.guard)].into_iter().collect()),
+            unschedulable_since: step.is_full.then(|| self.now - SignedDuration::from_mins(3)),
+            ..Observation::new(self.now, self.present)
+                .with_ready(n(self.present.get() * step.ready_tenths / 10))
+                .with_readings(step.loads.map(reading).into_iter().take(self.policy.metrics.len()))
+        }
+    }
+
+    fn carry_out(&mut self, observation: &Observation) -> Decision {
+        let decision = decide(self.policy, &self.history, observation);
+        self.history.record(self.policy, &decision);
+        self.present = decision.desired;
+        decision
+    }
+
+    /// One step, at its tick and perhaps at an edge before it; the decision of the tick.
+    fn step(&mut self, step: &Step) -> Decision {
+        self.present = step.by_hand.map_or(self.present, n);
+        if step.edge {
+            let earlier = Observation::new(self.now - SignedDuration::from_secs(4), self.present);
+            self.carry_out(&earlier);
+        }
+        let observation = self.observe(step);
+        let decision = self.carry_out(&observation);
+        self.now += TICK;
+        decision
+    }
+}
+
+/// How far the rate policies of one direction let the level get from `base`, which says for each period the
+/// level at its start. An independent reading of autoscaling/v2's words, in whole numbers.
+fn furthest(rules: &Rules, direction: Direction, base: impl Fn(Duration) -> i64) -> Option<i64> {
+    let allowed = rules.policies.iter().map(|policy| {
+        let (base, value) = (base(policy.period), i64::from(policy.value));
+        match (policy.unit, direction) {
+            (RateUnit::Pods, Direction::Up) => base + value,
+            (RateUnit::Pods, Direction::Down) => (base - value).max(0),
+            // One more than exact, for the reference rounds in binary floating point.
+            (RateUnit::Percent, Direction::Up) => (base * (100 + value) + 99).div_euclid(100) + 1,
+            (RateUnit::Percent, Direction::Down) => (base * (100 - value).max(0)).div_euclid(100) - 1,
+        }
+    });
+    match (rules.select, direction) {
+        (Select::Disabled, _) => None,
+        (Select::Max, Direction::Up) | (Select::Min, Direction::Down) => allowed.max(),
+        (Select::Min, Direction::Up) | (Select::Max, Direction::Down) => allowed.min(),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn replicas_are_within_the_bounds_and_an_override_is_followed(
+        policy in any_whole_policy(),
+        start in 0_i32..200,
+        steps in proptest::collection::vec(any_step(true), 1..60),
+        overriding in (0_i32..200, 0_usize..60, 1_usize..30, any::<bool>()),
+    ) {
+        let mut walk = Walk::new(&policy, start);
+        let (replicas, from, length, force) = overriding;
+        let forced = Override { replicas: n(replicas), until: walk.now + TICK * i32::try_from(from + length).unwrap_or(0), force };
+        for (index, step) in steps.iter().enumerate() {
+            walk.present = step.by_hand.map_or(walk.present, n);
+            let mut observation = walk.observe(step);
+            observation.overridden = (index >= from).then_some(forced);
+            let same = decide(&policy, &walk.history.clone(), &observation);
+            let decision = walk.carry_out(&observation);
+            prop_assert_eq!(&decision, &same, "the same input gives the same output");
+            let Baseline { floor, ceiling, pinned, .. } = decision.baseline;
+            let level = decision.level().expect("there are metrics");
+            prop_assert!(policy.min <= level && level <= policy.max, "level {level}");
+            if observation.overridden.is_some() && walk.now < forced.until {
+                let bounded = if force { forced.replicas } else { forced.replicas.min(policy.max) };
+                prop_assert_eq!(decision.desired, bounded);
+            } else if pinned {
+                prop_assert_eq!(decision.desired, floor);
+            } else {
+                prop_assert_eq!(decision.desired, floor.max(ceiling.min(level)));
+                prop_assert!(policy.min <= floor && ceiling <= policy.max);
+            }
+            walk.now += TICK;
+        }
+    }
+
+    /// While nobody else scales and no fallback stands in, the level is never further from where it was at
+    /// the start of any period than the rate policies of its direction allow, or does not move. (Bounds
+    /// are above them: a level outside is put back at once, and that counts as a move.)
+    #[test]
+    fn rate_policies_hold_over_every_period_that_ends_at_a_move(
+        policy in any_whole_policy(),
+        start in 0_i32..120,
+        steps in proptest::collection::vec(any_step(true), 1..80),
+    ) {
+        let policy = Policy { fallback: FallbackRule { level: FallbackLevel::Hold, ..policy.fallback }, ..policy };
+        let mut walk = Walk::new(&policy, start);
+        let mut levels = BTreeMap::new();
+        for step in steps {
+            let decision = walk.step(&Step { by_hand: None, ..step });
+            let load = decision.load.as_ref().expect("there are metrics");
+            let (before, after) = (load.before.wide(), load.level.wide());
+            if levels.is_empty() {
+                levels.insert(Timestamp::MIN, before);
+            }
+            let at_start = |period| {
+                let start = decision.at - SignedDuration::try_from(period).expect("short");
+                levels.range(..=start).next_back().map_or(before, |(_, level)| *level)
+            };
+            let direction = if after > before { Direction::Up } else { Direction::Down };
+            let rules = if after > before { &policy.damping.up } else { &policy.damping.down };
+            if after != before && load.state != LoadState::OutOfBounds {
+                let furthest = furthest(rules, direction, at_start).expect("a forbidden direction is not taken");
+                let within = if after > before { after <= furthest } else { after >= furthest };
+                prop_assert!(within, "{before} to {after}, where {furthest} is allowed, at {}", decision.at);
+            }
+            levels.insert(decision.at, after);
+        }
+    }
+
+    /// Under a load that stays as it is the level stops moving, and stays where it stopped. It takes no
+    /// longer than the windows, what smoothing remembers, and one period a replica on the way.
+    #[test]
+    fn a_constant_load_settles(
+        policy in any_whole_policy(),
+        start in 0_i32..30,
+        before in proptest::collection::vec(any_step(true).prop_map(calm), 0..20),
+        load in any_step(false).prop_map(calm),
+    ) {
+        // A schedule that moves, moves the workload: that is not the load's doing.
+        let bounds = policy.min.get()..=policy.min.get().saturating_add(20).min(policy.max.get());
+        let unscheduled = format!("minReplicas: {}\nmaxReplicas: {}\n{}", bounds.start(), bounds.end().max(&1),
+            &METRIC[METRIC.find("metrics").expect("metrics")..]);
+        let plain = super::policy(&unscheduled);
+        let policy = Policy { schedule: plain.schedule, max: plain.max, ..policy };
+        let mut walk = Walk::new(&policy, start);
+        for step in &before {
+            walk.step(step);
+        }
+        let DampingPolicy { up, down, half_life } = &policy.damping;
+        let period = up.longest_period().max(down.longest_period()).max(Duration::from_secs(15));
+        let wait = up.stabilization.max(down.stabilization)
+            + half_life.unwrap_or_default() * 64
+            + period * 2 * u32::try_from(policy.max.get() - policy.min.get() + 1).expect("positive");
+        let ticks = wait.as_secs() / 15 + 4;
+        for _ in 0..ticks {
+            walk.step(&Step { edge: false, ..load.clone() });
+        }
+        let settled = walk.present;
+        for _ in 0..60 {
+            let decision = walk.step(&load);
+            prop_assert_eq!(decision.desired, settled, "after {} ticks: {:?}", ticks, decision);
+        }
+    }
+
+    /// While one of several metrics is missing nothing lowers the level; while all are, nothing does
+    /// unless the fallback says so.
+    #[test]
+    fn what_is_missing_never_lowers(
+        policy in any_whole_policy(),
+        start in 0_i32..120,
+        steps in proptest::collection::vec(any_step(true), 1..80),
+    ) {
+        let holding = FallbackRule { level: FallbackLevel::Hold, ..policy.fallback };
+        let policy = Policy { fallback: holding, ..policy };
+        let mut walk = Walk::new(&policy, start);
+        for step in steps {
+            let known = walk.history.level();
+            let decision = walk.step(&step);
+            let load = decision.load.expect("there are metrics");
+            let is_missing = load.metrics.iter().any(|metric| metric.recommendation.is_none());
+            if is_missing && load.before <= policy.max {
+                prop_assert!(load.level >= load.before, "{load:?}");
+                prop_assert!(known.is_none_or(|known| load.level >= known), "{load:?}");
+            }
+        }
+    }
+
+    /// The next level never falls when a load rises and all else is the same. With targets by value that
+    /// holds while all replicas are ready: as in a HorizontalPodAutoscaler, those that aren't count in the
+    /// ratio and not in the tolerance.
+    #[test]
+    fn the_level_is_monotone_in_the_load(
+        policy in any_whole_policy(),
+        start in 0_i32..120,
+        steps in proptest::collection::vec(any_step(true), 0..40),
+        last in any_step(true),
+        more in (0_i64..3_000_000, 0_i64..3_000_000),
+    ) {
+        let mut walk = Walk::new(&policy, start);
+        for step in &steps {
+            walk.step(step);
+        }
+        let last = Step { ready_tenths: 10, ..last };
+        let [a, b] = last.loads;
+        let higher = Step { loads: [a.map(|a| a + more.0), b.map(|b| b + more.1)], ..last.clone() };
+        let level = |step| decide(&policy, &walk.history, &walk.observe(step)).level();
+        prop_assert!(level(&last) <= level(&higher), "{:?} {:?}", level(&last), level(&higher));
+    }
+
+    /// A workload that always has more load always has at least as many replicas, when every difference
+    /// from the target counts. (Within a tolerance it is the past that decides: who comes from above stays
+    /// above. And `value` asks for more of what is there, so that a metric is not the whole load.)
+    #[test]
+    fn without_tolerance_more_load_all_along_never_means_fewer_replicas(
+        policy in any_whole_policy(),
+        start in 0_i32..120,
+        steps in proptest::collection::vec((any_step(false).prop_map(calm), 0_i64..2_000_000), 1..80),
+    ) {
+        let mut policy = policy;
+        for rules in [&mut policy.damping.up, &mut policy.damping.down] {
+            (rules.tolerance, rules.deadband) = (0.0, n(0));
+        }
+        for metric in &mut policy.metrics {
+            metric.target = Target::AverageValue(Milli::new(100_000));
+        }
+        let (mut less, mut more) = (Walk::new(&policy, start), Walk::new(&policy, start));
+        for (step, extra) in steps {
+            let higher = Step { loads: step.loads.map(|load| load.map(|load| load + extra)), ..step.clone() };
+            let (low, high) = (less.step(&step), more.step(&higher));
+            prop_assert!(low.level() <= high.level(), "{low:?}\n{high:?}");
+            prop_assert!(low.desired <= high.desired);
+        }
+    }
+
+    /// A source that comes and goes every half minute for an hour changes a settled workload no more than
+    /// once, whatever the fallback is, as long as an outage is shorter than `fallback.after`.
+    #[test]
+    fn a_flapping_source_changes_the_replicas_at_most_once(
+        level in any_fallback(),
+        after in 30_u64..600,
+        load in 0_i64..8_000_000,
+        start in 1_i32..80,
+        phase in 0_usize..4,
+    ) {
+        let mut policy = policy(METRIC);
+        policy.fallback = FallbackRule { after: Duration::from_secs(after), level };
+        // One step is enough to get anywhere.
+        policy.damping.up.policies.clear();
+        let mut walk = Walk::new(&policy, start);
+        let (mut present, mut changes) = (walk.present, 0);
+        for tick in 0..240_usize {
+            let is_up = (tick + phase) % 4 < 2;
+            let step = Step { loads: [is_up.then_some(load), None], by_hand: None, ready_tenths: 10, edge: false, is_full: false, guard: None };
+            walk.step(&step);
+            changes += i32::from(walk.present != present);
+            present = walk.present;
+        }
+        prop_assert!(changes <= 1, "{changes} changes");
+    }
+}
+
+/// Loads that jump up and down every half minute are the down window's business.
+#[test]
+fn a_flapping_load_changes_the_replicas_at_most_once() {
+    let policy = policy(METRIC);
+    for (low, high) in [(100, 3000), (2000, 2300), (1999, 3001), (0, 8000)] {
+        let ticks: Vec<_> = (0..240).map(|tick| vec![qps(if tick % 4 < 2 { low } else { high })]).collect();
+        let mut replicas = run(&policy, 20, &ticks);
+        replicas.insert(0, 20);
+        let rises = replicas.windows(2).filter(|pair| pair[0] < pair[1]).count();
+        let falls = replicas.windows(2).filter(|pair| pair[0] > pair[1]).count();
+        // The defaults double per 15 s, so 80 takes two steps.
+        assert_eq!(falls, 0, "{low} and {high}: {replicas:?}");
+        assert!(rises <= if high == 8000 { 2 } else { 1 }, "{low} and {high}: {replicas:?}");
+    }
+}
