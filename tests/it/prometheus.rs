@@ -2,6 +2,7 @@
 
 mod failures;
 mod reload;
+mod secrets;
 mod sharing;
 
 use jiff::{SignedDuration, Timestamp};
