@@ -96,7 +96,7 @@ impl Source {
             let timeout = self.config.timeout;
             let problem = unreachable_because(&format!("the source did not answer within {timeout:?}"));
             if stage.load(Ordering::Relaxed) == SENT {
-                self.ticks.late(tick, &problem);
+                self.ticks.unanswered(tick, &problem);
             }
             Err(problem)
         })
@@ -110,12 +110,8 @@ impl Source {
         }
         stage.store(SENT, Ordering::Relaxed);
         let time = format!("{}.{:03}", tick.at.as_second(), tick.at.subsec_millisecond());
-        let mut response =
-            self.client.query(expression).query("time", time).get_raw().await.map_err(|error| {
-                let problem = unreachable_because(words(&error));
-                self.ticks.failed(tick, &problem);
-                problem
-            })?;
+        let sent = self.client.query(expression).query("time", time).get_raw().await;
+        let mut response = sent.map_err(|error| self.unanswered(&error, tick))?;
         stage.store(ANSWERED, Ordering::Relaxed);
         self.ticks.answered(tick);
         let status = response.status();
@@ -130,12 +126,19 @@ impl Source {
         }
         answer::parse(status, &body, &self.redactor)
     }
-}
 
-/// A failed request without its address.
-fn words(error: &PrometheusError) -> &'static str {
-    match error {
-        PrometheusError::Client(error) => error.inner().map_or("the request failed", transport::describe),
-        _ => "the request failed",
+    /// A request without an answer, in words without its address.
+    fn unanswered(&self, error: &PrometheusError, tick: &Tick) -> Problem {
+        let cause = match error {
+            PrometheusError::Client(error) => error.inner(),
+            _ => None,
+        };
+        let problem = unreachable_because(cause.map_or("the request failed", transport::describe));
+        if cause.is_some_and(reqwest::Error::is_connect) {
+            self.ticks.failed(tick, &problem);
+        } else {
+            self.ticks.unanswered(tick, &problem);
+        }
+        problem
     }
 }

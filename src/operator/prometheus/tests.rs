@@ -7,6 +7,8 @@ use axum::extract::{Query, RawQuery};
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::get;
 
+use jiff::SignedDuration;
+
 use super::*;
 use crate::decision::Freshness;
 
@@ -150,4 +152,25 @@ async fn a_sample_that_is_too_old_or_of_unknown_age_is_stale() {
         let result = result.map(Milli::get).map_err(|problem| (problem.cause, problem.message));
         assert_eq!(result, expected, "{newest}");
     }
+}
+
+#[tokio::test]
+async fn a_query_that_is_too_slow_fails_alone() {
+    let sources = Sources::new(&[source("default", format!("{}/prefix", serve().await))]).expect("sources");
+    let read = async |expression: &str, at: Timestamp| {
+        let result = sources.read("default", &query("default", expression), at).await;
+        result.map(Milli::get).map_err(|problem| problem.message)
+    };
+    let late = Err("the source did not answer within 300ms".to_owned());
+    let first: Timestamp = AT.parse().expect("an instant");
+    let next = |ticks: i64| first + SignedDuration::from_secs(15 * ticks);
+    assert_eq!(tokio::join!(read("slow", first), read("one", first)), (late.clone(), Ok(12_346)));
+    assert_eq!(read("0", first).await, Ok(0), "asked after the slow one has failed");
+    assert_eq!(read("slow", next(1)).await, late, "nothing speaks for the source");
+    assert_eq!(read("one", next(1)).await, late);
+    assert_eq!(
+        tokio::join!(read("slow", next(2)), read("one", next(2))),
+        (late, Ok(12_346)),
+        "the probe does"
+    );
 }
