@@ -31,8 +31,10 @@ pub(super) async fn follow(context: Arc<Context>) {
             }
             Ok(Reload::Refused(mistakes)) => {
                 context.metrics.config_refused();
+                let mistakes: Vec<String> = mistakes.0.iter().map(ToString::to_string).collect();
                 tracing::error!(
-                    "the configuration has changed and is invalid; the old one stays in force: {mistakes}"
+                    "the configuration has changed and is invalid; the old one stays in force: {}",
+                    mistakes.join("; ")
                 );
             }
             Err(error) => tracing::error!(%error, "the configuration could not be looked at"),

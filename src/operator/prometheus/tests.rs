@@ -174,3 +174,40 @@ async fn a_query_that_is_too_slow_fails_alone() {
         "the probe does"
     );
 }
+
+#[tokio::test]
+async fn a_source_gets_sixteen_requests_at_a_time() {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    let (present, most, gate) = (
+        Arc::<AtomicUsize>::default(),
+        Arc::<AtomicUsize>::default(),
+        Arc::new(tokio::sync::Semaphore::new(0)),
+    );
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    let handler = {
+        let (present, most, gate) = (Arc::clone(&present), Arc::clone(&most), Arc::clone(&gate));
+        move || async move {
+            most.fetch_max(present.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+            let _permit = gate.acquire().await.expect("never closed");
+            present.fetch_sub(1, Ordering::SeqCst);
+            r#"{"status":"success","data":{"resultType":"scalar","result":[1,"7"]}}"#
+        }
+    };
+    let router = Router::new().route("/api/v1/query", get(handler));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    let sources = Sources::new(&[SourceConfig::new("default", url)]).expect("sources");
+    let queries: Vec<QueryRef> = (0..40).map(|index| query("default", &format!("q{index}"))).collect();
+    let at = AT.parse().expect("an instant");
+    let reads = futures::future::join_all(queries.iter().map(|query| sources.read("default", query, at)));
+    let open = async {
+        while present.load(Ordering::SeqCst) < 16 {
+            tokio::task::yield_now().await;
+        }
+        gate.add_permits(16);
+    };
+    let (answers, ()) = tokio::join!(reads, open);
+    assert!(answers.iter().all(|answer| *answer == Ok(Milli::new(7000))), "{answers:?}");
+    assert_eq!(most.load(Ordering::SeqCst), 16);
+}
