@@ -10,7 +10,7 @@ use crate::decision::Override;
 const TICK: SignedDuration = SignedDuration::from_secs(15);
 
 /// One tick of a made-up day.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 struct Step {
     /// Loads in thousandths; `None` is missing.
     loads: [Option<i64>; 2],
@@ -266,7 +266,7 @@ proptest! {
             + period * 2 * u32::try_from(policy.max.get() - policy.min.get() + 1).expect("positive");
         let ticks = wait.as_secs() / 15 + 4;
         for _ in 0..ticks {
-            walk.step(&Step { edge: false, ..load.clone() });
+            walk.step(&Step { edge: false, ..load });
         }
         let settled = walk.present;
         for _ in 0..60 {
@@ -315,7 +315,7 @@ proptest! {
         }
         let last = Step { ready_tenths: 10, ..last };
         let [a, b] = last.loads;
-        let higher = Step { loads: [a.map(|a| a + more.0), b.map(|b| b + more.1)], ..last.clone() };
+        let higher = Step { loads: [a.map(|a| a + more.0), b.map(|b| b + more.1)], ..last };
         let level = |step| decide(&policy, &walk.history, &walk.observe(step)).level();
         prop_assert!(level(&last) <= level(&higher), "{:?} {:?}", level(&last), level(&higher));
     }
@@ -338,7 +338,7 @@ proptest! {
         }
         let (mut less, mut more) = (Walk::new(&policy, start), Walk::new(&policy, start));
         for (step, extra) in steps {
-            let higher = Step { loads: step.loads.map(|load| load.map(|load| load + extra)), ..step.clone() };
+            let higher = Step { loads: step.loads.map(|load| load.map(|load| load + extra)), ..step };
             let (low, high) = (less.step(&step), more.step(&higher));
             prop_assert!(low.level() <= high.level(), "{low:?}\n{high:?}");
             prop_assert!(low.desired <= high.desired);
