@@ -24,8 +24,8 @@ pub use self::load::{
 pub use self::quantity::Quantity;
 pub use self::schedule::{EntrySpec, ScheduleSpec};
 pub use self::status::{
-    Condition, ConditionStatus, DecisionStatus, GuardStatus, LoadStatus, MetricStatus, NextChange,
-    ScaleEvent, ScalePolicyStatus,
+    Condition, ConditionStatus, DecisionStatus, GuardStatus, LevelChange, LoadStatus, MetricStatus,
+    NextChange, OutageStatus, ScaleEvent, ScalePolicyStatus,
 };
 
 /// The API group of everything that tidetable defines.

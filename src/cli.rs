@@ -2,8 +2,8 @@
 //!
 //! Exit codes: 0 success, 1 the asked-for check failed, 2 bad input, 3 failure at run time.
 
-mod access;
 mod check;
+mod cluster;
 mod crd;
 mod demo;
 mod overriding;
@@ -11,10 +11,12 @@ mod preview;
 mod run;
 mod sandbox;
 mod simulate;
+mod time;
 mod version;
 
+use std::ffi::OsString;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
@@ -44,7 +46,7 @@ enum Command {
     Crd(crd::Args),
     /// Show it: a day in a minute, the real operator against a sandbox
     Demo(demo::Args),
-    /// Pin a workload to a number of replicas for a while, or end that
+    /// Put a number of your own in the place of every decision of a policy, for a while
     Override(overriding::Args),
     /// Show the coming baseline of a policy, offline: every change of floor and ceiling, and why
     Preview(preview::Args),
@@ -58,15 +60,20 @@ enum Command {
     Version,
 }
 
+/// What the program is called as a plugin of kubectl, and what people type then.
+const PLUGIN: (&str, &str) = ("kubectl-tidetable", "kubectl tidetable");
+
 impl Cli {
-    /// Parses the command line of this process, and ends it when there is something wrong with that. A program
-    /// called `kubectl-tidetable` is what `kubectl tidetable` runs, and says so in its help.
+    /// Reads the command line. Mistakes in it end the process. Started as a plugin of kubectl, the help shows
+    /// what people type.
     #[must_use]
-    pub fn of_this_process() -> Self {
-        let program = std::env::args_os().next().map(PathBuf::from).unwrap_or_default();
-        let is_plugin = program.file_stem().is_some_and(|name| name == "kubectl-tidetable");
-        let command = if is_plugin { Self::command().bin_name("kubectl tidetable") } else { Self::command() };
-        Self::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit())
+    pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Self {
+        let arguments: Vec<OsString> = arguments.into_iter().collect();
+        let name = arguments.first().and_then(|program| Path::new(program).file_name());
+        let is_plugin = name.is_some_and(|name| name == PLUGIN.0);
+        let command = if is_plugin { Self::command().bin_name(PLUGIN.1) } else { Self::command() };
+        let matches = command.get_matches_from(arguments);
+        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
     }
 }
 

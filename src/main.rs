@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use tidetable::cli::{self, Cli};
 
 fn main() -> ExitCode {
-    let cli = Cli::of_this_process();
+    let cli = Cli::read(std::env::args_os());
     let mut out = std::io::stdout().lock();
     match cli::run(cli, &mut out) {
         Ok(()) => ExitCode::SUCCESS,

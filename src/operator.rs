@@ -24,6 +24,7 @@ mod metrics;
 mod observe;
 mod pods;
 pub mod prometheus;
+mod rebuild;
 mod reconcile;
 mod reference;
 mod reload;

@@ -65,6 +65,40 @@ pub struct LoadStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 512))]
     pub scale_down_events: Vec<ScaleEvent>,
+    /// How the level came about over the time that a restart looks back on. Together with what Prometheus
+    /// remembers of the load this rebuilds the stabilization windows.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 512))]
+    pub levels: Vec<LevelChange>,
+    /// The time without any usable metric that has not ended yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outage: Option<OutageStatus>,
+    /// When a step up was last tried while the cluster was full, or the hold began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>", extend("format" = "date-time"))]
+    pub step_tried_at: Option<Timestamp>,
+}
+
+/// A time without any usable metric.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct OutageStatus {
+    /// When it began.
+    #[schemars(with = "String", extend("format" = "date-time"))]
+    pub since: Timestamp,
+    /// How many times in a row the metrics have been read since; it takes two to end a long outage.
+    pub good_answers: i32,
+}
+
+/// What the load's level was from an instant on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LevelChange {
+    /// When it became so.
+    #[schemars(with = "String", extend("format" = "date-time"))]
+    pub at: Timestamp,
+    /// The level after that.
+    pub level: i32,
 }
 
 /// One change of the load's level.

@@ -1,124 +1,150 @@
-//! `tidetable override`: a person's number for a while, in the place of every decision.
+//! `tidetable override`: a person's number in the place of every decision, for a while.
 
 use std::io::Write;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
+use kube::ResourceExt;
 use kube::api::{Patch, PatchParams};
-use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 
-use super::access::{ClusterArgs, refusal};
-use super::{Failure, runtime};
-use crate::api::{OVERRIDE_ANNOTATION, ScalePolicy};
+use super::cluster::{Cluster, Place};
+use super::{Failure, runtime, time};
+use crate::api::{Mode, OVERRIDE_ANNOTATION, ScalePolicy};
 use crate::clock::Clock;
 use crate::decision::Override;
-use crate::policy::{parse_duration, parse_override};
+use crate::policy::parse_override;
 use crate::zones;
 
-/// The field manager of the annotation.
+/// Who changes the annotation, in the API server's books.
 const MANAGER: &str = "tidetable-override";
 
 /// Arguments of `tidetable override`.
 #[derive(Debug, clap::Args)]
-#[command(group = clap::ArgGroup::new("end").args(["for", "until", "clear"]).required(true))]
+#[command(group = clap::ArgGroup::new("what").required(true).args(["replicas", "clear"]))]
+#[command(group = clap::ArgGroup::new("end").args(["length", "until"]))]
 pub(super) struct Args {
-    /// The ScalePolicy whose workload is meant
+    /// The ScalePolicy
     #[arg(value_name = "POLICY")]
     policy: String,
-    /// The number of replicas
-    #[arg(long, value_name = "N", required_unless_present = "clear", value_parser = clap::value_parser!(i32).range(0..=100_000))]
+    /// Put this number in the place of every decision
+    #[arg(long, value_name = "N", requires = "end", value_parser = clap::value_parser!(i32).range(0..))]
     replicas: Option<i32>,
-    /// For how long from now on, such as 2h
-    #[arg(long, value_name = "DURATION", requires = "replicas", value_parser = length)]
-    r#for: Option<Duration>,
-    /// Until an instant (RFC 3339), such as 2026-11-27T18:00:00Z
+    /// For this long from now, such as 2h
+    #[arg(long = "for", value_name = "DURATION", value_parser = super::simulate::length, requires = "replicas")]
+    length: Option<Duration>,
+    /// Until then: an instant (RFC 3339), or a local date and time such as 2026-11-22T18:00 in the
+    /// schedule's zone
     #[arg(long, value_name = "TIME", requires = "replicas")]
-    until: Option<Timestamp>,
-    /// Also over the policy's maxReplicas
+    until: Option<String>,
+    /// Go over maxReplicas
     #[arg(long, requires = "replicas")]
     force: bool,
-    /// End it now
-    #[arg(long, conflicts_with = "replicas")]
+    /// End the override that is in force
+    #[arg(long)]
     clear: bool,
     #[command(flatten)]
-    cluster: ClusterArgs,
-}
-
-fn length(text: &str) -> Result<Duration, String> {
-    match parse_duration(text) {
-        Ok(length) if length.is_zero() => Err("must be more than 0s".to_owned()),
-        Ok(length) => Ok(length),
-        Err(error) => Err(error.to_string()),
-    }
+    cluster: Place,
 }
 
 pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
-    let now = Clock::real().now();
-    let annotation = args.replicas.map(|replicas| annotation(args, replicas, now)).transpose()?;
-    runtime()?.block_on(apply(args, annotation, out))
-}
-
-/// The text of the annotation.
-fn annotation(args: &Args, replicas: i32, now: Timestamp) -> Result<(String, Override), Failure> {
-    let bad = |problem: String| Failure::BadInput(problem);
-    let until = match (args.r#for, args.until) {
-        (Some(length), _) => {
-            SignedDuration::try_from(length).ok().and_then(|length| now.checked_add(length).ok())
+    let text = runtime()?.block_on(async {
+        let cluster = Cluster::connect(&args.cluster).await?;
+        let found = cluster.policies().get(&args.policy).await;
+        let policy = found.map_err(|error| cluster.failed(&args.policy, error))?;
+        match args.replicas {
+            None => clear(args, &cluster, &policy).await,
+            Some(replicas) => set(args, replicas, &cluster, &policy).await,
         }
-        (None, until) => until,
-    };
-    let until = until.ok_or_else(|| bad("--for: that is beyond the end of time".to_owned()))?;
-    if until <= now {
-        return Err(bad(format!("--until: {until} is past")));
-    }
-    // A person thinks in whole seconds; the last one counts.
-    let whole =
-        Timestamp::from_second(until.as_second() + i64::from(until.subsec_nanosecond() > 0)).unwrap_or(until);
-    let text = format!("{replicas} until {whole}{}", if args.force { " force" } else { "" });
-    let read = parse_override(&text).map_err(|error| bad(error.to_string()))?;
-    Ok((text, read))
-}
-
-async fn apply(
-    args: &Args,
-    annotation: Option<(String, Override)>,
-    out: &mut dyn Write,
-) -> Result<(), Failure> {
-    let (client, namespace) = args.cluster.client().await?;
-    let api = Api::<ScalePolicy>::namespaced(client, &namespace);
-    let name = &args.policy;
-    let what = format!("ScalePolicy {name} in namespace {namespace}");
-    let policy = api.get(name).await.map_err(|error| refusal(&what, error))?;
-    let had = policy.annotations().contains_key(OVERRIDE_ANNOTATION);
-    let value = annotation.as_ref().map_or(Value::Null, |(text, _)| json!(text));
-    let patch = json!({"metadata": {"annotations": {OVERRIDE_ANNOTATION: value}}});
-    let params = PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
-    if annotation.is_some() || had {
-        api.patch_metadata(name, &params, &Patch::Merge(patch))
-            .await
-            .map_err(|error| refusal(&what, error))?;
-    }
-    let target = format!("{}/{}", policy.spec.scale_target_ref.kind, policy.spec.scale_target_ref.name);
-    match annotation {
-        Some((_, pinned)) => {
-            let most = policy.spec.max_replicas;
-            if pinned.replicas.get() > most && !pinned.force {
-                eprintln!("warning: maxReplicas is {most}, and bounds this; --force goes over it");
-            }
-            let local = local(&policy, pinned.until).map(|local| format!(" ({local})")).unwrap_or_default();
-            writeln!(out, "{target} is pinned to {} until {}{local}", pinned.replicas, pinned.until)?;
-        }
-        None if had => writeln!(out, "{target} is not pinned any more: {name} decides")?,
-        None => writeln!(out, "{target} was not pinned")?,
-    }
+    })?;
+    out.write_all(text.as_bytes())?;
     Ok(())
 }
 
-/// The instant on the clocks of the policy's schedule, when that has any of its own.
-fn local(policy: &ScalePolicy, at: Timestamp) -> Option<String> {
-    let name = &policy.spec.schedule.as_ref()?.time_zone;
-    let zone = zones::current().get(name).ok().filter(|zone| *zone != TimeZone::UTC)?;
-    Some(format!("{} in {name}", at.to_zoned(zone).strftime("%a %H:%M:%S")))
+async fn clear(args: &Args, cluster: &Cluster, policy: &ScalePolicy) -> Result<String, Failure> {
+    let name = format!("{}/{}", cluster.namespace, args.policy);
+    let Some(text) = policy.annotations().get(OVERRIDE_ANNOTATION) else {
+        return Ok(format!("{name} has no override: nothing to clear\n"));
+    };
+    annotate(args, cluster, Value::Null).await?;
+    let known = parse_override(text).map_or_else(|_| text.clone(), |known| known.replicas.to_string());
+    Ok(format!("{name}: the override ({known}) is cleared, and schedule and load decide again\n"))
+}
+
+async fn set(args: &Args, replicas: i32, cluster: &Cluster, policy: &ScalePolicy) -> Result<String, Failure> {
+    let zone_name = policy.spec.schedule.as_ref().map_or("UTC", |schedule| schedule.time_zone.as_str());
+    let zone = zones::current().get(zone_name).unwrap_or(TimeZone::UTC);
+    let now = time::whole_second(Clock::real().now());
+    let until = end(args, &zone, now)?;
+    let force = if args.force { " force" } else { "" };
+    let text = format!("{replicas} until {until}{force}");
+    let overriding = parse_override(&text).map_err(|error| Failure::BadInput(error.to_string()))?;
+    annotate(args, cluster, text.into()).await?;
+    let max = policy.spec.max_replicas;
+    if replicas > max && !args.force {
+        // The annotation stands: nothing else may fail because nobody reads warnings.
+        let _ = writeln!(
+            std::io::stderr(),
+            "warning: {replicas} is over maxReplicas, which is {max}, and counts as {max}; --force goes over it"
+        );
+    }
+    Ok(in_force(args, cluster, policy, overriding, (now, &zone)))
+}
+
+/// When the override ends.
+fn end(args: &Args, zone: &TimeZone, now: Timestamp) -> Result<Timestamp, Failure> {
+    let until = match (&args.until, args.length) {
+        (Some(text), _) => time::instant(text, zone).ok_or_else(|| {
+            let right = "an instant (2026-11-22T18:00:00Z) or a local date and time (2026-11-22T18:00)";
+            Failure::BadInput(format!("--until: {text:?} is not {right}"))
+        })?,
+        (None, length) => {
+            let length = SignedDuration::try_from(length.unwrap_or_default()).unwrap_or(SignedDuration::MAX);
+            now.checked_add(length).map_err(|_| Failure::BadInput("--for: that is too long".to_owned()))?
+        }
+    };
+    if until <= now {
+        return Err(Failure::BadInput(format!("--until: {until} is over, it is {now}")));
+    }
+    Ok(until)
+}
+
+/// What is in force now, for people.
+fn in_force(
+    args: &Args,
+    cluster: &Cluster,
+    policy: &ScalePolicy,
+    overriding: Override,
+    (now, zone): (Timestamp, &TimeZone),
+) -> String {
+    let max = policy.spec.max_replicas;
+    let replicas = overriding.replicas.get();
+    let (counts, bound) = if overriding.force {
+        (replicas, format!("none: maxReplicas ({max}) does not count"))
+    } else {
+        (replicas.min(max), format!("maxReplicas ({max})"))
+    };
+    let both = |at: Timestamp| {
+        let local = at.to_zoned(zone.clone()).strftime("%a %Y-%m-%d %H:%M:%S%:z").to_string();
+        format!("{local}  ({at})")
+    };
+    let (from, until) = (both(now), both(overriding.until));
+    let name = format!("{}/{}", cluster.namespace, args.policy);
+    let note = match policy.spec.mode {
+        Mode::Active => "",
+        Mode::DryRun => "  note   the mode is DryRun: this is reported and not written\n",
+        Mode::Paused => "  note   the mode is Paused: nothing is written until that ends\n",
+    };
+    format!(
+        "{name}: {counts} replicas, whatever schedule and load say\n  from   {from}\n  until  {until}\n  bound  {bound}\n{note}"
+    )
+}
+
+/// Writes the annotation; null removes it.
+async fn annotate(args: &Args, cluster: &Cluster, value: Value) -> Result<(), Failure> {
+    let patch = json!({"metadata": {"annotations": {OVERRIDE_ANNOTATION: value}}});
+    let params = PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
+    let patched = cluster.policies().patch(&args.policy, &params, &Patch::Merge(patch)).await;
+    patched.map(drop).map_err(|error| cluster.failed(&args.policy, error))
 }

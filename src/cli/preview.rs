@@ -3,11 +3,11 @@
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
-use jiff::civil::{Date, DateTime};
-use jiff::tz::{AmbiguousOffset, TimeZone};
+use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 
 use super::simulate::{terminal_width, writable, write};
+use super::time::{instant, whole_second};
 use super::{Failure, check};
 use crate::clock::Clock;
 use crate::manifest::{self, Document, Mistake, Mistakes, PolicyManifest, Shelf};
@@ -147,32 +147,4 @@ fn not_a_time(text: &str) -> Failure {
     let right =
         "an instant (2026-03-29T07:00:00Z), a date (2026-03-29) or a local date and time (2026-03-29T07:00)";
     Failure::BadInput(format!("--from: {text:?} is not {right}"))
-}
-
-/// The instant that `--from` names. A local time that comes twice is the first; one that a clock change
-/// leaves out is the first instant after the gap.
-fn instant(text: &str, zone: &TimeZone) -> Option<Timestamp> {
-    if let Ok(at) = text.parse::<Timestamp>() {
-        return Some(at);
-    }
-    // The parser of dates would overlook a time or a zone behind the date.
-    let wall = match text.len() {
-        10 => text.parse::<Date>().ok()?.to_datetime(jiff::civil::Time::midnight()),
-        16 | 19 => text.parse::<DateTime>().ok()?,
-        _ => return None,
-    };
-    let ambiguous = zone.to_ambiguous_timestamp(wall);
-    match ambiguous.offset() {
-        AmbiguousOffset::Unambiguous { offset } | AmbiguousOffset::Fold { before: offset, .. } => {
-            offset.to_timestamp(wall).ok()
-        }
-        AmbiguousOffset::Gap { after, .. } => {
-            // Read with the offset that holds after the gap, the local time lies before the gap's end.
-            Some(zone.following(after.to_timestamp(wall).ok()?).next()?.timestamp())
-        }
-    }
-}
-
-fn whole_second(at: Timestamp) -> Timestamp {
-    Timestamp::from_second(at.as_second()).unwrap_or(at)
 }

@@ -279,7 +279,7 @@ pub(super) fn bound(
 }
 
 /// Whether `then` is less than `span` before `now`. An instant in the future is young.
-fn within(now: Timestamp, then: Timestamp, span: Duration) -> bool {
+pub(super) fn within(now: Timestamp, then: Timestamp, span: Duration) -> bool {
     let span = SignedDuration::try_from(span).unwrap_or(SignedDuration::MAX);
     now.duration_since(then) < span
 }

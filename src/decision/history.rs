@@ -1,5 +1,7 @@
 //! What the decisions of the past leave for the next one. Bounded by the damping windows.
 
+mod rebuild;
+
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -12,10 +14,14 @@ use super::{
     Room, Samples,
 };
 
+pub use self::rebuild::Trace;
+
 /// Everything that [`super::decide`] remembers of a workload. Starts empty; [`History::record`] adds to it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct History {
     pub(super) level: Option<Replicas>,
+    /// How the level came to be what it is.
+    trace: Trace,
     pub(super) lowest: Window,
     pub(super) highest: Window,
     pub(super) events: RateEvents,
@@ -35,10 +41,11 @@ pub struct History {
 
 /// A time without any usable metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Outage {
-    pub(super) since: Timestamp,
+pub struct Outage {
+    /// Since when.
+    pub since: Timestamp,
     /// Good answers in a row since then.
-    pub(super) good: u8,
+    pub good: u8,
 }
 
 /// What survives a restart of the process: it rides in the policy's status.
@@ -50,18 +57,33 @@ pub struct Memory {
     pub events: RateEvents,
     /// Whether the level was only tried: see [`History::is_shadow`].
     pub shadow: bool,
+    /// How the level came about, as far back as [`Policy::memory_span`].
+    pub trace: Trace,
+    /// The time without any usable metric that has not ended yet.
+    pub outage: Option<Outage>,
+    /// The override in force at the last evaluation.
+    pub overridden: Option<Replicas>,
+    /// What became of each guard at the last evaluation, by its name.
+    pub guards: SmallVec<[(Arc<str>, GuardState); 2]>,
+    /// When the last step up was tried on a full cluster, or the hold began.
+    pub tried: Option<Timestamp>,
 }
 
 impl History {
     /// Goes on from what a process before this one left behind. The downward stabilization window is
-    /// seeded with the level at `now`, and the upward one is not: until the downward one has passed, the
-    /// level may rise but not fall.
+    /// seeded with the level at `now`, and the upward one is not: until the downward one has passed, or
+    /// [`History::rebuild`] knows better, the level may rise but not fall.
     #[must_use]
     pub fn restore(memory: Memory, policy: &Policy, now: Timestamp) -> Self {
-        let Memory { level, events, shadow } = memory;
-        let mut history = Self { level, events, shadow, ..Self::default() };
+        let Memory { level, events, shadow, trace, outage, overridden, guards, tried } = memory;
+        let room = tried.map_or(Room::Enough, |tried| Room::Full { since: tried, tried, step: false });
+        let mut history =
+            Self { level, trace, events, outage, shadow, overridden, guards, room, ..Self::default() };
         if let Some(level) = level {
             history.remember_highest(policy, now, level);
+            if history.trace.changes().is_empty() {
+                history.trace.note(now, level, policy.memory_span());
+            }
         }
         history
     }
@@ -69,7 +91,19 @@ impl History {
     /// What should survive a restart.
     #[must_use]
     pub fn memory(&self) -> Memory {
-        Memory { level: self.level, events: self.events.clone(), shadow: self.shadow }
+        Memory {
+            level: self.level,
+            events: self.events.clone(),
+            shadow: self.shadow,
+            trace: self.trace.clone(),
+            outage: self.outage,
+            overridden: self.overridden,
+            guards: self.guards.clone(),
+            tried: match self.room {
+                Room::Enough => None,
+                Room::Full { tried, .. } => Some(tried),
+            },
+        }
     }
 
     /// The load's level, once there is one.
@@ -97,23 +131,10 @@ impl History {
         self.baseline = Some((policy.schedule.fingerprint(), decision.at, decision.baseline));
         let Some(load) = &decision.load else { return self.forget_load() };
         self.start(policy, decision.at, load.before);
-        match load.state {
-            // Nothing was read: an outage goes on.
-            LoadState::NotDue | LoadState::OutOfBounds => {}
-            LoadState::Missing => {
-                let outage = self.outage.get_or_insert(Outage { since: decision.at, good: 0 });
-                outage.good = 0;
-            }
-            LoadState::Recovering => {
-                if let Some(outage) = &mut self.outage {
-                    outage.good = outage.good.saturating_add(1);
-                }
-            }
-            LoadState::Followed | LoadState::Partial => self.outage = None,
-        }
-        self.remember_holds(policy, decision.at, load);
-        if let Some(remembered) = load.remembered {
-            self.remember(policy, decision.at, remembered);
+        self.follow(policy, decision.at, load);
+        self.hold(policy, decision.at, load);
+        if load.level != load.before {
+            self.trace.note(decision.at, load.level, policy.memory_span());
         }
         if load.level != load.before && load.is_damped() {
             let keep = policy.damping.up.longest_period().max(policy.damping.down.longest_period());
@@ -139,8 +160,9 @@ impl History {
 
     /// Forgets all that is about the load: the policy has no metrics any more.
     pub fn forget_load(&mut self) {
-        let Self { level, lowest, highest, events, outage, smoothed, guards, room, .. } = self;
+        let Self { level, trace, lowest, highest, events, outage, smoothed, guards, room, .. } = self;
         *level = None;
+        *trace = Trace::default();
         *lowest = Window::default();
         *highest = Window::default();
         *events = RateEvents::default();
@@ -150,8 +172,22 @@ impl History {
         *room = Room::Enough;
     }
 
-    /// Remembers what guards, capacity and smoothing need at the next evaluation.
-    fn remember_holds(&mut self, policy: &Policy, at: Timestamp, load: &LoadDecision) {
+    /// Remembers what windows, smoothing and outages need of the readings at the next evaluation.
+    fn follow(&mut self, policy: &Policy, at: Timestamp, load: &LoadDecision) {
+        match load.state {
+            // Nothing was read: an outage goes on.
+            LoadState::NotDue | LoadState::OutOfBounds => {}
+            LoadState::Missing => {
+                let outage = self.outage.get_or_insert(Outage { since: at, good: 0 });
+                outage.good = 0;
+            }
+            LoadState::Recovering => {
+                if let Some(outage) = &mut self.outage {
+                    outage.good = outage.good.saturating_add(1);
+                }
+            }
+            LoadState::Followed | LoadState::Partial => self.outage = None,
+        }
         if let Some(half_life) = policy.damping.half_life {
             for (metric, read) in policy.metrics.iter().zip(&load.metrics) {
                 let Reading::Value(sample) = read.reading else { continue };
@@ -161,6 +197,13 @@ impl History {
             }
         }
         self.smoothed.retain(|known| policy.metrics.iter().any(|metric| metric.name == known.metric));
+        if let Some(remembered) = load.remembered {
+            self.remember(policy, at, remembered);
+        }
+    }
+
+    /// Remembers what guards and capacity need at the next evaluation.
+    fn hold(&mut self, policy: &Policy, at: Timestamp, load: &LoadDecision) {
         let states = policy.guards.iter().zip(&load.guards);
         self.guards = states.map(|(guard, state)| (guard.name.clone(), *state)).collect();
         self.room = match load.room {
@@ -185,6 +228,9 @@ impl History {
         if self.level.is_none() {
             // As in the reference, the first evaluation counts the present as a recommendation.
             self.remember(policy, at, level);
+            self.trace.note(at, level, policy.memory_span());
+        } else if self.level != Some(level) {
+            self.trace.correct(at, level, policy.memory_span());
         }
         self.level = Some(level);
     }

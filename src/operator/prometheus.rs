@@ -5,6 +5,7 @@
 //! logs and status, so they never hold an address or a secret.
 
 mod answer;
+pub(super) mod range;
 mod redaction;
 mod source;
 #[cfg(test)]
@@ -162,6 +163,11 @@ impl Sources {
     /// # Errors
     /// When there is no usable number.
     pub async fn read(&self, namespace: &str, query: &QueryRef, at: Timestamp) -> Result<Milli, Problem> {
+        self.source(namespace, query)?.read(query, at).await
+    }
+
+    /// The source of a query, if policies in `namespace` may use it.
+    fn source(&self, namespace: &str, query: &QueryRef) -> Result<Arc<Source>, Problem> {
         let name = &*query.source;
         let Some(source) = self.named().get(name).cloned() else {
             let message = format!("the operator's configuration has no source named {name:?}");
@@ -171,7 +177,7 @@ impl Sources {
             let message = format!("policies in the namespace {namespace:?} may not use the source {name:?}");
             return Err(Problem { cause: MissingCause::NotAllowed, message });
         }
-        source.read(query, at).await
+        Ok(source)
     }
 }
 

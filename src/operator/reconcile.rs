@@ -26,6 +26,7 @@ use super::leader::Leadership;
 use super::metrics::Metrics;
 use super::pods::Unschedulable;
 use super::prometheus::{Problem, Sources};
+use super::rebuild::Rebuilding;
 use super::rivals::{Rivals, Standing};
 use super::targets::Targets;
 use super::timetable::{Grid, Timetable};
@@ -45,7 +46,7 @@ pub(super) struct Context {
     pub(super) cluster: Cluster,
     pub(super) clock: Clock,
     pub(super) sources: Sources,
-    grid: Grid,
+    pub(super) grid: Grid,
     states: Mutex<BTreeMap<Key, State>>,
     pub(super) almanac: Almanac,
     pub(super) rivals: Rivals,
@@ -88,6 +89,8 @@ pub(super) struct State {
     pub(super) is_absent: bool,
     policy: Option<Arc<Policy>>,
     pub(super) history: History,
+    /// Whether the history lacks what a range query can give.
+    pub(super) rebuilding: Rebuilding,
     pub(super) timetable: Timetable,
     /// The status as last read or reported.
     pub(super) status: ScalePolicyStatus,
@@ -369,10 +372,15 @@ impl Context {
 /// Takes a valid spec over, with as much of the history as still counts.
 fn adopt(state: &mut State, policy: Policy, target: &ScaleTargetRef, now: Timestamp) {
     match &state.target {
-        None => state.history = History::restore(status::memory(&state.status, target), &policy, now),
+        None => {
+            let memory = status::memory(&state.status, target);
+            state.rebuilding = Rebuilding::starting(&memory, &policy, now);
+            state.history = History::restore(memory, &policy, now);
+        }
         // Another workload: the past was about something else.
         Some(old) if old != target => {
             state.history = History::default();
+            state.rebuilding = Rebuilding::default();
             state.target_uid = None;
             state.seen = None;
         }
@@ -381,6 +389,7 @@ fn adopt(state: &mut State, policy: Policy, target: &ScaleTargetRef, now: Timest
     // So it was when nothing was ever written.
     if policy.mode == Mode::Active && state.history.is_shadow() {
         state.history = History::default();
+        state.rebuilding = Rebuilding::default();
     }
     if policy.metrics.is_empty() {
         state.history.forget_load();

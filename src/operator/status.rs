@@ -1,18 +1,20 @@
 //! The status of a policy: built from a decision, and written only when a person would care.
 
+mod memory;
+
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use serde_json::Value;
 
+pub(super) use self::memory::memory;
 use super::conditions::{self, Aspect, Finding, Reason};
 use super::reconcile::Problems;
 use super::text::shorten;
 use crate::api::{
-    Condition, ConditionStatus, DecisionStatus, GuardStatus, LoadStatus, MetricStatus, Mode, NextChange,
-    ScaleEvent, ScalePolicyStatus, ScaleTargetRef,
+    Condition, ConditionStatus, DecisionStatus, GuardStatus, MetricStatus, NextChange, ScalePolicyStatus,
+    ScaleTargetRef,
 };
 use crate::decision::{
-    Baseline, Cause, Decision, EntryId, GuardState, Memory, Policy, RateEvent, RateEvents, Reading, Replicas,
-    Samples, Transition,
+    Baseline, Cause, Decision, EntryId, GuardState, Memory, Policy, Reading, Replicas, Samples, Transition,
 };
 
 /// What an evaluation has to report.
@@ -60,7 +62,7 @@ pub(super) fn after_evaluation(previous: &ScalePolicyStatus, report: &Report<'_>
         let baseline = &decision.baseline;
         status.desired_replicas = Some(decision.desired.get());
         status.baseline_replicas = Some(baseline.floor.get());
-        status.load = load_status(memory);
+        status.load = memory::load_status(memory);
         status.next_change =
             baseline.next.map(|next| next_change(report.policy, baseline, next, decision.at));
         status.decision = Some(decision_status(previous, report, decision));
@@ -169,42 +171,6 @@ fn essence(status: &ScalePolicyStatus) -> ScalePolicyStatus {
         condition.last_transition_time = Timestamp::UNIX_EPOCH;
     }
     status
-}
-
-/// What a process before this one left in the status, when it speaks of the same target.
-pub(super) fn memory(status: &ScalePolicyStatus, target: &ScaleTargetRef) -> Memory {
-    let Some(load) = &status.load else { return Memory::default() };
-    if status.target.as_deref() != Some(&*target_name(target)) {
-        return Memory::default();
-    }
-    let events = |events: &[ScaleEvent]| {
-        events
-            .iter()
-            .map(|event| RateEvent { at: event.at, replicas: i64::from(event.replicas.max(0)) })
-            .collect()
-    };
-    Memory {
-        level: load.level.map(Replicas::new),
-        events: RateEvents { up: events(&load.scale_up_events), down: events(&load.scale_down_events) },
-        shadow: load.mode == Some(Mode::DryRun),
-    }
-}
-
-fn load_status(memory: &Memory) -> Option<LoadStatus> {
-    let level = memory.level?;
-    let events = |events: &std::collections::VecDeque<RateEvent>| {
-        let event = |event: &RateEvent| ScaleEvent {
-            at: event.at,
-            replicas: i32::try_from(event.replicas).unwrap_or(i32::MAX),
-        };
-        events.iter().map(event).collect()
-    };
-    Some(LoadStatus {
-        level: Some(level.get()),
-        mode: Some(if memory.shadow { Mode::DryRun } else { Mode::Active }),
-        scale_up_events: events(&memory.events.up),
-        scale_down_events: events(&memory.events.down),
-    })
 }
 
 /// Metrics were not due: what was known of the load stays, as far as it was about metrics.

@@ -43,6 +43,12 @@ impl Grid {
         instant(self.latest(tick).as_nanosecond().saturating_add(self.interval))
     }
 
+    /// The interval, when it is a whole number of seconds.
+    pub(crate) fn whole_seconds(self) -> Option<Duration> {
+        let seconds = u64::try_from(self.interval / 1_000_000_000).ok()?;
+        (self.interval % 1_000_000_000 == 0).then(|| Duration::from_secs(seconds))
+    }
+
     /// Whether `then` is more than an interval before `now`.
     fn is_stale(self, then: Timestamp, now: Timestamp) -> bool {
         now.as_nanosecond() - then.as_nanosecond() > self.interval

@@ -17,6 +17,7 @@ mod operator_conflicts;
 mod operator_leader;
 mod operator_load;
 mod operator_memory;
+mod operator_restarts;
 mod operator_sandbox;
 mod overriding;
 mod preview;

@@ -1,136 +1,168 @@
-//! `tidetable override`, and the same through `kubectl`.
+//! `tidetable override`, by itself and as a plugin of the real kubectl, against the sandbox.
 
-use std::path::{Path, PathBuf};
-use std::process::Output;
+use std::error::Error;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::process::Stdio;
 
-use kube::Api;
-use kube::ResourceExt;
-use tidetable::api::{OVERRIDE_ANNOTATION, ScalePolicy};
+use jiff::{SignedDuration, Timestamp};
+use kube::core::{ApiResource, DynamicObject};
+use kube::{Api, CustomResourceExt, ResourceExt};
+use tempfile::TempDir;
+use tidetable::api::ScalePolicy;
 use tidetable::clock::Clock;
 use tidetable::policy::parse_override;
 use tidetable::sandbox::{Sandbox, SandboxOptions};
 use tokio::process::Command;
 
-use crate::cluster::stage::{Checked, in_time};
-use crate::support::operator::{day_and_night, definitions, deployment, policy};
+use crate::support::operator::{day_and_night, policy};
 
-struct Stage {
+const ANNOTATION: &str = "tidetable.dev/override";
+
+type Checked<T = ()> = Result<T, Box<dyn Error>>;
+
+/// A sandbox with the policy `web`, which has at most 20 replicas, and a home with a kubeconfig.
+struct Desk {
     sandbox: Sandbox,
-    home: tempfile::TempDir,
-    policies: Api<ScalePolicy>,
+    home: TempDir,
 }
 
-impl Stage {
-    async fn new() -> Checked<Self> {
+impl Desk {
+    async fn set() -> Checked<Self> {
         let sandbox = Sandbox::start(SandboxOptions::new(Clock::real())).await?;
-        for object in definitions().into_iter().chain([deployment("web", 3), policy(&day_and_night())]) {
-            sandbox.create(object)?;
-        }
+        sandbox.create(serde_json::to_value(ScalePolicy::crd())?)?;
+        sandbox.create(policy(&day_and_night()))?;
         let home = tempfile::tempdir()?;
         sandbox.write_kubeconfig(&home.path().join("config")).await?;
-        let policies = Api::namespaced(sandbox.client()?, "default");
-        Ok(Self { sandbox, home, policies })
+        Ok(Self { sandbox, home })
     }
 
-    async fn call(&self, program: &Path, arguments: &str) -> Checked<Output> {
-        let path = std::env::join_paths(
-            [self.home.path().to_owned()]
-                .into_iter()
-                .chain(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())),
-        )?;
-        let call = Command::new(program)
-            .args(arguments.split_whitespace())
+    /// Exit code, standard output, standard error.
+    async fn call(&self, program: &Path, line: &str) -> Checked<(Option<i32>, String, String)> {
+        let path = std::env::var("PATH").unwrap_or_default();
+        let output = Command::new(program)
+            .args(line.split_whitespace())
             .env("KUBECONFIG", self.home.path().join("config"))
             .env("HOME", self.home.path())
-            .env("PATH", path)
-            .output();
-        in_time(arguments, async { Ok(call.await?) }).await
+            .env("PATH", format!("{}:{path}", self.home.path().display()))
+            .stdin(Stdio::null())
+            .output()
+            .await
+            .map_err(|error| format!("{}: {error}", program.display()))?;
+        let [out, errors] =
+            [output.stdout, output.stderr].map(|part| String::from_utf8_lossy(&part).into_owned());
+        Ok((output.status.code(), out, errors))
     }
 
-    async fn tidetable(&self, arguments: &str) -> Checked<(Option<i32>, String, String)> {
-        let output = self.call(Path::new(env!("CARGO_BIN_EXE_tidetable")), arguments).await?;
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        Ok((output.status.code(), text(&output.stdout), text(&output.stderr)))
+    async fn tidetable(&self, line: &str) -> Checked<(Option<i32>, String, String)> {
+        self.call(Path::new(env!("CARGO_BIN_EXE_tidetable")), line).await
+    }
+
+    async fn policy(&self) -> Checked<DynamicObject> {
+        let resource = ApiResource::erase::<ScalePolicy>(&());
+        let policies = Api::<DynamicObject>::namespaced_with(self.sandbox.client()?, "default", &resource);
+        Ok(policies.get("web").await?)
     }
 
     async fn annotation(&self) -> Checked<Option<String>> {
-        Ok(self.policies.get("web").await?.annotations().get(OVERRIDE_ANNOTATION).cloned())
+        Ok(self.policy().await?.annotations().get(ANNOTATION).cloned())
     }
 }
 
-#[tokio::test]
-async fn a_workload_is_pinned_for_a_while_and_set_free_again() -> Checked {
-    let stage = Stage::new().await?;
-    let (code, said, warned) =
-        stage.tidetable("override web --replicas 9 --until 2037-11-27T18:00:00.5Z").await?;
-    assert_eq!((code, warned.as_str()), (Some(0), ""));
-    assert_eq!(
-        said,
-        "Deployment/web is pinned to 9 until 2037-11-27T18:00:01Z (Fri 19:00:01 in Europe/Berlin)\n"
-    );
-    assert_eq!(stage.annotation().await?.as_deref(), Some("9 until 2037-11-27T18:00:01Z"));
+#[tokio::test(flavor = "multi_thread")]
+async fn an_override_is_set_shown_and_cleared() -> Checked {
+    let desk = Desk::set().await?;
+    let before = Clock::real().now();
+    let (code, out, errors) = desk.tidetable("override web --replicas 15 --for 2h").await?;
+    assert_eq!((code, errors.as_str()), (Some(0), ""), "{out}");
+    let text = desk.annotation().await?.ok_or("no annotation")?;
+    let set = parse_override(&text)?;
+    assert_eq!((set.replicas.get(), set.force), (15, false));
+    let length = set.until.duration_since(before);
+    assert!(length > SignedDuration::from_mins(119) && length < SignedDuration::from_mins(122), "{length}");
+    assert!(out.starts_with("default/web: 15 replicas, whatever schedule and load say\n  from   "), "{out}");
+    assert!(out.contains(&format!("({})\n  bound  maxReplicas (20)\n", set.until)), "{out}");
+    let managers = desk.policy().await?.metadata.managed_fields.unwrap_or_default();
+    let managers: Vec<_> = managers.into_iter().filter_map(|entry| entry.manager).collect();
+    assert!(managers.iter().any(|manager| manager == "tidetable-override"), "{managers:?}");
 
-    let before = jiff::Timestamp::now();
-    let (code, _, warned) = stage.tidetable("override web --replicas 40 --for 2h").await?;
+    let (code, out, errors) =
+        desk.tidetable("override web --replicas 40 --until 2096-06-01T18:00 -n default").await?;
+    assert_eq!(code, Some(0), "{errors}");
     assert_eq!(
-        (code, warned.as_str()),
-        (Some(0), "warning: maxReplicas is 20, and bounds this; --force goes over it\n")
+        errors,
+        "warning: 40 is over maxReplicas, which is 20, and counts as 20; --force goes over it\n"
     );
-    let pinned = parse_override(&stage.annotation().await?.ok_or("no annotation")?)?;
-    let length = pinned.until.duration_since(before).as_secs();
-    assert!((7200..7300).contains(&length), "{length}");
+    assert!(out.starts_with("default/web: 20 replicas, "), "{out}");
+    assert!(out.contains("until  Fri 2096-06-01 18:00:00+02:00  (2096-06-01T16:00:00Z)"), "in Berlin: {out}");
+    assert_eq!(desk.annotation().await?.as_deref(), Some("40 until 2096-06-01T16:00:00Z"));
 
-    let (code, _, warned) = stage.tidetable("override web --replicas 40 --for 2h --force").await?;
-    assert_eq!((code, warned.as_str()), (Some(0), ""));
-    assert!(stage.annotation().await?.is_some_and(|text| text.ends_with(" force")));
-    for said in ["Deployment/web is not pinned any more: web decides\n", "Deployment/web was not pinned\n"] {
-        assert_eq!(stage.tidetable("override web --clear").await?, (Some(0), said.to_owned(), String::new()));
-        assert_eq!(stage.annotation().await?, None);
-    }
-    stage.sandbox.shutdown().await;
+    let (_, out, errors) =
+        desk.tidetable("override web --replicas 40 --until 2096-06-01T16:00:00Z --force").await?;
+    assert_eq!(errors, "");
+    assert!(out.starts_with("default/web: 40 replicas, "), "{out}");
+    assert!(out.contains("bound  none: maxReplicas (20) does not count"), "{out}");
+    assert_eq!(desk.annotation().await?.as_deref(), Some("40 until 2096-06-01T16:00:00Z force"));
+
+    let (code, out, _) = desk.tidetable("override web --clear").await?;
+    assert_eq!(code, Some(0));
+    assert_eq!(out, "default/web: the override (40) is cleared, and schedule and load decide again\n");
+    assert_eq!(desk.annotation().await?, None);
+    let (code, out, _) = desk.tidetable("override web --clear").await?;
+    assert_eq!((code, out.as_str()), (Some(0), "default/web has no override: nothing to clear\n"));
+    desk.sandbox.shutdown().await;
     Ok(())
 }
 
-#[tokio::test]
-async fn what_can_t_be_done_is_said_and_nothing_is_changed() -> Checked {
-    let stage = Stage::new().await?;
-    for (arguments, code, expected) in [
-        ("override nobody --clear", 2, "there is no ScalePolicy nobody in namespace default"),
-        ("override web --clear -n elsewhere", 2, "there is no ScalePolicy web in namespace elsewhere"),
-        (
-            "override web --replicas 9 --until 2001-01-01T00:00:00Z",
-            2,
-            "--until: 2001-01-01T00:00:00Z is past",
-        ),
-        ("override web --replicas 9 --for 0s", 2, "must be more than 0s"),
-        ("override web --replicas -1 --for 2h", 2, "unexpected argument"),
-        ("override web --replicas 9", 2, "<--for <DURATION>|--until <TIME>|--clear>"),
-        ("override web --for 2h", 2, "--replicas <N>"),
-        ("override web --replicas 9 --for 2h --until 2037-01-01T00:00:00Z", 2, "cannot be used with"),
-        ("override web --clear --context nosuch", 2, "no cluster is configured: "),
-        ("override web --clear --kubeconfig /nosuch", 2, "no cluster is configured: "),
+#[tokio::test(flavor = "multi_thread")]
+async fn what_can_not_be_overridden_is_said_clearly_and_changes_nothing() -> Checked {
+    let desk = Desk::set().await?;
+    let token = desk.sandbox.add_token("jane");
+    let jane = desk.home.path().join("jane");
+    std::fs::write(&jane, desk.sandbox.kubeconfig_for("jane", &token))?;
+    let by_jane = format!("override web --replicas 3 --for 1h --kubeconfig {}", jane.display());
+    for (line, code, part) in [
+        ("override api --replicas 3 --for 1h", 2, "there is no ScalePolicy api in the namespace default\n"),
+        ("override web --replicas 3 --for 1h -n shop", 2, "no ScalePolicy web in the namespace shop\n"),
+        ("override web --replicas 3 --for soon", 2, "--for <DURATION>"),
+        ("override web --replicas 3 --for 0s", 2, "must be longer than nothing"),
+        ("override web --replicas 3", 2, "--for <DURATION>|--until <TIME>"),
+        ("override web --for 1h", 2, "--replicas <N>"),
+        ("override web", 2, "--replicas <N>|--clear"),
+        ("override web --clear --replicas 3 --for 1h", 2, "cannot be used with"),
+        ("override web --replicas 3 --until tomorrow", 2, "--until: \"tomorrow\" is not an instant ("),
+        ("override web --replicas 3 --until 2020-01-01T00:00:00Z", 2, "2020-01-01T00:00:00Z is over, it is "),
+        ("override web --replicas 100001 --for 1h", 2, "is not an override: write a number of replicas"),
+        ("override web --replicas 3 --for 1h --context elsewhere", 2, "--context elsewhere: "),
+        ("override web --replicas 3 --for 1h --kubeconfig nowhere", 2, "--kubeconfig nowhere: "),
+        (by_jane.as_str(), 3, "not allowed: scalepolicies.tidetable.dev \"web\" is forbidden: User \"jane\""),
     ] {
-        let (found, _, said) = stage.tidetable(arguments).await?;
-        assert_eq!(found, Some(code), "{arguments}: {said}");
-        assert!(said.contains(expected), "{arguments}: {said}");
+        let (ended, out, errors) = desk.tidetable(line).await?;
+        assert_eq!((ended, out.as_str()), (Some(code), ""), "{line}: {errors}");
+        assert!(errors.contains(part), "{line}: {errors}");
+        assert_eq!(desk.annotation().await?, None, "{line}");
     }
-    assert_eq!(stage.annotation().await?, None);
-    stage.sandbox.shutdown().await;
+    desk.sandbox.shutdown().await;
     Ok(())
 }
 
-#[tokio::test]
-async fn kubectl_runs_it_as_a_plugin() -> Checked {
-    let stage = Stage::new().await?;
-    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_tidetable"), stage.home.path().join("kubectl-tidetable"))?;
-    let kubectl: PathBuf = crate::support::kubectl();
-    let kubectl = if kubectl.components().count() > 1 { std::path::absolute(kubectl)? } else { kubectl };
-    let output = stage.call(&kubectl, "tidetable override web --replicas 9 --for 2h").await?;
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    assert!(stage.annotation().await?.is_some_and(|text| text.starts_with("9 until ")));
-    let output = stage.call(&kubectl, "tidetable override --help").await?;
-    let help = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(help.contains("Usage: kubectl tidetable override"), "{help}");
-    stage.sandbox.shutdown().await;
+#[tokio::test(flavor = "multi_thread")]
+async fn kubectl_calls_it_as_a_plugin_and_the_help_shows_what_people_type() -> Checked {
+    let desk = Desk::set().await?;
+    symlink(env!("CARGO_BIN_EXE_tidetable"), desk.home.path().join("kubectl-tidetable"))?;
+    let kubectl = crate::support::kubectl();
+    let (code, out, errors) = desk.call(&kubectl, "tidetable override web --replicas 7 --for 90m").await?;
+    assert_eq!(code, Some(0), "{errors}");
+    assert!(out.starts_with("default/web: 7 replicas, "), "{out}");
+    let until: Timestamp = parse_override(&desk.annotation().await?.ok_or("no annotation")?)?.until;
+    assert!(until > Clock::real().now());
+    let (code, out, errors) = desk.call(&kubectl, "tidetable override --help").await?;
+    assert_eq!(code, Some(0), "{errors}");
+    assert!(out.contains("Usage: kubectl tidetable override "), "{out}");
+    let (_, out, _) = desk.tidetable("override --help").await?;
+    assert!(out.contains("Usage: tidetable override "), "{out}");
+    let (code, _, _) = desk.call(&kubectl, "tidetable override web --clear").await?;
+    assert_eq!((code, desk.annotation().await?), (Some(0), None));
+    desk.sandbox.shutdown().await;
     Ok(())
 }

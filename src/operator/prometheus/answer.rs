@@ -3,14 +3,17 @@
 //! Read here and not by the client library, which drops warnings: a warning means that the number may be
 //! partial, and a partial number is missing.
 
+use std::collections::BTreeMap;
+
 use http::StatusCode;
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::super::text::shorten;
 use super::Problem;
 use super::redaction::Redactor;
-use crate::decision::{Milli, MissingCause};
+use crate::decision::{Milli, MissingCause, Reading};
 
 /// The longest text of a source that is passed on.
 const LONGEST_QUOTE: usize = 300;
@@ -36,8 +39,64 @@ struct Data {
     result: Value,
 }
 
-/// Reads the answer with HTTP status `code`. What the source says is passed on without its secrets.
+/// One series of a range query: its samples, in Unix seconds and as text.
+#[derive(Deserialize)]
+struct Series {
+    #[serde(default)]
+    values: Vec<(f64, String)>,
+    /// Native histograms, which are no numbers.
+    #[serde(default)]
+    histograms: Vec<(f64, Value)>,
+}
+
+/// Reads the answer to an instant query with HTTP status `code`. What the source says is passed on without
+/// its secrets.
 pub(super) fn parse(code: StatusCode, body: &[u8], redactor: &Redactor) -> Result<Milli, Problem> {
+    number(sample(&data(code, body, redactor)?, redactor)?, redactor)
+}
+
+/// Reads the answer to a range query: one reading for each tick, which are `step` apart. As with an instant
+/// query, a tick needs exactly one sample.
+pub(super) fn parse_range(
+    code: StatusCode,
+    body: &[u8],
+    redactor: &Redactor,
+    ticks: &[Timestamp],
+) -> Result<Vec<Reading>, Problem> {
+    let data = data(code, body, redactor)?;
+    let series = match data.result_type.as_str() {
+        "matrix" => Vec::<Series>::deserialize(&data.result).ok(),
+        _ => None,
+    };
+    let Some(series) = series else {
+        return Err(missing(
+            MissingCause::QueryFailed,
+            "the source answered a range query with something else",
+        ));
+    };
+    let mut samples: BTreeMap<i64, Reading> = BTreeMap::new();
+    let mut add = |seconds: f64, reading| {
+        #[expect(clippy::cast_possible_truncation, reason = "milliseconds of any date fit")]
+        let entry = samples.entry((seconds * 1000.0).round() as i64);
+        let several = Reading::Missing(MissingCause::SeveralSamples);
+        entry.and_modify(|known| *known = several).or_insert(reading);
+    };
+    for one in series {
+        for (at, text) in one.values {
+            let reading = number(&text, redactor)
+                .map_or_else(|problem| Reading::Missing(problem.cause), Reading::Value);
+            add(at, reading);
+        }
+        for (at, _) in one.histograms {
+            add(at, Reading::Missing(MissingCause::Invalid));
+        }
+    }
+    let none = Reading::Missing(MissingCause::NoSample);
+    Ok(ticks.iter().map(|tick| samples.get(&tick.as_millisecond()).copied().unwrap_or(none)).collect())
+}
+
+/// What an answer with HTTP status `code` holds.
+fn data(code: StatusCode, body: &[u8], redactor: &Redactor) -> Result<Data, Problem> {
     let failed = |message: String| Problem { cause: MissingCause::QueryFailed, message };
     let number_of = code.as_u16();
     // Those who answer so may well say what they got.
@@ -69,7 +128,7 @@ pub(super) fn parse(code: StatusCode, body: &[u8], redactor: &Redactor) -> Resul
     if let Some(warning) = answer.warnings.iter().find(|warning| !warning.starts_with(HARMLESS)) {
         return Err(failed(format!("the source warns: {}", quote(warning))));
     }
-    number(sample(&data, redactor)?, redactor)
+    Ok(data)
 }
 
 /// The text of the only sample.

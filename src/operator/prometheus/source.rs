@@ -16,6 +16,9 @@ use crate::decision::{MissingCause, QueryRef};
 /// How many queries one source gets at a time.
 const CONCURRENT_QUERIES: usize = 16;
 
+/// How many queries about the past one source gets at a time.
+const CONCURRENT_RANGES: usize = 4;
+
 /// The largest answer that is read. One sample needs a few hundred bytes.
 const LARGEST_ANSWER: usize = 1 << 20;
 
@@ -29,9 +32,11 @@ const ANSWERED: u8 = 2;
 
 pub(super) struct Source {
     pub(super) config: SourceConfig,
-    client: Client,
-    redactor: Redactor,
+    pub(super) client: Client,
+    pub(super) redactor: Redactor,
     permits: Semaphore,
+    /// What queries about the past wait for, so that they never delay those about the present.
+    pub(super) range_permits: Semaphore,
     ticks: Ticks,
 }
 
@@ -45,6 +50,7 @@ impl Source {
             client,
             redactor: Redactor::new(&config.secrets),
             permits: Semaphore::new(CONCURRENT_QUERIES),
+            range_permits: Semaphore::new(CONCURRENT_RANGES),
             ticks: Ticks::default(),
         })
     }
@@ -111,19 +117,11 @@ impl Source {
         stage.store(SENT, Ordering::Relaxed);
         let time = format!("{}.{:03}", tick.at.as_second(), tick.at.subsec_millisecond());
         let sent = self.client.query(expression).query("time", time).get_raw().await;
-        let mut response = sent.map_err(|error| self.unanswered(&error, tick))?;
+        let response = sent.map_err(|error| self.unanswered(&error, tick))?;
         stage.store(ANSWERED, Ordering::Relaxed);
         self.ticks.answered(tick);
         let status = response.status();
-        let mut body = Vec::new();
-        let broken = |error: reqwest::Error| unreachable_because(transport::describe(&error));
-        while let Some(chunk) = response.chunk().await.map_err(broken)? {
-            if body.len() + chunk.len() > LARGEST_ANSWER {
-                let message = "the answer is larger than 1 MiB: aggregate with sum() or the like".to_owned();
-                return Err(Problem { cause: MissingCause::SeveralSamples, message });
-            }
-            body.extend_from_slice(&chunk);
-        }
+        let body = body(response).await?;
         answer::parse(status, &body, &self.redactor)
     }
 
@@ -133,12 +131,34 @@ impl Source {
             PrometheusError::Client(error) => error.inner(),
             _ => None,
         };
-        let problem = unreachable_because(cause.map_or("the request failed", transport::describe));
+        let problem = unreachable_because(words(error));
         if cause.is_some_and(reqwest::Error::is_connect) {
             self.ticks.failed(tick, &problem);
         } else {
             self.ticks.unanswered(tick, &problem);
         }
         problem
+    }
+}
+
+/// The body of an answer, unless it is too large.
+pub(super) async fn body(mut response: reqwest::Response) -> Result<Vec<u8>, Problem> {
+    let mut body = Vec::new();
+    let broken = |error: reqwest::Error| unreachable_because(transport::describe(&error));
+    while let Some(chunk) = response.chunk().await.map_err(broken)? {
+        if body.len() + chunk.len() > LARGEST_ANSWER {
+            let message = "the answer is larger than 1 MiB: aggregate with sum() or the like".to_owned();
+            return Err(Problem { cause: MissingCause::SeveralSamples, message });
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+/// A failed request without its address.
+pub(super) fn words(error: &PrometheusError) -> &'static str {
+    match error {
+        PrometheusError::Client(error) => error.inner().map_or("the request failed", transport::describe),
+        _ => "the request failed",
     }
 }

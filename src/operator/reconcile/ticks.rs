@@ -18,8 +18,12 @@ impl Context {
                 .unmetered(subject, state, state.timetable.not_before_last(tick), Occasion::Tick)
                 .await;
         }
-        let answers = {
-            let mut queries = pin!(self.read_metrics(subject.namespace, &subject.policy, tick));
+        let rebuilding = state.rebuilding;
+        let (answers, past) = {
+            let mut queries = pin!(futures::future::join(
+                self.read_metrics(subject.namespace, &subject.policy, tick),
+                self.read_past(subject.namespace, &subject.policy, rebuilding, tick),
+            ));
             loop {
                 let edge = state.timetable.next_edge();
                 tokio::select! {
@@ -34,6 +38,9 @@ impl Context {
                 }
             }
         };
+        if let Some(past) = past {
+            Self::rebuild(subject, state, &past);
+        }
         let Answers { metrics, guards } = answers;
         let (samples, metrics) = split(metrics);
         let (guards, guard_problems) = split(guards);

@@ -1,5 +1,7 @@
+use super::memory::load_status;
 use super::*;
-use crate::decision::{History, Observation, Samples, decide};
+use crate::api::{LoadStatus, Mode};
+use crate::decision::{History, Observation, RateEvent, RateEvents, Samples, decide};
 
 fn at(text: &str) -> Timestamp {
     text.parse().expect("a timestamp")
@@ -122,7 +124,16 @@ fn the_load_survives_a_restart_only_with_the_same_target() {
     let event = RateEvent { at: at("2026-11-23T12:00:00Z"), replicas: 4 };
     let events = RateEvents { up: [event].into(), down: std::collections::VecDeque::new() };
     for shadow in [false, true] {
-        let left = Memory { level: Some(Replicas::new(7)), events: events.clone(), shadow };
+        let trace = [(event.at, Replicas::new(7))].into_iter().collect();
+        let tried = Some(event.at);
+        let left = Memory {
+            level: Some(Replicas::new(7)),
+            events: events.clone(),
+            shadow,
+            trace,
+            tried,
+            ..Memory::default()
+        };
         let status = ScalePolicyStatus {
             target: Some(target_name(&target)),
             load: load_status(&left),

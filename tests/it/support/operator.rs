@@ -128,7 +128,12 @@ impl Stage {
 
     /// Starts an operator after [`Stage::end_operator`].
     pub(crate) fn start_operator(&mut self) {
-        (self.operator, self.evaluations, self.shutdown) = start(self.client.clone(), &self.clock, "{}");
+        self.start_operator_with("{}");
+    }
+
+    /// The same with a configuration.
+    pub(crate) fn start_operator_with(&mut self, config: &str) {
+        (self.operator, self.evaluations, self.shutdown) = start(self.client.clone(), &self.clock, config);
     }
 
     /// The next evaluation.

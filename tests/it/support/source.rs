@@ -4,15 +4,18 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use axum::Router;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::get;
 use axum::serve::Listener;
-use serde_json::json;
+use axum::{Json, Router};
+use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
 
-/// A request that was answered.
+/// A value at a time in Unix seconds.
+type Curve = Arc<dyn Fn(i64) -> Option<f64> + Send + Sync>;
+
+/// An instant query that was answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Asked {
     pub(crate) query: String,
@@ -22,15 +25,18 @@ pub(crate) struct Asked {
 
 #[derive(Default)]
 struct Known {
-    values: BTreeMap<String, f64>,
+    curves: BTreeMap<String, Curve>,
     asked: Vec<Asked>,
     is_away: bool,
     turned_away: usize,
+    /// How many range queries were answered.
+    ranges: usize,
+    refuses_ranges: bool,
 }
 
 type Shared = Arc<Mutex<Known>>;
 
-/// Answers instant queries over HTTP. A query without a value has no result.
+/// Answers instant and range queries over HTTP. A query without a value has no result.
 pub(crate) struct Source {
     url: String,
     known: Shared,
@@ -41,7 +47,10 @@ impl Source {
         let known = Shared::default();
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
-        let router = Router::new().route("/api/v1/query", get(answer)).with_state(Arc::clone(&known));
+        let router = Router::new()
+            .route("/api/v1/query", get(instant))
+            .route("/api/v1/query_range", get(range))
+            .with_state(Arc::clone(&known));
         let door = Door { listener, known: Arc::clone(&known) };
         tokio::spawn(async move { axum::serve(door, router).await });
         Self { url, known }
@@ -49,11 +58,22 @@ impl Source {
 
     /// From now on a query has this result, or none.
     pub(crate) fn set(&self, query: &str, value: Option<f64>) {
-        let mut known = lock(&self.known);
-        match value {
-            Some(value) => known.values.insert(query.to_owned(), value),
-            None => known.values.remove(query),
-        };
+        self.play(query, move |_| value);
+    }
+
+    /// A query has this result at each time in Unix seconds.
+    pub(crate) fn play(&self, query: &str, value: impl Fn(i64) -> Option<f64> + Send + Sync + 'static) {
+        lock(&self.known).curves.insert(query.to_owned(), Arc::new(value));
+    }
+
+    /// Whether range queries are answered.
+    pub(crate) fn answer_ranges(&self, whether: bool) {
+        lock(&self.known).refuses_ranges = !whether;
+    }
+
+    /// How many range queries have been answered.
+    pub(crate) fn ranges(&self) -> usize {
+        lock(&self.known).ranges
     }
 
     /// Whether new connections end at once.
@@ -107,11 +127,11 @@ impl Listener for Door {
     }
 }
 
-async fn answer(
+async fn instant(
     State(known): State<Shared>,
     Query(query): Query<BTreeMap<String, String>>,
     headers: HeaderMap,
-) -> (StatusCode, String) {
+) -> Json<Value> {
     let mut known = lock(&known);
     let authorization = headers.get("authorization").and_then(|value| value.to_str().ok());
     known.asked.push(Asked {
@@ -119,14 +139,38 @@ async fn answer(
         time: query["time"].clone(),
         authorization: authorization.map(str::to_owned),
     });
-    let samples: Vec<_> = known
-        .values
-        .get(&query["query"])
-        .iter()
-        .map(|value| json!({"metric": {}, "value": [0, value.to_string()]}))
-        .collect();
-    let body = json!({"status": "success", "data": {"resultType": "vector", "result": samples}});
-    (StatusCode::OK, body.to_string())
+    let curve = known.curves.get(&query["query"]).cloned();
+    let value = curve.and_then(|curve| curve(seconds(&query, "time")));
+    let sample = value.map(|value| json!({"metric": {}, "value": [0, value.to_string()]}));
+    success("vector", sample.as_slice())
+}
+
+async fn range(
+    State(known): State<Shared>,
+    Query(query): Query<BTreeMap<String, String>>,
+) -> Result<Json<Value>, StatusCode> {
+    let mut known = lock(&known);
+    if known.refuses_ranges {
+        return Err(StatusCode::SERVICE_UNAVAILABLE);
+    }
+    known.ranges += 1;
+    let curve = known.curves.get(&query["query"]).cloned();
+    let (start, end, step) = (seconds(&query, "start"), seconds(&query, "end"), seconds(&query, "step"));
+    let times = std::iter::successors(Some(start), |at| Some(at + step)).take_while(|at| *at <= end);
+    let values: Vec<Value> =
+        times.filter_map(|at| Some(json!([at, curve.as_ref()?(at)?.to_string()]))).collect();
+    let series = (!values.is_empty()).then(|| json!({"metric": {}, "values": values}));
+    Ok(success("matrix", series.as_slice()))
+}
+
+fn success(kind: &str, result: &[Value]) -> Json<Value> {
+    Json(json!({"status": "success", "data": {"resultType": kind, "result": result}}))
+}
+
+/// A parameter in Unix seconds.
+#[expect(clippy::cast_possible_truncation, reason = "seconds of this century fit")]
+fn seconds(query: &BTreeMap<String, String>, name: &str) -> i64 {
+    query[name].parse::<f64>().expect("a number") as i64
 }
 
 fn lock(known: &Shared) -> MutexGuard<'_, Known> {
