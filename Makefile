@@ -3,7 +3,7 @@
 CARGO ?= cargo
 export PATH := $(CURDIR)/.tools:$(PATH)
 
-.PHONY: help demo test test-cluster conformance transcript bench fmt lint crd image tools
+.PHONY: help demo test test-cluster conformance transcript bench fmt lint crd docs image tools
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ crd: ## write the CRDs to crds/
 	@for crd in scalepolicies scalecalendars; do \
 	    $(CARGO) run --quiet -- crd $$crd > crds/$$crd.yaml.part && mv crds/$$crd.yaml.part crds/$$crd.yaml || exit 1; \
 	done
+
+docs: ## docs/status.md, from the code
+	@$(CARGO) run --quiet --example status-reference > docs/status.md.new && mv docs/status.md.new docs/status.md
 
 image: ## a container image (needs podman or docker)
 	@tool=$$(command -v podman || command -v docker) || { echo 'needs podman or docker' >&2; exit 2; }; \

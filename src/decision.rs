@@ -32,6 +32,7 @@
 //! assert_eq!(decision.baseline.next.unwrap().at, "2026-11-23T19:00:00Z".parse().unwrap());
 //! ```
 
+mod closed;
 mod damping;
 mod explain;
 mod guard;
@@ -46,6 +47,7 @@ mod units;
 use jiff::Timestamp;
 use smallvec::SmallVec;
 
+pub(crate) use self::closed::closed_list;
 pub use self::damping::{
     Direction, RateEvent, RateEvents, RateLimited, RatePolicy, RateUnit, Rules, Select, limit_rate, stabilize,
 };

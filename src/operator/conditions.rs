@@ -7,131 +7,89 @@ use jiff::Timestamp;
 use super::cluster::CallError;
 use super::text::shorten;
 use crate::api::{Condition, ConditionStatus};
-use crate::decision::{Decision, DesiredReason, LoadDecision, LoadLimit, LoadState, Mode, Policy, Room};
+use crate::decision::{
+    Decision, DesiredReason, LoadDecision, LoadLimit, LoadState, Mode, Policy, Room, closed_list,
+};
 
-/// One aspect of a policy's state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Aspect {
-    /// The policy is understood and does its work.
-    Ready,
-    /// The workload can be read and scaled.
-    AbleToScale,
-    /// The load is followed.
-    ScalingActive,
-    /// A limit keeps the workload from what the load asks for.
-    ScalingLimited,
-    /// Pods of the workload can't be scheduled, so the load may not raise it.
-    CapacityLimited,
-}
-
-impl Aspect {
-    pub(super) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Ready => "Ready",
-            Self::AbleToScale => "AbleToScale",
-            Self::ScalingActive => "ScalingActive",
-            Self::ScalingLimited => "ScalingLimited",
-            Self::CapacityLimited => "CapacityLimited",
-        }
+closed_list! {
+    /// One aspect of a policy's state.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub(super) enum Aspect {
+        /// The policy is understood and does its work.
+        Ready,
+        /// The workload can be read and scaled.
+        AbleToScale,
+        /// The load is followed.
+        ScalingActive,
+        /// A limit keeps the workload from what the load asks for.
+        ScalingLimited,
+        /// Pods of the workload can't be scheduled, so the load may not raise it.
+        CapacityLimited,
     }
 }
 
-/// Why a condition is what it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Reason {
-    /// All is as the policy says.
-    AsPlanned,
-    /// The spec has mistakes.
-    InvalidSpec,
-    /// The policy bears an annotation that can't be read.
-    InvalidAnnotation,
-    /// A calendar that the policy names is not there, or has mistakes.
-    CalendarMissing,
-    /// The workload or its kind does not exist, or has no scale subresource.
-    TargetNotFound,
-    /// The operator lacks the permission.
-    Forbidden,
-    /// The API server refused.
-    Refused,
-    /// The API server did not answer.
-    Unavailable,
-    /// Others wrote the replicas each time before the operator could.
-    Overtaken,
-    /// Somebody else scales the same workload and has precedence.
-    Conflict,
-    /// Somebody keeps changing the replicas back.
-    Contested,
-    /// The mode is `Paused`.
-    Paused,
-    /// The mode is `DryRun`.
-    DryRun,
-    /// The policy has no metrics.
-    NoMetrics,
-    /// The metrics are followed.
-    MetricsRead,
-    /// No metric could be read.
-    MetricsMissing,
-    /// Some metrics could not be read.
-    MetricsPartial,
-    /// Metrics are back, but not for long enough.
-    MetricsRecovering,
-    /// Metrics were not read yet.
-    NotReadYet,
-    /// Nothing limits.
-    NotLimited,
-    /// `maxReplicas` of the policy.
-    MaxReplicas,
-    /// An active guard.
-    Guard,
-    /// Pods of the workload can't be scheduled.
-    Capacity,
-    /// The cluster has room for the workload's pods.
-    EnoughRoom,
-    /// `capacity.holdAfter` is 0s.
-    Disabled,
-    /// It is not known whether pods can be scheduled.
-    PodsUnknown,
-    /// A ceiling of the schedule.
-    Ceiling,
-    /// A rate policy upward.
-    ScaleUpRate,
-    /// A rate policy downward.
-    ScaleDownRate,
-}
-
-impl Reason {
-    pub(super) const fn as_str(self) -> &'static str {
-        match self {
-            Self::AsPlanned => "AsPlanned",
-            Self::InvalidSpec => "InvalidSpec",
-            Self::InvalidAnnotation => "InvalidAnnotation",
-            Self::CalendarMissing => "CalendarMissing",
-            Self::TargetNotFound => "TargetNotFound",
-            Self::Forbidden => "Forbidden",
-            Self::Refused => "Refused",
-            Self::Unavailable => "Unavailable",
-            Self::Overtaken => "Overtaken",
-            Self::Conflict => "Conflict",
-            Self::Contested => "Contested",
-            Self::Paused => "Paused",
-            Self::DryRun => "DryRun",
-            Self::NoMetrics => "NoMetrics",
-            Self::MetricsRead => "MetricsRead",
-            Self::MetricsMissing => "MetricsMissing",
-            Self::MetricsPartial => "MetricsPartial",
-            Self::MetricsRecovering => "MetricsRecovering",
-            Self::NotReadYet => "NotReadYet",
-            Self::NotLimited => "NotLimited",
-            Self::Guard => "Guard",
-            Self::Capacity => "Capacity",
-            Self::EnoughRoom => "EnoughRoom",
-            Self::Disabled => "Disabled",
-            Self::PodsUnknown => "PodsUnknown",
-            Self::MaxReplicas => "MaxReplicas",
-            Self::Ceiling => "Ceiling",
-            Self::ScaleUpRate => "ScaleUpRate",
-            Self::ScaleDownRate => "ScaleDownRate",
-        }
+closed_list! {
+    /// Why a condition is what it is.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub(super) enum Reason {
+        /// All is as the policy says.
+        AsPlanned,
+        /// The spec has mistakes.
+        InvalidSpec,
+        /// The policy bears an annotation that can't be read.
+        InvalidAnnotation,
+        /// A calendar that the policy names is not there, or has mistakes.
+        CalendarMissing,
+        /// The workload or its kind does not exist, or has no scale subresource.
+        TargetNotFound,
+        /// The operator lacks the permission.
+        Forbidden,
+        /// The API server refused.
+        Refused,
+        /// The API server did not answer.
+        Unavailable,
+        /// Others wrote the replicas each time before the operator could.
+        Overtaken,
+        /// Somebody else scales the same workload and has precedence.
+        Conflict,
+        /// Somebody keeps changing the replicas back.
+        Contested,
+        /// The mode is `Paused`.
+        Paused,
+        /// The mode is `DryRun`.
+        DryRun,
+        /// The policy has no metrics.
+        NoMetrics,
+        /// The metrics are followed.
+        MetricsRead,
+        /// No metric could be read.
+        MetricsMissing,
+        /// Some metrics could not be read.
+        MetricsPartial,
+        /// Metrics are back, but not for long enough.
+        MetricsRecovering,
+        /// Metrics were not read yet.
+        NotReadYet,
+        /// Nothing limits.
+        NotLimited,
+        /// `maxReplicas` of the policy.
+        MaxReplicas,
+        /// An active guard.
+        Guard,
+        /// Pods of the workload can't be scheduled.
+        Capacity,
+        /// The cluster has room for the workload's pods.
+        EnoughRoom,
+        /// `capacity.holdAfter` is 0s.
+        Disabled,
+        /// It is not known whether pods can be scheduled.
+        PodsUnknown,
+        /// A ceiling of the schedule.
+        Ceiling,
+        /// A rate policy upward.
+        ScaleUpRate,
+        /// A rate policy downward.
+        ScaleDownRate,
     }
 }
 

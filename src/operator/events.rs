@@ -11,6 +11,7 @@ use kube::Resource;
 
 use super::text::{beginning, shorten};
 use crate::api::{ScalePolicy, ScaleTargetRef};
+use crate::decision::closed_list;
 
 /// The longest note that the API server takes.
 const LONGEST_NOTE: usize = 1024;
@@ -18,45 +19,32 @@ const LONGEST_NOTE: usize = 1024;
 /// Who reports.
 const CONTROLLER: &str = "tidetable.dev/operator";
 
-/// What happened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum EventReason {
-    /// The replicas were raised.
-    ScaledUp,
-    /// The replicas were lowered.
-    ScaledDown,
-    /// The spec has mistakes.
-    InvalidSpec,
-    /// The policy bears an annotation that this version does not act on.
-    InvalidAnnotation,
-    /// A calendar that the policy names is not there, or has mistakes.
-    CalendarMissing,
-    /// Somebody else scales the same workload and has precedence.
-    Conflict,
-    /// Somebody keeps changing the replicas back.
-    Contested,
-    /// The workload does not exist.
-    TargetNotFound,
-    /// The workload could not be read or scaled for another reason.
-    ScalingFailed,
+closed_list! {
+    /// What happened.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub(super) enum EventReason {
+        /// The replicas were raised.
+        ScaledUp,
+        /// The replicas were lowered.
+        ScaledDown,
+        /// The spec has mistakes.
+        InvalidSpec,
+        /// The policy bears an annotation that can't be read.
+        InvalidAnnotation,
+        /// A calendar that the policy names is not there, or has mistakes.
+        CalendarMissing,
+        /// Somebody else scales the same workload and has precedence.
+        Conflict,
+        /// Somebody keeps changing the replicas back.
+        Contested,
+        /// The workload does not exist.
+        TargetNotFound,
+        /// The workload could not be read or scaled for another reason.
+        ScalingFailed,
+    }
 }
 
 impl EventReason {
-    /// The CamelCase word of the API.
-    pub(super) const fn as_str(self) -> &'static str {
-        match self {
-            Self::ScaledUp => "ScaledUp",
-            Self::ScaledDown => "ScaledDown",
-            Self::InvalidSpec => "InvalidSpec",
-            Self::InvalidAnnotation => "InvalidAnnotation",
-            Self::CalendarMissing => "CalendarMissing",
-            Self::Conflict => "Conflict",
-            Self::Contested => "Contested",
-            Self::TargetNotFound => "TargetNotFound",
-            Self::ScalingFailed => "ScalingFailed",
-        }
-    }
-
     const fn type_(self) -> &'static str {
         match self {
             Self::ScaledUp | Self::ScaledDown => "Normal",

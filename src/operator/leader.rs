@@ -11,19 +11,15 @@
 //!  │                              │                              │ nobody else begins before
 //! ```
 
+mod campaign;
+
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::pin::pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use futures::StreamExt;
 use jiff::Timestamp;
-use k8s_openapi::api::coordination::v1::Lease;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
-use kube::api::PostParams;
-use kube::runtime::{WatchStreamExt, watcher};
-use kube::{Api, Client};
 
+pub(super) use self::campaign::Campaign;
 use crate::clock::Clock;
 
 /// How an operator stands for election.
@@ -186,186 +182,6 @@ pub(super) enum News {
     Gained,
     /// It does not any more.
     Lost,
-}
-
-/// Stands for election for as long as it is polled.
-pub(super) struct Campaign {
-    api: Api<Lease>,
-    clock: Clock,
-    options: LeaseOptions,
-    leadership: Arc<Leadership>,
-    /// The Lease as last seen, and when it was first seen so, by our clock.
-    seen: Option<(Lease, Duration)>,
-}
-
-/// Why an attempt at a Lease came to nothing.
-#[derive(Debug, thiserror::Error)]
-enum LeaseError {
-    #[error("{0}")]
-    Refused(#[from] kube::Error),
-    #[error("no answer within {0:?}")]
-    Timeout(Duration),
-}
-
-impl Campaign {
-    pub(super) fn new(
-        client: Client,
-        clock: Clock,
-        options: LeaseOptions,
-        leadership: Arc<Leadership>,
-    ) -> Self {
-        let api = Api::namespaced(client, &options.namespace);
-        Self { api, clock, options, leadership, seen: None }
-    }
-
-    /// Wins, renews, loses and wins again. Never ends.
-    pub(super) async fn run(&mut self, mut tell: impl FnMut(News)) {
-        let only = watcher::Config::default().fields(&format!("metadata.name={}", self.options.name));
-        let mut changes = pin!(watcher(self.api.clone(), only).default_backoff().touched_objects());
-        let mut fails = false;
-        loop {
-            let result = self.attempt().await;
-            let (is_news, lease) = (!fails, &self.options.name);
-            fails = result.is_err();
-            let wait = match result {
-                Ok(true) => self.options.renewal(),
-                Ok(false) => self.until_expiry(),
-                Err(error) => {
-                    if is_news {
-                        tracing::warn!(lease, "the lease can't be had or renewed: {error}");
-                    }
-                    self.options.retry()
-                }
-            };
-            if let Some(news) = self.leadership.news() {
-                let identity = &self.options.identity;
-                match news {
-                    News::Gained => tracing::info!(lease, identity, "this operator leads"),
-                    News::Lost => tracing::warn!(lease, identity, "this operator leads no longer"),
-                }
-                tell(news);
-            }
-            let leads = self.leadership.may_write().is_some();
-            let mut waited = pin!(self.clock.sleep(wait));
-            loop {
-                tokio::select! {
-                    () = &mut waited => break,
-                    // Somebody else's Lease has changed: perhaps it was given back. Our own we change ourselves.
-                    Some(_) = changes.next() => if !leads { break },
-                }
-            }
-        }
-    }
-
-    /// Gives the Lease back, so that another need not wait for its end.
-    pub(super) async fn release(&mut self) {
-        let deadline = self.leadership.may_write();
-        self.leadership.lost();
-        let (Some(deadline), Some((lease, _))) = (deadline, self.seen.take()) else { return };
-        let mut free = lease;
-        let spec = free.spec.get_or_insert_default();
-        spec.holder_identity = Some(String::new());
-        spec.lease_duration_seconds = Some(1);
-        spec.renew_time = Some(MicroTime(self.clock.now()));
-        let lease = &self.options.name;
-        match tokio::time::timeout(deadline, self.api.replace(lease, &PostParams::default(), &free)).await {
-            Ok(Ok(_)) => tracing::info!(lease, "the lease is given back"),
-            Ok(Err(error)) => tracing::warn!(lease, "the lease could not be given back: {error}"),
-            Err(_) => tracing::warn!(lease, "the lease could not be given back in time"),
-        }
-    }
-
-    /// Takes or renews the Lease. Gives whether it is ours.
-    async fn attempt(&mut self) -> Result<bool, LeaseError> {
-        let (sent, sent_wall) = (self.clock.elapsed(), self.clock.now());
-        let ours = self.seen.as_ref().map(|(lease, _)| lease).filter(|lease| self.is_ours(lease)).cloned();
-        let lease = match ours {
-            Some(lease) => Some(lease),
-            None => self.call(self.api.get_opt(&self.options.name)).await?,
-        };
-        let written = match lease {
-            None => {
-                let metadata = ObjectMeta { name: Some(self.options.name.clone()), ..ObjectMeta::default() };
-                let lease = Lease { metadata, ..Lease::default() };
-                self.call(self.api.create(&PostParams::default(), &self.signed(lease, sent_wall))).await
-            }
-            Some(lease) => {
-                self.note(&lease);
-                if !self.is_ours(&lease) && !is_free(&lease) && self.until_expiry() > Duration::ZERO {
-                    self.leadership.lost();
-                    return Ok(false);
-                }
-                let signed = self.signed(lease, sent_wall);
-                self.call(self.api.replace(&self.options.name, &PostParams::default(), &signed)).await
-            }
-        };
-        match written {
-            Ok(lease) => self.note(&lease),
-            Err(error) => {
-                // Perhaps somebody else wrote: look again before the next attempt.
-                if matches!(&error, LeaseError::Refused(kube::Error::Api(_))) {
-                    self.seen = None;
-                }
-                return Err(error);
-            }
-        }
-        let (begin_within, end_within) = (self.options.tenure(), self.options.duration);
-        self.leadership.renewed(Tenure { sent, sent_wall, begin_within, end_within });
-        Ok(true)
-    }
-
-    /// The Lease with our name.
-    fn signed(&self, mut lease: Lease, now: Timestamp) -> Lease {
-        let ours = self.is_ours(&lease);
-        let spec = lease.spec.get_or_insert_default();
-        spec.renew_time = Some(MicroTime(now));
-        spec.lease_duration_seconds = i32::try_from(self.options.duration.as_secs()).ok();
-        if !ours {
-            let transitions = spec.lease_transitions.map_or(0, |transitions| transitions.saturating_add(1));
-            spec.lease_transitions = Some(transitions);
-            spec.acquire_time = Some(MicroTime(now));
-            spec.holder_identity = Some(self.options.identity.clone());
-        }
-        lease
-    }
-
-    fn is_ours(&self, lease: &Lease) -> bool {
-        holder(lease) == Some(&*self.options.identity)
-    }
-
-    /// Keeps a Lease, and since when it has been as it is.
-    fn note(&mut self, lease: &Lease) {
-        let version = |lease: &Lease| lease.metadata.resource_version.clone();
-        if self.seen.as_ref().is_none_or(|(seen, _)| version(seen) != version(lease)) {
-            self.seen = Some((lease.clone(), self.clock.elapsed()));
-        }
-    }
-
-    /// How long it is until the Lease of another may be taken.
-    fn until_expiry(&self) -> Duration {
-        let Some((lease, since)) = &self.seen else { return self.options.retry() };
-        let theirs = lease.spec.as_ref().and_then(|spec| spec.lease_duration_seconds);
-        let theirs = theirs.and_then(|seconds| u64::try_from(seconds).ok()).map(Duration::from_secs);
-        let end = since.saturating_add(theirs.unwrap_or_default().max(self.options.duration));
-        end.saturating_sub(self.clock.elapsed())
-    }
-
-    async fn call<T>(&self, call: impl Future<Output = Result<T, kube::Error>>) -> Result<T, LeaseError> {
-        let deadline = self.options.renewal();
-        match tokio::time::timeout(deadline, call).await {
-            Ok(result) => Ok(result?),
-            Err(_) => Err(LeaseError::Timeout(deadline)),
-        }
-    }
-}
-
-fn holder(lease: &Lease) -> Option<&str> {
-    lease.spec.as_ref().and_then(|spec| spec.holder_identity.as_deref())
-}
-
-/// Nobody holds it, or it was given back.
-fn is_free(lease: &Lease) -> bool {
-    holder(lease).is_none_or(str::is_empty)
 }
 
 #[cfg(test)]

@@ -24,6 +24,9 @@ use super::config::{Config, Files, SourceConfig, whole};
 use crate::decision::{Milli, MissingCause, Policy, QueryRef};
 use crate::manifest::Mistakes;
 
+/// How often a configuration is read that changes meanwhile, before it is left to the next look.
+const ATTEMPTS: usize = 3;
+
 type Named = BTreeMap<String, Arc<Source>>;
 
 /// The Prometheus sources that policies can name. Cheap to clone; clones are the same sources.
@@ -110,8 +113,14 @@ impl Sources {
         if seen.are_current() {
             return Reload::Unchanged;
         }
-        let files = Files::default();
-        let result = read(&files, file, &self.named());
+        let old = self.named();
+        let whole = (0..ATTEMPTS).find_map(|_| {
+            let files = Files::default();
+            let result = read(&files, file, &old);
+            // A swap in the middle would join an old certificate to a new key.
+            files.are_current().then_some((files, result))
+        });
+        let Some((files, result)) = whole else { return Reload::Unchanged };
         *seen = files;
         match result {
             Ok(named) => {

@@ -12,12 +12,15 @@ const EVERY: SignedDuration = SignedDuration::from_secs(5);
 
 /// Looks at the configuration every few seconds, for ever. One that has become invalid is reported once.
 pub(super) async fn follow(context: Arc<Context>) {
-    context.metrics.config_loaded(context.clock.now());
+    let start = context.clock.now();
+    let mut next = start + EVERY;
+    context.metrics.config_loaded(start);
     if !context.sources.have_a_file() {
         return;
     }
     loop {
-        context.clock.sleep_until(context.clock.now() + EVERY).await;
+        context.clock.sleep_until(next).await;
+        next = context.clock.now() + EVERY;
         let sources = context.sources.clone();
         // A volume that hangs holds up the next look and nothing else.
         match tokio::task::spawn_blocking(move || sources.refresh()).await {
@@ -28,8 +31,10 @@ pub(super) async fn follow(context: Arc<Context>) {
             }
             Ok(Reload::Refused(mistakes)) => {
                 context.metrics.config_refused();
+                let mistakes: Vec<String> = mistakes.0.iter().map(ToString::to_string).collect();
                 tracing::error!(
-                    "the configuration has changed and is invalid; the old one stays in force: {mistakes}"
+                    "the configuration has changed and is invalid; the old one stays in force: {}",
+                    mistakes.join("; ")
                 );
             }
             Err(error) => tracing::error!(%error, "the configuration could not be looked at"),

@@ -16,7 +16,9 @@ use tokio::sync::mpsc::unbounded_channel;
 use tokio_util::sync::CancellationToken;
 
 use crate::cluster::stage::{Checked, in_time};
-use crate::support::operator::{Stage, Started, at, day_and_night, deployment, policy, scaled, sighted};
+use crate::support::operator::{
+    Stage, Started, at, day_and_night, definitions, deployment, policy, scaled, sighted,
+};
 use crate::support::process::Process;
 
 /// An operator that stands for election as `identity`.
@@ -153,7 +155,7 @@ async fn a_process_that_was_frozen_for_longer_than_its_lease_writes_nothing_when
     let directory = tempfile::tempdir()?;
     let kubeconfig = directory.path().join("kubeconfig");
     sandbox.write_kubeconfig(&kubeconfig).await?;
-    for definition in tidetable_definitions() {
+    for definition in definitions() {
         sandbox.create(definition)?;
     }
     sandbox.create(deployment("web", 1))?;
@@ -194,12 +196,6 @@ async fn a_process_that_was_frozen_for_longer_than_its_lease_writes_nothing_when
     let resumed = log.find("leads no longer").ok_or("the loss is not in the log")?;
     assert!(!log[resumed..].contains("scaled:"), "{log}");
     Ok(())
-}
-
-fn tidetable_definitions() -> [Value; 2] {
-    use kube::CustomResourceExt;
-    use tidetable::api::{ScaleCalendar, ScalePolicy};
-    [ScalePolicy::crd(), ScaleCalendar::crd()].map(|crd| serde_json::to_value(crd).expect("a CRD"))
 }
 
 #[tokio::test]

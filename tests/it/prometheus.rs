@@ -1,8 +1,11 @@
 //! The operator between the sandbox's API and a real Prometheus server that holds a recorded hour.
 
+mod failures;
+mod reload;
+mod secrets;
+mod sharing;
+
 use jiff::{SignedDuration, Timestamp};
-use tidetable::decision::{Milli, MissingCause, QueryRef};
-use tidetable::operator::Sources;
 use tidetable::operator::config::SourceConfig;
 use tidetable::simulation::scenario::{self, Overrides};
 use tidetable::simulation::traffic::Traffic;
@@ -61,41 +64,4 @@ spec:
     assert!(writes.iter().all(|(_, from, to)| from < to), "{writes:?}");
     let settled = writes.last().map(|(at, _, _)| *at).expect("a write");
     assert!(settled > rise && settled <= rise + SignedDuration::from_secs(75), "{settled}");
-}
-
-#[tokio::test]
-async fn what_is_no_number_is_missing_and_says_why() {
-    let samples = "\
-# TYPE one gauge
-one 5 1795435200
-# TYPE many gauge
-many{a=\"1\"} 1 1795435200
-many{a=\"2\"} 2 1795435200
-# EOF
-";
-    let server = Prometheus::with_samples(samples);
-    let sources = Sources::new(&[source(server.url())]).expect("a source");
-    let now = Timestamp::from_second(1_795_435_205).expect("in range");
-    for (query, expected) in [
-        ("one", Ok(Milli::new(5000))),
-        ("one * 0", Ok(Milli::new(0))),
-        ("scalar(one)", Ok(Milli::new(5000))),
-        ("sum(many)", Ok(Milli::new(3000))),
-        ("absent_metric", Err(MissingCause::NoSample)),
-        ("many", Err(MissingCause::SeveralSamples)),
-        ("one / 0", Err(MissingCause::Invalid)),
-        ("0 * one / 0", Err(MissingCause::Invalid)),
-        ("-one", Err(MissingCause::Invalid)),
-        ("\"text\"", Err(MissingCause::Invalid)),
-        ("one[5m]", Err(MissingCause::Invalid)),
-        ("sum(", Err(MissingCause::QueryFailed)),
-    ] {
-        let query_ref = QueryRef { source: "default".into(), expression: query.into(), freshness: None };
-        let got = sources.read("default", &query_ref, now).await.map_err(|problem| problem.cause);
-        assert_eq!(got, expected, "{query}");
-    }
-    let nowhere = Sources::new(&[source("http://127.0.0.1:9")]).expect("a source");
-    let query = QueryRef { source: "default".into(), expression: "one".into(), freshness: None };
-    let refused = nowhere.read("default", &query, now).await.map_err(|problem| problem.cause);
-    assert_eq!(refused, Err(MissingCause::Unreachable));
 }

@@ -176,6 +176,7 @@ fn missing(cause: MissingCause, message: impl Into<String>) -> Problem {
 
 /// At most [`LONGEST_QUOTE`] bytes, on one line. What is cut can't be a part of a secret any more.
 fn quote(text: &str, redactor: &Redactor) -> String {
-    let line: String = redactor.clean(text).chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let line: String =
+        redactor.clean(text, LONGEST_QUOTE).chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     shorten(&line, LONGEST_QUOTE)
 }

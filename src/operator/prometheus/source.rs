@@ -102,7 +102,7 @@ impl Source {
             let timeout = self.config.timeout;
             let problem = unreachable_because(&format!("the source did not answer within {timeout:?}"));
             if stage.load(Ordering::Relaxed) == SENT {
-                self.ticks.late(tick, &problem);
+                self.ticks.unanswered(tick, &problem);
             }
             Err(problem)
         })
@@ -116,17 +116,28 @@ impl Source {
         }
         stage.store(SENT, Ordering::Relaxed);
         let time = format!("{}.{:03}", tick.at.as_second(), tick.at.subsec_millisecond());
-        let response =
-            self.client.query(expression).query("time", time).get_raw().await.map_err(|error| {
-                let problem = unreachable_because(words(&error));
-                self.ticks.failed(tick, &problem);
-                problem
-            })?;
+        let sent = self.client.query(expression).query("time", time).get_raw().await;
+        let response = sent.map_err(|error| self.unanswered(&error, tick))?;
         stage.store(ANSWERED, Ordering::Relaxed);
         self.ticks.answered(tick);
         let status = response.status();
         let body = body(response).await?;
         answer::parse(status, &body, &self.redactor)
+    }
+
+    /// A request without an answer, in words without its address.
+    fn unanswered(&self, error: &PrometheusError, tick: &Tick) -> Problem {
+        let cause = match error {
+            PrometheusError::Client(error) => error.inner(),
+            _ => None,
+        };
+        let problem = unreachable_because(words(error));
+        if cause.is_some_and(reqwest::Error::is_connect) {
+            self.ticks.failed(tick, &problem);
+        } else {
+            self.ticks.unanswered(tick, &problem);
+        }
+        problem
     }
 }
 

@@ -7,6 +7,8 @@ use axum::extract::{Query, RawQuery};
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::get;
 
+use jiff::SignedDuration;
+
 use super::*;
 use crate::decision::Freshness;
 
@@ -150,4 +152,62 @@ async fn a_sample_that_is_too_old_or_of_unknown_age_is_stale() {
         let result = result.map(Milli::get).map_err(|problem| (problem.cause, problem.message));
         assert_eq!(result, expected, "{newest}");
     }
+}
+
+#[tokio::test]
+async fn a_query_that_is_too_slow_fails_alone() {
+    let sources = Sources::new(&[source("default", format!("{}/prefix", serve().await))]).expect("sources");
+    let read = async |expression: &str, at: Timestamp| {
+        let result = sources.read("default", &query("default", expression), at).await;
+        result.map(Milli::get).map_err(|problem| problem.message)
+    };
+    let late = Err("the source did not answer within 300ms".to_owned());
+    let first: Timestamp = AT.parse().expect("an instant");
+    let next = |ticks: i64| first + SignedDuration::from_secs(15 * ticks);
+    assert_eq!(tokio::join!(read("slow", first), read("one", first)), (late.clone(), Ok(12_346)));
+    assert_eq!(read("0", first).await, Ok(0), "asked after the slow one has failed");
+    assert_eq!(read("slow", next(1)).await, late, "nothing speaks for the source");
+    assert_eq!(read("one", next(1)).await, late);
+    assert_eq!(
+        tokio::join!(read("slow", next(2)), read("one", next(2))),
+        (late, Ok(12_346)),
+        "the probe does"
+    );
+}
+
+#[tokio::test]
+async fn a_source_gets_sixteen_requests_at_a_time() {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    let (present, most, gate) = (
+        Arc::<AtomicUsize>::default(),
+        Arc::<AtomicUsize>::default(),
+        Arc::new(tokio::sync::Semaphore::new(0)),
+    );
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    let handler = {
+        let (present, most, gate) = (Arc::clone(&present), Arc::clone(&most), Arc::clone(&gate));
+        move || async move {
+            most.fetch_max(present.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+            let _permit = gate.acquire().await.expect("never closed");
+            present.fetch_sub(1, Ordering::SeqCst);
+            r#"{"status":"success","data":{"resultType":"scalar","result":[1,"7"]}}"#
+        }
+    };
+    let router = Router::new().route("/api/v1/query", get(handler));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    let sources = Sources::new(&[SourceConfig::new("default", url)]).expect("sources");
+    let queries: Vec<QueryRef> = (0..40).map(|index| query("default", &format!("q{index}"))).collect();
+    let at = AT.parse().expect("an instant");
+    let reads = futures::future::join_all(queries.iter().map(|query| sources.read("default", query, at)));
+    let open = async {
+        while present.load(Ordering::SeqCst) < 16 {
+            tokio::task::yield_now().await;
+        }
+        gate.add_permits(16);
+    };
+    let (answers, ()) = tokio::join!(reads, open);
+    assert!(answers.iter().all(|answer| *answer == Ok(Milli::new(7000))), "{answers:?}");
+    assert_eq!(most.load(Ordering::SeqCst), 16);
 }

@@ -55,16 +55,16 @@ impl Ticks {
         *lock(&tick.health) = Health::Answers;
     }
 
-    /// Notes that the source did not answer in time. It may have been the query's fault, unless nothing
-    /// else was answered either.
-    pub(super) fn late(&self, tick: &Tick, problem: &Problem) {
+    /// Notes that a request was not answered, in time or at all. It may have been the query's fault, or that
+    /// of an old connection, unless nothing else was answered either.
+    pub(super) fn unanswered(&self, tick: &Tick, problem: &Problem) {
         let answers = matches!(*lock(&tick.health), Health::Answers);
         if !answers {
             self.failed(tick, problem);
         }
     }
 
-    /// Notes that the source can't be reached.
+    /// Notes that there is no connection to the source.
     pub(super) fn failed(&self, tick: &Tick, problem: &Problem) {
         lock(&self.0).is_suspect = true;
         *lock(&tick.health) = Health::Down(problem.clone());

@@ -34,12 +34,6 @@ pub(in crate::operator) fn client(config: &SourceConfig) -> Option<reqwest::Clie
 pub(super) fn describe(error: &reqwest::Error) -> &'static str {
     let mut cause: Option<&(dyn Error + 'static)> = Some(error);
     while let Some(error) = cause {
-        if let Some(error) = error.downcast_ref::<io::Error>() {
-            let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<TlsError>());
-            if let Some(words) = inner.map(tls).or_else(|| broken(error.kind())) {
-                return words;
-            }
-        }
         if let Some(error) = error.downcast_ref::<TlsError>() {
             return tls(error);
         }
@@ -47,7 +41,15 @@ pub(super) fn describe(error: &reqwest::Error) -> &'static str {
         if error.to_string() == "dns error" {
             return "the source's host name can't be resolved";
         }
-        cause = error.source();
+        cause = match error.downcast_ref::<io::Error>() {
+            // Its `source` is that of what it wraps, and so leaves that out.
+            Some(error) => match (error.get_ref(), broken(error.kind())) {
+                (Some(inner), _) => Some(inner),
+                (None, Some(words)) => return words,
+                (None, None) => None,
+            },
+            None => error.source(),
+        };
     }
     if error.is_connect() { "the source can't be connected to" } else { "the connection to the source broke" }
 }

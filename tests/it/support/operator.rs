@@ -83,13 +83,22 @@ impl Stage {
 
     /// As [`Stage::with`], but with another interval between ticks, and without sources.
     pub(crate) async fn with_interval(origin: &str, objects: &[Value], interval: Duration) -> Self {
+        Self::with_options(origin, objects, |options| OperatorOptions { interval, ..options }).await
+    }
+
+    /// As [`Stage::with`], without sources unless the options say so.
+    pub(crate) async fn with_options(
+        origin: &str,
+        objects: &[Value],
+        change: impl FnOnce(OperatorOptions) -> OperatorOptions,
+    ) -> Self {
         let mut stage = Self::with(origin, &[], "{}").await;
         stage.end_operator().await;
         for object in objects {
             stage.sandbox.create(object.clone()).expect("a valid object");
         }
-        let options = options(stage.client.clone(), &stage.clock, "{}");
-        (stage.operator, stage.evaluations, stage.shutdown) = run(OperatorOptions { interval, ..options });
+        let options = change(options(stage.client.clone(), &stage.clock, "{}"));
+        (stage.operator, stage.evaluations, stage.shutdown) = run(options);
         stage
     }
 
@@ -325,4 +334,9 @@ pub(crate) fn scaled_object_kind() -> Value {
                 {"type": "object", "x-kubernetes-preserve-unknown-fields": true}}}],
         },
     })
+}
+
+/// The CRDs.
+pub(crate) fn definitions() -> [Value; 2] {
+    [ScalePolicy::crd(), ScaleCalendar::crd()].map(|crd| serde_json::to_value(crd).expect("a CRD"))
 }

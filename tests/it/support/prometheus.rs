@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use jiff::{SignedDuration, Timestamp};
@@ -35,6 +36,15 @@ impl Prometheus {
 
     /// Starts a server that holds these samples, in OpenMetrics text.
     pub(crate) fn with_samples(openmetrics: &str) -> Self {
+        Self::start("http", openmetrics, &[])
+    }
+
+    /// As [`Prometheus::with_samples`], with a `--web.config.file` that says how to reach it over TLS.
+    pub(crate) fn with_web_config(openmetrics: &str, file: &Path) -> Self {
+        Self::start("https", openmetrics, &[format!("--web.config.file={}", file.display())])
+    }
+
+    fn start(scheme: &str, openmetrics: &str, arguments: &[String]) -> Self {
         let data = tempfile::tempdir().expect("a directory");
         let file = data.path().join("samples");
         std::fs::write(&file, openmetrics).expect("written");
@@ -53,6 +63,7 @@ impl Prometheus {
             .arg(format!("--storage.tsdb.path={}", blocks.display()))
             .arg("--storage.tsdb.retention.time=100y")
             .arg(format!("--web.listen-address=127.0.0.1:{port}"))
+            .args(arguments)
             .stderr(Stdio::piped())
             .spawn()
             .expect("prometheus is installed: scripts/install-test-tools");
@@ -62,7 +73,7 @@ impl Prometheus {
         assert!(ready, "the server ended before it was ready");
         // Keep reading, so that the server never waits for its log.
         std::thread::spawn(move || log.for_each(drop));
-        Self { url: format!("http://127.0.0.1:{port}"), process, _data: data }
+        Self { url: format!("{scheme}://127.0.0.1:{port}"), process, _data: data }
     }
 
     pub(crate) fn url(&self) -> &str {
