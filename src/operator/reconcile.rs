@@ -276,7 +276,7 @@ impl Context {
         let Some(consulted) = consulted else {
             // Without its dates the schedule would be another one, and a rival would be fought: the first
             // answers wake the policy.
-            return self.idle(&key, state).await;
+            return state.timetable.postpone(self.grid, now);
         };
         let annotation = resource.annotations().get(OVERRIDE_ANNOTATION);
         let is_respecified =
