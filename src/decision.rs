@@ -161,6 +161,12 @@ impl Decision {
         self.desired != self.observed
     }
 
+    /// The most replicas that the workload may have: the schedule's ceiling, or a person's number.
+    #[must_use]
+    pub fn ceiling(&self) -> Replicas {
+        if self.overridden.is_some() { self.desired } else { self.baseline.ceiling }
+    }
+
     /// The next change of the schedule's floor or ceiling, and the entry that brings it.
     #[must_use]
     pub fn next_transition(&self) -> Option<Transition> {

@@ -191,7 +191,7 @@ async fn watch(
 fn note(recorder: &mut Recorder<'_>, scenario: &Scenario, evaluation: &Evaluation) {
     let Some(decision) = &evaluation.decision else { return };
     let applied = match evaluation.outcome {
-        Outcome::Scaled { to, .. } => Some(to),
+        Outcome::Scaled { to, .. } => Some(to.replicas()),
         Outcome::Unchanged
         | Outcome::DryRun
         | Outcome::Paused

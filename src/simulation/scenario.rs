@@ -12,7 +12,7 @@ use super::Scenario;
 use super::plant::{Measurement, PlantSpec};
 use super::synthetic::{self, Component};
 use super::traffic::Traffic;
-use crate::api::ScalePolicy;
+use crate::api::{AUTOSCALER_KIND, ScalePolicy};
 use crate::decision::Replicas;
 use crate::manifest::{self, Document, Mistake, Mistakes, PolicyManifest};
 use crate::policy::{FieldError, parse_duration};
@@ -94,6 +94,15 @@ pub fn parse(
             problem: problem.to_owned(),
         }
         .into());
+    }
+    if manifest.resource.spec.scale_target_ref.kind == AUTOSCALER_KIND {
+        let problem = format!(
+            "a policy that sets the bounds of a {AUTOSCALER_KIND} can't be simulated: what the replicas are \
+             between them is that one's to decide; name the workload itself, or use `tidetable preview`"
+        );
+        let file = policy_file(document.text("policy").unwrap_or_default());
+        let path = "spec.scaleTargetRef.kind".to_owned();
+        return Err(Mistake { file, place: None, path, problem }.into());
     }
     let Read { plant, interval, length, from, parts } = read;
     let scale = overrides.scale.unwrap_or(1.0);

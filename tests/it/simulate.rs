@@ -144,3 +144,22 @@ fn a_trace_that_cannot_be_played_as_asked_is_refused_with_its_place() {
     assert_eq!(output.status.code(), Some(2));
     assert!(text(&output.stderr).contains("the year would be over 9999"), "{}", text(&output.stderr));
 }
+
+#[test]
+fn a_policy_for_an_autoscaler_is_not_played() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let policy = read(Path::new("simulations/web-day.policy.yaml"));
+    let bounds = policy
+        .replace("apiVersion: apps/v1", "apiVersion: autoscaling/v2")
+        .replace("kind: Deployment", "kind: HorizontalPodAutoscaler");
+    let metrics = bounds.find("\n  metrics:").expect("metrics");
+    let policy = directory.path().join("web-day.policy.yaml");
+    std::fs::write(&policy, &bounds[..=metrics]).expect("written");
+    let scenario = directory.path().join("day.yaml");
+    std::fs::copy(DAY, &scenario).expect("copied");
+    let output = simulate(&[&scenario.display().to_string()]);
+    assert_eq!(output.status.code(), Some(2));
+    let error = text(&output.stderr);
+    let expected = format!("{}: spec.scaleTargetRef.kind: a policy that sets the bounds", policy.display());
+    assert!(error.contains(&expected), "{error}");
+}
