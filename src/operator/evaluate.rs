@@ -9,13 +9,13 @@ use super::cluster::{CallError, ScaleSeen};
 use super::conditions::{self, Aspect, Finding, Reason};
 use super::contest::Contest;
 use super::events::{self, EventReason};
-use super::reconcile::{Context, Due, State, Subject};
+use super::reconcile::{Context, Due, Problems, State, Subject};
 use super::rivals::{Rival, Standing};
 use super::setting::Setting;
 use super::status::{self, Report};
 use super::{Evaluation, Occasion, Outcome};
 use crate::api::{ConditionStatus, ScalePolicyStatus, ScaleTargetRef};
-use crate::decision::{Decision, History, Mode, Observation, decide};
+use crate::decision::{Decision, History, Mode, Observation, Samples, decide};
 
 /// How often a decision is made anew because somebody else wrote first.
 const ATTEMPTS: usize = 3;
@@ -65,6 +65,7 @@ impl Context {
         } else {
             state.timetable.succeeded();
         }
+        state.observed = observed(state.observed, subject, &due, &settled);
         self.report(subject, state, &due, &settled).await;
         self.metrics.evaluated(settled.outcome, settled.decision.as_ref().map(|decision| decision.reason));
         if let Some(evaluations) = &self.evaluations {
@@ -304,6 +305,20 @@ impl Subject<'_> {
     pub(super) fn reference(&self) -> ObjectReference {
         events::reference(self.namespace, self.name, self.uid.map(str::to_owned))
     }
+}
+
+/// Whether all that the policy needs to know is known; an edge says nothing of metrics.
+fn observed(before: Option<bool>, subject: &Subject<'_>, due: &Due<'_>, settled: &Settled) -> Option<bool> {
+    if matches!(settled.outcome, Outcome::Failed { .. }) {
+        return Some(false);
+    }
+    let Subject { policy, .. } = subject;
+    let asks_nobody = policy.metrics.is_empty() && policy.guards.is_empty();
+    if matches!(due.samples, Samples::NotDue) && !asks_nobody && subject.decides() {
+        return before;
+    }
+    let Problems { metrics, guards } = due.problems;
+    Some(metrics.iter().chain(guards).all(Option::is_none))
 }
 
 fn settled(decision: Decision, observed: Setting, outcome: Outcome, subject: &Subject<'_>) -> Settled {

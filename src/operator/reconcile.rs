@@ -113,6 +113,7 @@ pub(super) async fn reconcile(object: Arc<Guarded>, context: Arc<Context>) -> Re
             {
                 context.wake([key.clone()]);
             }
+            context.note(&key, &mut state);
         }
         let mut states = context.states();
         states.insert(key, state);
@@ -144,7 +145,7 @@ impl Context {
             targets,
             wakeups: Arc::new(Wakeups::new(options.clock.clone())),
             pods: Arc::default(),
-            metrics: Arc::new(Metrics::new()),
+            metrics: Arc::new(Metrics::new(&options.sources)),
             evaluations: options.evaluations.clone(),
             shutdown,
             instance: options.instance.clone(),
@@ -194,6 +195,7 @@ impl Context {
     pub(super) fn forget(&self, key: &Key) {
         self.wakeups.cancel(key);
         self.almanac.forget(key);
+        self.metrics.ledger.forget(key);
         self.wake(self.rivals.forget(key));
         let mut states = self.states();
         if states.remove(key).is_some() {
@@ -326,6 +328,14 @@ impl Context {
         state.timetable.ticked(tick);
         let status = state.status.clone();
         self.write_status(&key.namespace, &key.name, state, status).await;
+    }
+
+    /// Enters a policy in the ledger.
+    fn note(&self, key: &Key, state: &mut State) {
+        // Of a policy that can't be followed nothing has to be known.
+        let is_refused = state.policy.is_none() && state.generation.is_some();
+        let observed = if is_refused { Some(true) } else { state.observed.take() };
+        self.metrics.ledger.note(key, self.clock.now(), observed, &state.status.conditions);
     }
 
     fn states(&self) -> MutexGuard<'_, BTreeMap<Key, State>> {

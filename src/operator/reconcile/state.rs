@@ -49,6 +49,8 @@ pub(in crate::operator) struct State {
     pub(in crate::operator) timetable: Timetable,
     /// The status as last read or reported.
     pub(in crate::operator) status: ScalePolicyStatus,
+    /// Whether all that had to be known was known, at the last evaluation that is not in the ledger yet.
+    pub(in crate::operator) observed: Option<bool>,
     /// The last status that said something new could not be written.
     pub(in crate::operator) unwritten: bool,
 }
