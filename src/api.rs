@@ -53,6 +53,12 @@ pub const GROUP: &str = "tidetable.dev";
     printcolumn(name = "CURRENT", type_ = "integer", json_path = ".status.currentReplicas"),
     printcolumn(name = "NEXT", type_ = "string", json_path = ".status.nextChange.summary"),
     printcolumn(name = "REASON", type_ = "string", json_path = ".status.decision.reason"),
+    printcolumn(
+        name = "READY",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].status",
+        priority = 1
+    ),
     printcolumn(name = "AGE", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

@@ -114,7 +114,8 @@ This page is generated from the code (`make docs`). The lists are closed: no oth
 | DESIRED | what the last decision asks for |
 | CURRENT | the replicas as last seen or written |
 | NEXT | the next change of the schedule, in its zone |
-| REASON | what determined DESIRED |
+| REASON | what determined DESIRED; empty while no decision is in force |
+| READY | whether the policy is understood and does its work; with `-o wide` only |
 | AGE | since the policy was made |
 
 `kubectl describe sp` has the whole of the last decision.
