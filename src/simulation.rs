@@ -7,6 +7,7 @@
 
 pub mod chooser;
 pub mod plant;
+pub mod rivals;
 pub mod scenario;
 pub mod scores;
 pub mod traffic;

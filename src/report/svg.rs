@@ -26,7 +26,7 @@ pub(super) const LOWER: (f64, f64) = (356.0, 510.0);
 /// The height of what the panels are under: the name and the summary.
 const HEAD: f64 = 60.0;
 
-const STYLE: &str = include_str!("svg/style.css");
+pub(super) const STYLE: &str = include_str!("svg/style.css");
 
 /// The run as an SVG document: demand against capacity above, baseline, load level and replicas below, at
 /// local times of `zone`.
@@ -118,7 +118,7 @@ fn replicas(svg: &mut String, run: &Run, period: Period, ticks: &[Tick]) {
 }
 
 /// Grid lines and the labels of the vertical axis.
-fn grid(svg: &mut String, frame: &Frame, ticks: &[Tick]) {
+pub(super) fn grid(svg: &mut String, frame: &Frame, ticks: &[Tick]) {
     let (left, right) = frame.sides;
     for (value, label) in frame.axis.ticks() {
         let y = frame.y(value);
@@ -150,13 +150,13 @@ fn legend(svg: &mut String, y: f64, unit: &str, entries: &[(&str, &str)]) {
     }
 }
 
-fn path(svg: &mut String, class: &str, d: &str) {
+pub(super) fn path(svg: &mut String, class: &str, d: &str) {
     if !d.is_empty() {
         let _ = writeln!(svg, "<path class=\"{class}\" d=\"{d}\"/>");
     }
 }
 
-fn text(svg: &mut String, class: &str, (x, y): (f64, f64), anchor: &str, text: &str) {
+pub(super) fn text(svg: &mut String, class: &str, (x, y): (f64, f64), anchor: &str, text: &str) {
     let _ = writeln!(
         svg,
         "<text class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\">{}</text>",

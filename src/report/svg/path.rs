@@ -38,7 +38,7 @@ impl Frame {
 
 /// A series in the picture's coordinates.
 #[derive(Clone, Debug)]
-pub(super) struct Steps {
+pub(in super::super) struct Steps {
     /// Stretches without gaps; each point holds until the next one.
     stretches: Vec<Vec<(f64, f64)>>,
     /// Where the stretches end.
@@ -48,7 +48,7 @@ pub(super) struct Steps {
 
 impl Steps {
     /// The steps of what `value` says about each row; `None` is a gap.
-    pub(super) fn of(frame: &Frame, run: &Run, value: impl Fn(&Row) -> Option<f64>) -> Self {
+    pub(in super::super) fn of(frame: &Frame, run: &Run, value: impl Fn(&Row) -> Option<f64>) -> Self {
         Self::along(frame, run.rows.iter().map(|row| (row.at, value(row))))
     }
 
@@ -91,7 +91,7 @@ impl Steps {
     }
 
     /// The series as a line.
-    pub(super) fn line(&self) -> String {
+    pub(in super::super) fn line(&self) -> String {
         let mut d = String::new();
         for (stretch, end) in self.stretches.iter().zip(&self.ends) {
             for (i, (x, y)) in stretch.iter().enumerate() {
@@ -103,7 +103,7 @@ impl Steps {
     }
 
     /// The area below the series.
-    pub(super) fn area(&self) -> String {
+    pub(in super::super) fn area(&self) -> String {
         let mut d = String::new();
         for (stretch, end) in self.stretches.iter().zip(&self.ends) {
             for (i, (x, y)) in stretch.iter().enumerate() {
