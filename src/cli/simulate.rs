@@ -107,7 +107,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
         write(file, &csv::table(&run))?;
     }
     if let Some(file) = &args.html {
-        write(file, &html::page(&run, &zone))?;
+        write(file, &html::page(&run, &compared, &zone))?;
     }
     if let Some(file) = &args.svg {
         write(file, &svg::picture(&run, &zone))?;

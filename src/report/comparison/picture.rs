@@ -27,17 +27,13 @@ const LINE: f64 = 18.0;
 const COLOURS: usize = 8;
 
 /// The class of a run's line, by its place among the runs.
-pub(in super::super) fn series_class(index: usize) -> String {
+fn series_class(index: usize) -> String {
     format!("tt-run tt-run-{}", index % COLOURS)
 }
 
 /// The replicas of all runs over what the demand would have needed, as an SVG document.
 #[must_use]
 pub fn picture(runs: &[Run], zone: &TimeZone) -> String {
-    draw(runs, zone)
-}
-
-pub(in super::super) fn draw(runs: &[Run], zone: &TimeZone) -> String {
     let mut svg = String::new();
     let Some(first) = runs.first() else { return svg };
     let entries = legend(runs);
@@ -72,7 +68,7 @@ pub(in super::super) fn draw(runs: &[Run], zone: &TimeZone) -> String {
     path(&mut svg, "tt-needed", &Steps::of(&frame, first, |row| Some(row.qps / needs)).area());
     for (index, run) in runs.iter().enumerate().rev() {
         let replicas = Steps::of(&frame, run, |row| Some(f64::from(row.replicas)));
-        path(&mut svg, &series_class(index), &replicas.line());
+        path(&mut svg, &format!("{} tt-series-{index}", series_class(index)), &replicas.line());
     }
     for tick in &ticks {
         let x = SIDES.0 + tick.place * (SIDES.1 - SIDES.0);

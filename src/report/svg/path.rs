@@ -26,11 +26,11 @@ pub(in super::super) struct Frame {
 }
 
 impl Frame {
-    pub(super) fn x(&self, place: f64) -> f64 {
+    pub(in super::super) fn x(&self, place: f64) -> f64 {
         self.sides.0 + place * (self.sides.1 - self.sides.0)
     }
 
-    pub(super) fn y(&self, value: f64) -> f64 {
+    pub(in super::super) fn y(&self, value: f64) -> f64 {
         let (top, bottom) = self.panel;
         bottom - (value / self.axis.top()).clamp(0.0, 1.0) * (bottom - top)
     }
