@@ -5,8 +5,11 @@
 //! All charts show the same two panels over the same time: demand against what the ready replicas can
 //! carry, and below it the schedule's floor, the load's level and the replicas that came of them.
 //!
+//! A [`comparison`] is of several runs of one scenario.
+//!
 //! A [`preview`] is what is to come: the schedule's floor and ceiling, without any load.
 
+pub mod comparison;
 pub mod csv;
 pub mod html;
 pub mod preview;

@@ -5,7 +5,9 @@
 //! without metrics; then one without metrics at each instant at which the schedule changes, and one with
 //! metrics at every multiple of the interval since the Unix epoch, the former first where both coincide.
 
+pub mod chooser;
 pub mod plant;
+pub mod rivals;
 pub mod scenario;
 pub mod scores;
 pub mod traffic;
@@ -17,12 +19,10 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::api::{ScaleCalendar, ScalePolicy};
-use crate::decision::{
-    Decision, DesiredReason, History, Milli, MissingCause, Mode, Observation, Policy, Reading, Replicas,
-    decide,
-};
+use crate::decision::{Decision, DesiredReason, Milli, MissingCause, Observation, Policy, Reading, Replicas};
 use crate::manifest::Mistake;
 
+use self::chooser::{Choice, Chooser, Due, Follower};
 use self::plant::{Plant, PlantSpec, Served};
 use self::scores::Scores;
 use self::traffic::Traffic;
@@ -123,11 +123,17 @@ pub struct Run {
     pub policy_text: String,
 }
 
-/// Plays a scenario.
+/// Plays a scenario with its own policy.
 #[must_use]
 pub fn run(scenario: &Scenario) -> Run {
+    run_with(scenario, Follower::new(&scenario.policy), scenario.plant.initial_replicas)
+}
+
+/// Plays a scenario in which `chooser` chooses, from `initial` ready replicas on.
+#[must_use]
+pub fn run_with(scenario: &Scenario, chooser: impl Chooser, initial: Replicas) -> Run {
     let end = end(scenario);
-    play(scenario, end).recorder.finish(end)
+    play(scenario, end, chooser, initial).recorder.finish(end)
 }
 
 /// What was decided by `at`: the last decision, and the last one that read the metrics. `None` outside of
@@ -137,8 +143,9 @@ pub fn decisions_by(scenario: &Scenario, at: Timestamp) -> Option<(Decision, Opt
     if at < scenario.from || at >= end(scenario) {
         return None;
     }
-    let player = play(scenario, at.saturating_add(SignedDuration::from_nanos(1)).unwrap_or(at));
-    Some((player.last?, player.last_read))
+    let end = at.saturating_add(SignedDuration::from_nanos(1)).unwrap_or(at);
+    let follower = Follower::new(&scenario.policy);
+    play(scenario, end, follower, scenario.plant.initial_replicas).chooser.into_last()
 }
 
 /// The first instant after a scenario.
@@ -146,22 +153,22 @@ fn end(scenario: &Scenario) -> Timestamp {
     scenario.from.saturating_add(signed(scenario.length)).unwrap_or(Timestamp::MAX)
 }
 
-fn play(scenario: &Scenario, end: Timestamp) -> Player<'_> {
-    let mut player = Player::new(scenario);
+fn play<C: Chooser>(scenario: &Scenario, end: Timestamp, chooser: C, initial: Replicas) -> Player<'_, C> {
+    let mut player = Player { scenario, chooser, recorder: Recorder::starting_with(scenario, initial) };
     let ticks = scenario.length.as_nanos() / scenario.interval.as_nanos().max(1);
     player.recorder.rows.reserve(usize::try_from(ticks).unwrap_or_default() + 1);
-    player.evaluate(scenario.from, false);
+    player.evaluate(scenario.from, false, false);
     let mut tick = first_tick(scenario.from, scenario.interval);
     while tick < end {
-        while let Some(edge) = player.next_edge.filter(|edge| *edge <= tick) {
-            player.evaluate(edge, false);
+        while let Some(due) = player.chooser.due().filter(|due| due.at <= tick) {
+            player.evaluate(due.at, due.reads_metrics, false);
         }
-        player.evaluate(tick, true);
+        player.evaluate(tick, true, true);
         let Ok(next) = tick.checked_add(signed(scenario.interval)) else { break };
         tick = next;
     }
-    while let Some(edge) = player.next_edge.filter(|edge| *edge < end) {
-        player.evaluate(edge, false);
+    while let Some(Due { at, reads_metrics }) = player.chooser.due().filter(|due| due.at < end) {
+        player.evaluate(at, reads_metrics, false);
     }
     player
 }
@@ -176,45 +183,25 @@ pub fn first_tick(from: Timestamp, interval: Duration) -> Timestamp {
     Timestamp::from_nanosecond(next).unwrap_or(Timestamp::MAX)
 }
 
-struct Player<'a> {
+struct Player<'a, C> {
     scenario: &'a Scenario,
-    history: History,
-    next_edge: Option<Timestamp>,
+    chooser: C,
     recorder: Recorder<'a>,
-    last: Option<Decision>,
-    last_read: Option<Decision>,
 }
 
-impl<'a> Player<'a> {
-    fn new(scenario: &'a Scenario) -> Self {
-        let recorder = Recorder::new(scenario);
-        Self { scenario, history: History::default(), next_edge: None, recorder, last: None, last_read: None }
-    }
-
-    fn evaluate(&mut self, at: Timestamp, reads_metrics: bool) {
-        let policy = &self.scenario.policy;
+impl<C: Chooser> Player<'_, C> {
+    fn evaluate(&mut self, at: Timestamp, reads_metrics: bool, tick: bool) {
         let plant = &self.recorder.plant;
         let mut observation = Observation::new(at, plant.replicas()).with_ready(plant.ready(at));
         let mut measured = None;
-        if reads_metrics && !policy.metrics.is_empty() {
+        let metrics = self.chooser.metrics();
+        if reads_metrics && metrics > 0 {
             measured = Some(self.scenario.plant.measurement.rate(&self.scenario.traffic, at));
-            let reading = reading(measured);
-            // Every metric of the policy is the traffic itself.
-            observation = observation.with_readings(policy.metrics.iter().map(|_| reading));
+            // Every metric is the traffic itself.
+            observation = observation.with_readings(std::iter::repeat_n(reading(measured), metrics));
         }
-        let decision = decide(policy, &self.history, &observation);
-        self.next_edge = decision.baseline.until();
-        if policy.mode == Mode::Paused {
-            self.recorder.record(at, None, measured, &decision, reads_metrics);
-            return;
-        }
-        self.history.record(policy, &decision);
-        let applied = (policy.mode == Mode::Active).then_some(decision.desired);
-        self.recorder.record(at, applied, measured, &decision, reads_metrics);
-        if measured.is_some() {
-            self.last_read = Some(decision.clone());
-        }
-        self.last = Some(decision);
+        let choice = self.chooser.choose(&observation);
+        self.recorder.note(at, measured, &choice, tick, || self.chooser.explain());
     }
 }
 
@@ -242,9 +229,15 @@ impl<'a> Recorder<'a> {
     /// Starts with the scenario's plant as it is at its first instant.
     #[must_use]
     pub fn new(scenario: &'a Scenario) -> Self {
+        Self::starting_with(scenario, scenario.plant.initial_replicas)
+    }
+
+    /// The same with another number of replicas at the start.
+    fn starting_with(scenario: &'a Scenario, initial_replicas: Replicas) -> Self {
+        let spec = PlantSpec { initial_replicas, ..scenario.plant.clone() };
         Self {
             scenario,
-            plant: Plant::new(&scenario.plant, scenario.from),
+            plant: Plant::new(&spec, scenario.from),
             rows: Vec::new(),
             changes: Vec::new(),
             accounted: scenario.from,
@@ -272,6 +265,37 @@ impl<'a> Recorder<'a> {
         decision: &Decision,
         tick: bool,
     ) {
+        let policy = &self.scenario.policy;
+        let choice = Choice::of(decision, policy.mode);
+        self.apply(at, applied, &choice, || decision.explain(policy).to_string());
+        if tick {
+            self.open(at, measured, &choice);
+        }
+    }
+
+    /// Notes a choice and carries it out; `tick` opens a new row.
+    fn note(
+        &mut self,
+        at: Timestamp,
+        measured: Option<f64>,
+        choice: &Choice,
+        tick: bool,
+        explain: impl FnOnce() -> String,
+    ) {
+        self.apply(at, choice.writes.then_some(choice.desired), choice, explain);
+        if tick {
+            self.open(at, measured, choice);
+        }
+    }
+
+    /// Brings the plant to `at`, and to the replicas that were written.
+    fn apply(
+        &mut self,
+        at: Timestamp,
+        applied: Option<Replicas>,
+        choice: &Choice,
+        explain: impl FnOnce() -> String,
+    ) {
         self.account(at);
         let before = self.plant.replicas();
         if let Some(replicas) = applied.filter(|replicas| *replicas != before) {
@@ -280,30 +304,31 @@ impl<'a> Recorder<'a> {
                 at,
                 from: count(before),
                 to: count(replicas),
-                reason: decision.reason,
-                message: decision.explain(&self.scenario.policy).to_string(),
+                reason: choice.reason,
+                message: explain(),
             });
         }
-        let replicas = count(self.plant.replicas());
-        if tick {
-            let ready = count(self.plant.ready(at));
-            self.rows.push(Row {
-                at,
-                qps: self.scenario.traffic.qps(at),
-                measured,
-                floor: count(decision.baseline.floor),
-                ceiling: count(decision.baseline.ceiling),
-                recommendation: decision.load.as_ref().and_then(|load| load.recommendation).map(count),
-                level: decision.level().map(count),
-                desired: count(decision.desired),
-                replicas,
-                ready,
-                capacity: f64::from(ready) * self.scenario.plant.capacity_per_replica,
-                requests: 0.0,
-                dropped: 0.0,
-                reason: decision.reason,
-            });
-        }
+    }
+
+    /// Opens the row of a tick.
+    fn open(&mut self, at: Timestamp, measured: Option<f64>, choice: &Choice) {
+        let ready = count(self.plant.ready(at));
+        self.rows.push(Row {
+            at,
+            qps: self.scenario.traffic.qps(at),
+            measured,
+            floor: count(choice.floor),
+            ceiling: count(choice.ceiling),
+            recommendation: choice.recommendation.map(count),
+            level: choice.level.map(count),
+            desired: count(choice.desired),
+            replicas: count(self.plant.replicas()),
+            ready,
+            capacity: f64::from(ready) * self.scenario.plant.capacity_per_replica,
+            requests: 0.0,
+            dropped: 0.0,
+            reason: choice.reason,
+        });
     }
 
     /// Closes the books at `end` and scores them.

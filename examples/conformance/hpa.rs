@@ -18,23 +18,23 @@ use crate::Verdict;
 const OLD_RULE: &str = "behavior: null is the HPA's old rule; tidetable has no such mode";
 const OTHER_METRIC: &str = "a pods or resource metric; tidetable reads external ones";
 
-fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     Timestamp::from_second(1_800_000_000).unwrap_or(Timestamp::MAX)
 }
 
-fn int(value: &Value) -> Option<i64> {
+pub(crate) fn int(value: &Value) -> Option<i64> {
     value.as_i64()
 }
 
-fn replicas(value: &Value) -> Replicas {
+pub(crate) fn replicas(value: &Value) -> Replicas {
     Replicas::saturating_from(i128::from(int(value).unwrap_or_default()))
 }
 
-fn ago(value: &Value) -> Timestamp {
+pub(crate) fn ago(value: &Value) -> Timestamp {
     now() - SignedDuration::from_secs_f64(value["age_s"].as_f64().unwrap_or_default())
 }
 
-fn rules(direction: Direction, row: &Value, tolerance: &Value) -> Rules {
+pub(crate) fn rules(direction: Direction, row: &Value, tolerance: &Value) -> Rules {
     let small = |value: &Value| int(value).and_then(|number| i32::try_from(number).ok());
     let policies = row["policies"].as_array().map(|policies| {
         let policy = |policy: &Value| RatePolicySpec {
@@ -140,17 +140,17 @@ pub(crate) fn golden_oneshot(row: &Value) -> Verdict {
     }
 }
 
-fn target(row: &Value) -> Target {
+pub(crate) fn target(row: &Value) -> Target {
     let milli = Milli::new(int(&row["target_milli"]).unwrap_or_default());
     if row["target_type"] == "AverageValue" { Target::AverageValue(milli) } else { Target::Value(milli) }
 }
 
-fn sum(values: &Value) -> Milli {
+pub(crate) fn sum(values: &Value) -> Milli {
     let values = values.as_array().into_iter().flatten().filter_map(int);
     Milli::new(values.fold(0, i64::saturating_add))
 }
 
-fn ready(row: &Value, present: Replicas) -> Replicas {
+pub(crate) fn ready(row: &Value, present: Replicas) -> Replicas {
     match row["pods_ready"].as_array() {
         Some(pods) => {
             let ready = pods.iter().filter(|pod| **pod == Value::Bool(true)).count();
@@ -279,7 +279,12 @@ pub(crate) fn golden_sim(row: &Value, traces: &Path) -> Verdict {
 }
 
 /// One value per step in thousandths; `None` where the metric is unavailable.
-fn values(row: &Value, steps: i64, period: i64, traces: &Path) -> Result<Vec<Option<Milli>>, String> {
+pub(crate) fn values(
+    row: &Value,
+    steps: i64,
+    period: i64,
+    traces: &Path,
+) -> Result<Vec<Option<Milli>>, String> {
     if let Some(values) = row["values_milli"].as_array() {
         return Ok(values.iter().map(|value| int(value).map(Milli::new)).collect());
     }

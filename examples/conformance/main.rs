@@ -7,6 +7,7 @@
 
 mod cron;
 mod hpa;
+mod rival;
 mod scores;
 
 use std::io::Write;
@@ -29,6 +30,15 @@ impl Verdict {
             Self::Passed
         } else {
             Self::Failed(format!("expected {expected:?}, got {got:?}"))
+        }
+    }
+
+    /// Of two who should give the same answer, as far as the row is a case for them.
+    fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Failed(problem), _) | (_, Self::Failed(problem)) => Self::Failed(problem),
+            (Self::Passed, _) | (_, Self::Passed) => Self::Passed,
+            (Self::NotRun(reason), Self::NotRun(_)) => Self::NotRun(reason),
         }
     }
 }
@@ -139,12 +149,15 @@ fn case_for<'a>(file: &str, traces: &'a Path) -> Result<Case<'a>, Skipped> {
         "behavior_rate" => Box::new(hpa::behavior_rate),
         "stabilize_behavior" => Box::new(hpa::stabilize_behavior),
         "golden_oneshot" => Box::new(hpa::golden_oneshot),
-        "golden_sim" => Box::new(|row| hpa::golden_sim(row, traces)),
-        "metric_replicas" => Box::new(hpa::metric_replicas),
-        "controller_metric" => Box::new(hpa::controller_metric),
-        "store_scale_events" | "stabilize_no_behavior" | "no_behavior_clamp" => {
-            return Err(Skipped::OnPurpose("binds the built-in HPA rival, which is not there yet"));
-        }
+        "golden_sim" => Box::new(|row| hpa::golden_sim(row, traces).and(rival::golden_sim(row, traces))),
+        "metric_replicas" => Box::new(|row| match row["metric_source"].as_str() {
+            Some("pods") => rival::metric_replicas(row),
+            _ => hpa::metric_replicas(row),
+        }),
+        "controller_metric" => Box::new(|row| hpa::controller_metric(row).and(rival::controller_metric(row))),
+        "store_scale_events" => Box::new(rival::store_scale_events),
+        "stabilize_no_behavior" => Box::new(rival::stabilize_no_behavior),
+        "no_behavior_clamp" => Box::new(rival::no_behavior_clamp),
         "elasticity" => Box::new(scores::elasticity),
         "metric_vectors" => Box::new(scores::metric_vectors),
         _ => return Err(Skipped::Unknown),
@@ -170,7 +183,7 @@ mod tests {
     #[test]
     fn a_table_fails_when_nobody_knows_it_or_none_of_its_rows_is_run() {
         let good = r#"{"expr": "61 * * * *"}"#;
-        let other = r#"{"source": "pods"}"#;
+        let other = r#"{"metric_source": "pods", "pod_phase": ["Running"]}"#;
         for (tables, passes) in [
             (&[("invalid.x.jsonl", good)] as &[(&str, &str)], true),
             (&[("invalid.x.jsonl", good), ("disagreements.jsonl", good)], true),

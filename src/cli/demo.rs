@@ -72,7 +72,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
     writeln!(out)?;
     simulate::table(&played, &zone, out)?;
     compare(&played, &simulation::run(&scenario), out)?;
-    simulate::write(&args.html, &html::page(&played, &zone))?;
+    simulate::write(&args.html, &html::page(&played, &[], &zone))?;
     writeln!(out, "\nreport: {}", args.html.display())?;
     Ok(())
 }

@@ -1,5 +1,7 @@
 //! `tidetable simulate`: a policy against a day of traffic, offline.
 
+mod compare;
+
 use std::fs::OpenOptions;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -33,6 +35,10 @@ pub(super) struct Args {
     /// Play this long, such as 24h
     #[arg(long, value_name = "DURATION", value_parser = length)]
     length: Option<Duration>,
+    /// Play the scenario with these too, and show all side by side: hpa, keda, knative, oracle, static:N, or a
+    /// file with a ScalePolicy or a HorizontalPodAutoscaler
+    #[arg(long, value_name = "RIVAL,…", value_delimiter = ',')]
+    compare: Vec<String>,
     /// What to print
     #[arg(long, value_enum, default_value_t = Output::Table)]
     output: Output,
@@ -80,6 +86,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
     };
     let scenario = scenario::read(&args.scenario, &overrides)?;
     check::warn(&scenario.missing_calendars);
+    let rivals = compare::rivals(&args.compare)?;
     for file in [&args.csv, &args.html, &args.svg].into_iter().flatten() {
         writable(file)?;
     }
@@ -95,36 +102,46 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
     }
     let zone = zone(&scenario);
     let run = simulation::run(&scenario);
+    let compared = if rivals.is_empty() { Vec::new() } else { compare::play(&scenario, &run, &rivals)? };
     if let Some(file) = &args.csv {
         write(file, &csv::table(&run))?;
     }
     if let Some(file) = &args.html {
-        write(file, &html::page(&run, &zone))?;
+        write(file, &html::page(&run, &compared, &zone))?;
     }
     if let Some(file) = &args.svg {
         write(file, &svg::picture(&run, &zone))?;
     }
     match args.output {
-        Output::Table => table(&run, &zone, out),
-        Output::Json => json(&run, out),
+        Output::Table => {
+            table(&run, &zone, out)?;
+            if compared.is_empty() { Ok(()) } else { compare::table(&compared, &zone, is_colored(), out) }
+        }
+        Output::Json => json(&run, &compared, out),
     }
 }
 
 /// The chart and the scores, for people.
 pub(super) fn table(run: &Run, zone: &TimeZone, out: &mut dyn Write) -> Result<(), Failure> {
-    let color = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    writeln!(out, "{}", terminal::chart(run, zone, terminal_width(), color))?;
+    writeln!(out, "{}", terminal::chart(run, zone, terminal_width(), is_colored()))?;
     write!(out, "{}", terminal::scores(run))?;
     Ok(())
 }
 
-fn json(run: &Run, out: &mut dyn Write) -> Result<(), Failure> {
+fn is_colored() -> bool {
+    std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none()
+}
+
+fn json(run: &Run, compared: &[Run], out: &mut dyn Write) -> Result<(), Failure> {
     let failed = |error: serde_json::Error| Failure::Runtime(format!("can't write the scores: {error}"));
     let mut object = serde_json::to_value(&run.scores).map_err(failed)?;
     object["scenario"] = run.name.as_str().into();
     object["from"] = run.from.to_string().into();
     object["ticks"] = run.rows.len().into();
     object["interval_seconds"] = run.interval.as_secs_f64().into();
+    if !compared.is_empty() {
+        object["compared"] = compare::json(compared).map_err(failed)?;
+    }
     writeln!(out, "{}", serde_json::to_string_pretty(&object).map_err(failed)?)?;
     Ok(())
 }

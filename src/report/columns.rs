@@ -22,8 +22,14 @@ pub(super) struct Column {
     pub(super) floor: u32,
     /// The last level of the load.
     pub(super) level: Option<u32>,
+    /// The last recommendation of the load.
+    pub(super) recommendation: Option<u32>,
+    /// What was last decided.
+    pub(super) desired: u32,
     /// The last number of replicas.
     pub(super) replicas: u32,
+    /// The last number of ready replicas.
+    pub(super) ready: u32,
 }
 
 /// Whether a tick's demand is more than its capacity.
@@ -87,7 +93,10 @@ impl Column {
             shortage: worst.map(|row| (row.qps, row.capacity)),
             floor: last.floor,
             level: last.level,
+            recommendation: last.recommendation,
+            desired: last.desired,
             replicas: last.replicas,
+            ready: last.ready,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Runs as one page that needs nothing but itself: no network, no fonts, no script that it could not do
-//! without. The script only tells the values under the cursor.
+//! without. The script only tells the values under the cursor, and the decision in force there with its reason; the
+//! marks of the changes tell theirs without it.
 
 use std::fmt::Write;
 
@@ -9,9 +10,11 @@ use super::axis::Period;
 use super::columns::columns;
 use super::scores as lines;
 use super::svg;
+use super::svg::detail::Layout;
 use super::text::{escape, second};
 use crate::simulation::Run;
 
+mod comparison;
 pub mod preview;
 
 const STYLE: &str = include_str!("html/style.css");
@@ -21,9 +24,10 @@ const SCRIPT: &str = include_str!("html/hover.js");
 const INSTANTS: usize = 1200;
 
 /// The run as an HTML document: the picture, the scores, every change with its reason, and the policy, with
-/// local times of `zone`.
+/// local times of `zone`. Runs of the same scenario to compare it with, if there are any, come after the
+/// picture; the first of them is the run itself.
 #[must_use]
-pub fn page(run: &Run, zone: &TimeZone) -> String {
+pub fn page(run: &Run, compared: &[Run], zone: &TimeZone) -> String {
     let period = Period::of(run);
     let name = escape(&run.name);
     let mut page = String::new();
@@ -37,8 +41,9 @@ pub fn page(run: &Run, zone: &TimeZone) -> String {
         escape(&period.words(zone)),
         escape(&seconds(run))
     );
-    let _ = write!(page, "<figure>\n{}", svg::draw(run, zone, false));
-    page.push_str("<p id=\"hover\" aria-live=\"off\" hidden=\"hidden\"></p>\n</figure>\n");
+    let _ = write!(page, "<figure>\n{}", svg::draw(run, zone, &Layout::DETAILED));
+    page.push_str("<p id=\"hover\" aria-live=\"off\" hidden=\"hidden\"></p>\n<p id=\"decision\" aria-live=\"off\" hidden=\"hidden\"></p>\n</figure>\n");
+    comparison::section(&mut page, compared, zone);
     scores(&mut page, run);
     changes(&mut page, run, zone);
     let _ = write!(page, "<h2>Policy</h2>\n<pre><code>{}</code></pre>\n</main>\n", escape(&run.policy_text));
@@ -101,18 +106,38 @@ fn data(run: &Run, zone: &TimeZone) -> String {
         .iter()
         .map(|column| {
             let time = zone.to_datetime(column.at).strftime("%a %-d %b %H:%M").to_string();
-            let demand = hundredths(column.demand);
-            let capacity = hundredths(column.capacity);
-            serde_json::json!([time, demand, capacity, column.floor, column.level, column.replicas])
+            serde_json::json!([
+                time,
+                hundredths(column.demand),
+                hundredths(column.capacity),
+                column.floor,
+                column.recommendation,
+                column.level,
+                column.desired,
+                column.replicas,
+                column.ready,
+            ])
+        })
+        .collect();
+    let period = Period::of(run);
+    let changes: Vec<_> = run
+        .changes
+        .iter()
+        .map(|change| {
+            let place = (period.place(change.at) * 1e6).round() / 1e6;
+            let time = zone.to_datetime(change.at).strftime("%a %-d %b %H:%M:%S").to_string();
+            let what = format!("{time}: {} → {}, {}", change.from, change.to, change.reason.as_str());
+            serde_json::json!([place, what, change.message])
         })
         .collect();
     let data = serde_json::json!({
-        "width": svg::SIZE.0,
+        "width": Layout::DETAILED.size.0,
         "left": svg::SIDES.0,
         "right": svg::SIDES.1,
-        "top": svg::UPPER.0,
-        "bottom": svg::LOWER.1,
+        "top": Layout::DETAILED.upper.0,
+        "bottom": Layout::DETAILED.lower.1,
         "rows": rows,
+        "changes": changes,
     });
     // Nothing in here can end the element.
     data.to_string().replace('<', "\\u003c").replace('&', "\\u0026")

@@ -5,11 +5,13 @@ use std::fmt::Write;
 
 use jiff::tz::TimeZone;
 
+use self::detail::Layout;
 use self::path::{Frame, Steps};
 use super::axis::{Axis, Period, Tick};
 use super::text::{escape, grouped};
 use crate::simulation::{Row, Run};
 
+pub(super) mod detail;
 pub(super) mod path;
 pub(super) mod preview;
 
@@ -23,24 +25,22 @@ pub(super) const SIDES: (f64, f64) = (64.0, 922.0);
 pub(super) const UPPER: (f64, f64) = (104.0, 300.0);
 pub(super) const LOWER: (f64, f64) = (356.0, 510.0);
 
-/// The height of what the panels are under: the name and the summary.
-const HEAD: f64 = 60.0;
-
-const STYLE: &str = include_str!("svg/style.css");
+pub(super) const STYLE: &str = include_str!("svg/style.css");
 
 /// The run as an SVG document: demand against capacity above, baseline, load level and replicas below, at
 /// local times of `zone`.
 #[must_use]
 pub fn picture(run: &Run, zone: &TimeZone) -> String {
-    draw(run, zone, true)
+    draw(run, zone, &Layout::PLAIN)
 }
 
-/// The picture with its name and summary on top, or without them for a page that says them itself.
-pub(super) fn draw(run: &Run, zone: &TimeZone, headed: bool) -> String {
+/// The picture as `layout` says: by itself, or for a page that says name and summary itself and has room
+/// for more.
+pub(super) fn draw(run: &Run, zone: &TimeZone, layout: &Layout) -> String {
     let period = Period::of(run);
     let ticks = period.ticks(zone, 13);
-    let (width, height) = SIZE;
-    let top = if headed { 0.0 } else { HEAD };
+    let (width, height) = layout.size;
+    let top = layout.top;
     let mut svg = String::new();
     let _ = writeln!(
         svg,
@@ -50,42 +50,46 @@ pub(super) fn draw(run: &Run, zone: &TimeZone, headed: bool) -> String {
     );
     let _ = writeln!(svg, "<title id=\"tt-title\">{}</title>", escape(&run.name));
     let _ = writeln!(svg, "<desc id=\"tt-desc\">{}</desc>", escape(&description(run, &period, zone)));
-    let _ = writeln!(svg, "<style>\n{STYLE}</style>");
+    let _ = writeln!(svg, "<style>\n{STYLE}{}</style>", layout.more_style(run));
     let _ = writeln!(
         svg,
         "<rect class=\"tt-back\" y=\"{top}\" width=\"{width}\" height=\"{}\" rx=\"8\"/>",
         height - top
     );
-    if headed {
+    if layout.is_headed() {
         text(&mut svg, "tt-head", (20.0, 32.0), "start", &run.name);
         text(&mut svg, "tt-sub", (20.0, 54.0), "start", &summary(run, &period, zone));
     }
-    demand(&mut svg, run, period, &ticks);
-    replicas(&mut svg, run, period, &ticks);
+    demand(&mut svg, run, period, &ticks, layout);
+    replicas(&mut svg, run, period, &ticks, layout);
+    if layout.is_detailed {
+        detail::changes(&mut svg, run, &lower(run, period, layout), zone);
+    }
+    let bottom = layout.lower.1;
     for tick in &ticks {
         let x = SIDES.0 + tick.place * (SIDES.1 - SIDES.0);
         let class = if tick.midnight { "tt-label tt-day" } else { "tt-label" };
-        text(&mut svg, class, (x, LOWER.1 + 18.0), "middle", &tick.label);
+        text(&mut svg, class, (x, bottom + 18.0), "middle", &tick.label);
     }
-    text(&mut svg, "tt-label", (SIDES.1, LOWER.1 + 38.0), "end", &super::text::zone_name(run.from, zone));
+    text(&mut svg, "tt-label", (SIDES.1, bottom + 38.0), "end", &super::text::zone_name(run.from, zone));
     svg.push_str("</svg>\n");
     svg
 }
 
 /// The upper panel.
-fn demand(svg: &mut String, run: &Run, period: Period, ticks: &[Tick]) {
+fn demand(svg: &mut String, run: &Run, period: Period, ticks: &[Tick], layout: &Layout) {
     let highest = run.rows.iter().map(|row| row.qps.max(row.capacity)).fold(0.0, f64::max);
-    let frame = Frame { period, axis: Axis::covering(highest, 5, 0.001), sides: SIDES, panel: UPPER };
-    legend(
-        svg,
-        UPPER.0 - 18.0,
-        "requests/s",
-        &[
-            ("tt-demand", "demand"),
-            ("tt-capacity", "capacity of ready replicas"),
-            ("tt-short", "demand without capacity"),
-        ],
-    );
+    let frame = Frame { period, axis: Axis::covering(highest, 5, 0.001), sides: SIDES, panel: layout.upper };
+    let gaps = detail::gaps(&frame, run);
+    let gap = (!gaps.is_empty()).then_some(("tt-gap", "metrics not read"));
+    let entries = [
+        ("tt-demand", "demand"),
+        ("tt-capacity", "capacity of ready replicas"),
+        ("tt-short", "demand without capacity"),
+    ];
+    let entries: Vec<_> = entries.into_iter().chain(gap).collect();
+    legend(svg, layout.upper.0 - 18.0, "requests/s", &entries);
+    path(svg, "tt-gap", &gaps);
     grid(svg, &frame, ticks);
     let demand = Steps::of(&frame, run, |row| Some(row.qps));
     path(svg, "tt-demand-area", &demand.area());
@@ -96,29 +100,32 @@ fn demand(svg: &mut String, run: &Run, period: Period, ticks: &[Tick]) {
     path(svg, "tt-mark", &marks);
 }
 
-/// The lower panel.
-fn replicas(svg: &mut String, run: &Run, period: Period, ticks: &[Tick]) {
-    let most = |row: &Row| row.replicas.max(row.floor).max(row.level.unwrap_or(0));
+/// The place of the lower panel and its axis.
+fn lower(run: &Run, period: Period, layout: &Layout) -> Frame {
+    let most = |row: &Row| {
+        let most = row.replicas.max(row.floor).max(row.level.unwrap_or(0));
+        if layout.is_detailed { most.max(row.recommendation.unwrap_or(0)).max(row.desired) } else { most }
+    };
     let most = run.rows.iter().map(most).max().unwrap_or(0);
-    let frame = Frame { period, axis: Axis::covering(f64::from(most), 4, 1.0), sides: SIDES, panel: LOWER };
-    legend(
-        svg,
-        LOWER.0 - 18.0,
-        "replicas",
-        &[
-            ("tt-floor", "baseline"),
-            ("tt-level", "load level, where it differs"),
-            ("tt-replicas", "replicas"),
-        ],
-    );
+    Frame { period, axis: Axis::covering(f64::from(most), 4, 1.0), sides: SIDES, panel: layout.lower }
+}
+
+/// The lower panel.
+fn replicas(svg: &mut String, run: &Run, period: Period, ticks: &[Tick], layout: &Layout) {
+    let frame = lower(run, period, layout);
+    let series = layout.series(run);
+    let entries: Vec<_> = series.iter().map(|series| (series.class, series.meaning)).collect();
+    legend(svg, layout.lower.0 - 18.0, "replicas", &entries);
+    path(svg, "tt-gap", &detail::gaps(&frame, run));
     grid(svg, &frame, ticks);
-    path(svg, "tt-floor", &Steps::of(&frame, run, |row| Some(f64::from(row.floor))).area());
-    path(svg, "tt-level", &Steps::of(&frame, run, |row| row.level.map(f64::from)).line());
-    path(svg, "tt-replicas", &Steps::of(&frame, run, |row| Some(f64::from(row.replicas))).line());
+    for series in series {
+        let steps = Steps::of(&frame, run, |row| (series.value)(row).map(f64::from));
+        path(svg, series.class, &if series.class == "tt-floor" { steps.area() } else { steps.line() });
+    }
 }
 
 /// Grid lines and the labels of the vertical axis.
-fn grid(svg: &mut String, frame: &Frame, ticks: &[Tick]) {
+pub(super) fn grid(svg: &mut String, frame: &Frame, ticks: &[Tick]) {
     let (left, right) = frame.sides;
     for (value, label) in frame.axis.ticks() {
         let y = frame.y(value);
@@ -140,7 +147,7 @@ fn legend(svg: &mut String, y: f64, unit: &str, entries: &[(&str, &str)]) {
     let mut x = SIDES.0 + 60.0;
     for (class, meaning) in entries {
         let d = match *class {
-            "tt-short" | "tt-floor" => format!("M{x} {}h22v9h-22Z", y - 8.5),
+            "tt-short" | "tt-floor" | "tt-gap" => format!("M{x} {}h22v9h-22Z", y - 8.5),
             _ => format!("M{x} {}h22", y - 4.0),
         };
         path(svg, class, &d);
@@ -150,13 +157,13 @@ fn legend(svg: &mut String, y: f64, unit: &str, entries: &[(&str, &str)]) {
     }
 }
 
-fn path(svg: &mut String, class: &str, d: &str) {
+pub(super) fn path(svg: &mut String, class: &str, d: &str) {
     if !d.is_empty() {
         let _ = writeln!(svg, "<path class=\"{class}\" d=\"{d}\"/>");
     }
 }
 
-fn text(svg: &mut String, class: &str, (x, y): (f64, f64), anchor: &str, text: &str) {
+pub(super) fn text(svg: &mut String, class: &str, (x, y): (f64, f64), anchor: &str, text: &str) {
     let _ = writeln!(
         svg,
         "<text class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\">{}</text>",

@@ -12,14 +12,14 @@ use super::scores as lines;
 use super::text::printable;
 use crate::simulation::Run;
 
-mod canvas;
+pub(super) mod canvas;
 pub mod preview;
 
 /// The least width of a chart; narrower ones are as wide as this.
-const NARROWEST: usize = 40;
+pub(super) const NARROWEST: usize = 40;
 
 /// Columns between two labels of the time axis.
-const BETWEEN_LABELS: i64 = 10;
+pub(super) const BETWEEN_LABELS: i64 = 10;
 
 /// A chart of about 22 lines: demand against capacity, and below it baseline, load level and replicas.
 ///

@@ -1,3 +1,5 @@
+mod drawn;
+
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
@@ -134,7 +136,7 @@ fn pictures_and_pages_are_well_formed_and_escaped() {
     let svg = svg::picture(&run, &berlin());
     balanced(&svg);
     assert!(svg.contains("a &lt;day&gt; &amp; &quot;night&quot;"));
-    let page = html::page(&run, &berlin());
+    let page = html::page(&run, &[], &berlin());
     balanced(&page);
     assert!(page.contains("entry &lt;morning&gt; &amp; more"));
     assert!(page.contains("&lt;/pre&gt;&lt;script&gt;"));
@@ -148,7 +150,7 @@ fn pictures_and_pages_are_well_formed_and_escaped() {
 fn runs_without_ticks_are_no_trouble() {
     let run = made_up(0, 0);
     balanced(&svg::picture(&run, &berlin()));
-    balanced(&html::page(&run, &berlin()));
+    balanced(&html::page(&run, &[], &berlin()));
     assert!(terminal::chart(&run, &berlin(), 0, true).contains("replicas"));
     assert_eq!(csv::table(&run), format!("{}\n", csv::HEADER));
 }
@@ -166,7 +168,7 @@ fn rows_are_comma_separated() {
 fn the_same_run_gives_the_same_bytes() {
     let all = || {
         let run = made_up(3000, 40);
-        (html::page(&run, &berlin()), terminal::chart(&run, &berlin(), 120, true), csv::table(&run))
+        (html::page(&run, &[], &berlin()), terminal::chart(&run, &berlin(), 120, true), csv::table(&run))
     };
     assert_eq!(all(), all());
 }

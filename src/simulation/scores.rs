@@ -88,7 +88,7 @@ pub(super) fn score(scenario: &Scenario, rows: &[Row], changes: &[Change]) -> Sc
 }
 
 /// The least replicas that carry `qps`, at least 1.
-fn needed(qps: f64, capacity_per_replica: f64) -> u32 {
+pub(super) fn needed(qps: f64, capacity_per_replica: f64) -> u32 {
     // A hair less than a whole replica's worth more is rounding, not demand.
     let replicas = (qps / capacity_per_replica - 1e-9).ceil();
     #[expect(

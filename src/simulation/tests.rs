@@ -5,13 +5,13 @@ use jiff::{SignedDuration, Timestamp};
 use super::plant::{Measurement, PlantSpec};
 use super::*;
 
-fn at(text: &str) -> Timestamp {
+pub(super) fn at(text: &str) -> Timestamp {
     text.parse().expect("a timestamp")
 }
 
 const START: &str = "2026-11-23T00:00:00Z";
 
-fn scenario(policy: &str, traffic: Traffic, hours: u64) -> Scenario {
+pub(super) fn scenario(policy: &str, traffic: Traffic, hours: u64) -> Scenario {
     let yaml = format!("scaleTargetRef: {{apiVersion: apps/v1, kind: Deployment, name: web}}\n{policy}");
     let spec: crate::api::ScalePolicySpec = serde_saphyr::from_str(&yaml).expect("the shape of a spec");
     Scenario {

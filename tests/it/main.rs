@@ -8,6 +8,7 @@ mod cli;
 mod cli_warnings;
 mod client;
 mod cluster;
+mod compare;
 mod differential;
 mod docs;
 mod explain;

@@ -26,11 +26,11 @@ pub(in super::super) struct Frame {
 }
 
 impl Frame {
-    pub(super) fn x(&self, place: f64) -> f64 {
+    pub(in super::super) fn x(&self, place: f64) -> f64 {
         self.sides.0 + place * (self.sides.1 - self.sides.0)
     }
 
-    pub(super) fn y(&self, value: f64) -> f64 {
+    pub(in super::super) fn y(&self, value: f64) -> f64 {
         let (top, bottom) = self.panel;
         bottom - (value / self.axis.top()).clamp(0.0, 1.0) * (bottom - top)
     }
@@ -38,7 +38,7 @@ impl Frame {
 
 /// A series in the picture's coordinates.
 #[derive(Clone, Debug)]
-pub(super) struct Steps {
+pub(in super::super) struct Steps {
     /// Stretches without gaps; each point holds until the next one.
     stretches: Vec<Vec<(f64, f64)>>,
     /// Where the stretches end.
@@ -48,7 +48,7 @@ pub(super) struct Steps {
 
 impl Steps {
     /// The steps of what `value` says about each row; `None` is a gap.
-    pub(super) fn of(frame: &Frame, run: &Run, value: impl Fn(&Row) -> Option<f64>) -> Self {
+    pub(in super::super) fn of(frame: &Frame, run: &Run, value: impl Fn(&Row) -> Option<f64>) -> Self {
         Self::along(frame, run.rows.iter().map(|row| (row.at, value(row))))
     }
 
@@ -91,7 +91,7 @@ impl Steps {
     }
 
     /// The series as a line.
-    pub(super) fn line(&self) -> String {
+    pub(in super::super) fn line(&self) -> String {
         let mut d = String::new();
         for (stretch, end) in self.stretches.iter().zip(&self.ends) {
             for (i, (x, y)) in stretch.iter().enumerate() {
@@ -103,7 +103,7 @@ impl Steps {
     }
 
     /// The area below the series.
-    pub(super) fn area(&self) -> String {
+    pub(in super::super) fn area(&self) -> String {
         let mut d = String::new();
         for (stretch, end) in self.stretches.iter().zip(&self.ends) {
             for (i, (x, y)) in stretch.iter().enumerate() {

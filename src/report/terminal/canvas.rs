@@ -6,7 +6,7 @@ use super::column_of;
 
 /// What a character belongs to, which is what its colour depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ink {
+pub(in super::super) enum Ink {
     Plain,
     Bold,
     Faint,
@@ -36,7 +36,7 @@ impl Ink {
 
 /// The cells of one panel. Row 0 is at the bottom.
 #[derive(Clone, Debug)]
-pub(super) struct Panel {
+pub(in super::super) struct Panel {
     axis: Axis,
     /// Rows between two ticks.
     spacing: u32,
@@ -45,7 +45,7 @@ pub(super) struct Panel {
 
 impl Panel {
     /// A panel with as many rows as make about eight with whole rows between ticks, and one for the top tick.
-    pub(super) fn new(axis: Axis, width: usize) -> Self {
+    pub(in super::super) fn new(axis: Axis, width: usize) -> Self {
         let spacing = match axis.steps {
             0 | 1 => 6,
             2 => 4,
@@ -53,23 +53,32 @@ impl Panel {
             4 => 2,
             _ => 10_u32.div_ceil(axis.steps),
         };
+        Self::spaced(axis, spacing, width)
+    }
+
+    /// A panel of five rows for an axis of one step.
+    pub(in super::super) fn low(axis: Axis, width: usize) -> Self {
+        Self::spaced(axis, 4, width)
+    }
+
+    fn spaced(axis: Axis, spacing: u32, width: usize) -> Self {
         let rows = usize::try_from(axis.steps.max(1) * spacing).unwrap_or(0) + 1;
         Self { axis, spacing, cells: vec![vec![(' ', Ink::Plain); width]; rows] }
     }
 
-    pub(super) fn put(&mut self, x: usize, y: usize, character: char, ink: Ink) {
+    pub(in super::super) fn put(&mut self, x: usize, y: usize, character: char, ink: Ink) {
         if let Some(cell) = self.cells.get_mut(y).and_then(|row| row.get_mut(x)) {
             *cell = (character, ink);
         }
     }
 
     /// The row that a value is in.
-    pub(super) fn row(&self, value: f64) -> usize {
+    pub(in super::super) fn row(&self, value: f64) -> usize {
         part(value / self.axis.top(), self.cells.len() - 1)
     }
 
     /// A bar from 0 to a value, to the eighth of a row.
-    pub(super) fn bar(&mut self, x: usize, value: f64, ink: Ink) {
+    pub(in super::super) fn bar(&mut self, x: usize, value: f64, ink: Ink) {
         const EIGHTHS: [char; 8] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇'];
         let eighths = part(value / self.axis.top(), (self.cells.len() - 1) * 8);
         for y in 0..eighths / 8 {
@@ -83,7 +92,7 @@ impl Panel {
     }
 
     /// A line of steps, with corners where it changes its row.
-    pub(super) fn line(&mut self, values: &[f64], ink: Ink) {
+    pub(in super::super) fn line(&mut self, values: &[f64], ink: Ink) {
         let rows: Vec<usize> = values.iter().map(|value| self.row(*value)).collect();
         for (x, &y) in rows.iter().enumerate() {
             let before = if x == 0 { y } else { rows[x - 1] };
@@ -108,25 +117,25 @@ impl Panel {
 
 /// The text as it grows, from the top down.
 #[derive(Debug)]
-pub(super) struct Canvas {
+pub(in super::super) struct Canvas {
     width: usize,
     color: bool,
     text: String,
 }
 
 impl Canvas {
-    pub(super) fn new(width: usize, color: bool) -> Self {
+    pub(in super::super) fn new(width: usize, color: bool) -> Self {
         Self { width, color, text: String::new() }
     }
 
     /// A line of text, cut at the width.
-    pub(super) fn text(&mut self, text: &str, ink: Ink) {
+    pub(in super::super) fn text(&mut self, text: &str, ink: Ink) {
         let cells: Vec<(char, Ink)> = text.chars().take(self.width).map(|c| (c, ink)).collect();
         self.put_line(&cells);
     }
 
     /// A unit, and what the characters of the panel below mean; on more lines when it is too wide for one.
-    pub(super) fn legend(&mut self, unit: &str, entries: &[(&str, Ink, &str)]) {
+    pub(in super::super) fn legend(&mut self, unit: &str, entries: &[(&str, Ink, &str)]) {
         let mut line: Vec<(char, Ink)> = unit.chars().map(|c| (c, Ink::Bold)).collect();
         for (sample, ink, meaning) in entries {
             let entry = sample.chars().map(|c| (c, *ink));
@@ -143,7 +152,7 @@ impl Canvas {
     }
 
     /// A panel and its vertical axis, from its top row down.
-    pub(super) fn panel(&mut self, panel: &Panel, axis: Axis, gutter: usize) {
+    pub(in super::super) fn panel(&mut self, panel: &Panel, axis: Axis, gutter: usize) {
         let labels: Vec<String> = axis.ticks().map(|(_, label)| label).collect();
         for (y, cells) in panel.cells.iter().enumerate().rev() {
             let spacing = usize::try_from(panel.spacing).unwrap_or(1);
@@ -158,7 +167,7 @@ impl Canvas {
     }
 
     /// The time axis, with or without its labels.
-    pub(super) fn axis(&mut self, ticks: &[Tick], gutter: usize, labelled: bool) {
+    pub(in super::super) fn axis(&mut self, ticks: &[Tick], gutter: usize, labelled: bool) {
         let width = self.width - gutter;
         let mut line = vec![(' ', Ink::Faint); gutter - 1];
         line.push(('└', Ink::Faint));
@@ -187,7 +196,7 @@ impl Canvas {
         self.text(&line, Ink::Plain);
     }
 
-    pub(super) fn finish(self) -> String {
+    pub(in super::super) fn finish(self) -> String {
         self.text
     }
 

@@ -1,0 +1,144 @@
+//! Other ways to choose replicas, played in the same scenario and scored by the same books: the upstream
+//! HorizontalPodAutoscaler, KEDA, Knative, a fixed number, an oracle, and whatever a file says.
+//!
+//! A rival has the bounds and the targets of the scenario's policy, and its own defaults for everything
+//! else. So what is compared is the way of following, not the numbers that somebody chose.
+
+mod file;
+mod fixed;
+pub mod hpa;
+mod keda;
+mod knative;
+mod oracle;
+mod periodic;
+
+use std::path::Path;
+
+use self::fixed::Fixed;
+use self::hpa::{Hpa, HpaMetric, HpaSpec, Pace, TOLERANCE};
+use self::keda::Keda;
+use self::knative::Knative;
+use self::oracle::Oracle;
+use self::periodic::Clocked;
+use super::chooser::Follower;
+use super::{Run, Scenario, run_with};
+use crate::decision::{Policy, Replicas};
+use crate::manifest::{Mistake, Mistakes};
+
+/// The most replicas that a fixed number may be.
+const MOST_REPLICAS: i32 = 100_000;
+
+/// Somebody else who would choose the replicas.
+#[derive(Clone, Debug)]
+pub struct Rival {
+    /// What it is called in tables and pictures.
+    pub name: String,
+    kind: Kind,
+}
+
+#[derive(Clone, Debug)]
+enum Kind {
+    Hpa,
+    Keda,
+    Knative,
+    Oracle,
+    Static(Replicas),
+    Policy { policy: Box<Policy>, text: String },
+    HpaFile { spec: Box<HpaSpec>, text: String },
+}
+
+/// Why a rival can't play in a scenario.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{rival}: {problem}")]
+pub struct Unfit {
+    /// Which.
+    pub rival: String,
+    /// Why not.
+    pub problem: &'static str,
+}
+
+impl Rival {
+    /// The rival that `name` stands for: `hpa`, `keda`, `knative`, `oracle`, `static:N`, or a file with a
+    /// `ScalePolicy` or a `HorizontalPodAutoscaler`.
+    ///
+    /// # Errors
+    /// When it is none of these, or the file has mistakes.
+    pub fn read(name: &str) -> Result<Self, Mistakes> {
+        let wrong = |problem: String| Mistake {
+            file: Path::new(name).to_owned(),
+            place: None,
+            path: String::new(),
+            problem,
+        };
+        let kind = match name {
+            "hpa" => Kind::Hpa,
+            "keda" => Kind::Keda,
+            "knative" => Kind::Knative,
+            "oracle" => Kind::Oracle,
+            _ => match name.strip_prefix("static:") {
+                Some(count) => {
+                    let count = count.parse().ok().filter(|count| (0..=MOST_REPLICAS).contains(count));
+                    let problem = || wrong(format!("static:N needs a number from 0 to {MOST_REPLICAS}"));
+                    Kind::Static(Replicas::new(count.ok_or_else(problem)?))
+                }
+                None if Path::new(name).exists() => return file::read(Path::new(name)),
+                None => {
+                    let known = "hpa, keda, knative, oracle, static:N, or a YAML file";
+                    return Err(wrong(format!("there is no such file; expected {known}")).into());
+                }
+            },
+        };
+        Ok(Self { name: name.to_owned(), kind })
+    }
+
+    /// Plays a scenario with this rival in the place of the policy.
+    ///
+    /// # Errors
+    /// When the rival needs what the scenario's policy does not have.
+    pub fn play(&self, scenario: &Scenario) -> Result<Run, Unfit> {
+        let policy = &scenario.policy;
+        let initial = scenario.plant.initial_replicas;
+        let clocked = |hpa| Clocked::new(hpa, scenario.from);
+        let unfit = |problem| Unfit { rival: self.name.clone(), problem };
+        let run = match &self.kind {
+            Kind::Hpa => {
+                let spec = like(policy).ok_or(unfit("the scenario's policy has no metrics to follow"))?;
+                run_with(scenario, clocked(Hpa::new(spec)), initial)
+            }
+            Kind::HpaFile { spec, .. } => run_with(scenario, clocked(Hpa::new((**spec).clone())), initial),
+            Kind::Keda => run_with(scenario, Clocked::new(Keda::new(policy), scenario.from), initial),
+            Kind::Knative => {
+                let knative = Knative::new(policy, &scenario.traffic);
+                let problem = "the scenario's policy has no metric with an averageValue";
+                run_with(scenario, Clocked::new(knative.ok_or(unfit(problem))?, scenario.from), initial)
+            }
+            Kind::Oracle => {
+                let oracle = Oracle::new(scenario);
+                let initial = oracle.initial();
+                run_with(scenario, oracle, initial)
+            }
+            Kind::Static(count) => run_with(scenario, Fixed(*count), *count),
+            Kind::Policy { policy, .. } => run_with(scenario, Follower::new(policy), initial),
+        };
+        let policy_text = match &self.kind {
+            Kind::Policy { text, .. } | Kind::HpaFile { text, .. } => text.clone(),
+            Kind::Hpa | Kind::Keda | Kind::Knative | Kind::Oracle | Kind::Static(_) => String::new(),
+        };
+        Ok(Run { name: self.name.clone(), policy_text, ..run })
+    }
+}
+
+/// The `HorizontalPodAutoscaler` with a policy's bounds and targets and with no `behavior`.
+fn like(policy: &Policy) -> Option<HpaSpec> {
+    let metrics = policy.metrics.iter().map(|metric| HpaMetric::Whole(metric.target));
+    (!policy.metrics.is_empty()).then(|| HpaSpec {
+        min: policy.min,
+        max: policy.max,
+        metrics: metrics.collect(),
+        pace: Pace::Default { tolerance: TOLERANCE },
+        scales_from_zero: policy.min == Replicas::ZERO,
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,145 @@
+//! Rivals from files: another `ScalePolicy`, or a `HorizontalPodAutoscaler` of `autoscaling/v2`.
+
+use std::path::Path;
+
+use k8s_openapi::api::autoscaling::v2;
+use serde_json::{Value, json};
+
+use super::hpa::{HpaMetric, HpaSpec, Pace, TOLERANCE};
+use super::{Kind, Rival};
+use crate::api::ScalingRules;
+use crate::decision::{Direction, Replicas, Target};
+use crate::manifest::{self, Document, Mistake, Mistakes};
+use crate::policy::{FieldError, hpa_rules, parse_quantity};
+
+/// Reads the one autoscaler of a file.
+pub(super) fn read(file: &Path) -> Result<Rival, Mistakes> {
+    let whole =
+        |problem: String| Mistake { file: file.to_owned(), place: None, path: String::new(), problem };
+    let text = std::fs::read_to_string(file).map_err(|error| whole(error.to_string()))?;
+    let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let documents = manifest::parse(file, &text)?;
+    let is_hpa = |document: &&Document| document.kind() == Some("HorizontalPodAutoscaler");
+    let kind = match documents.iter().filter(is_hpa).collect::<Vec<_>>().as_slice() {
+        [] => {
+            let (manifest, _) = manifest::parse_policy(file, &text)?;
+            if !manifest.policy.guards.is_empty() {
+                let problem = "spec.guards: a rival's guards can't be simulated; leave them out";
+                return Err(whole(problem.to_owned()).into());
+            }
+            Kind::Policy { policy: Box::new(manifest.policy), text }
+        }
+        [hpa] => {
+            let open = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
+            let (_, spec) = hpa.examine(&open, |value: &Value| spec(value))?;
+            Kind::HpaFile { spec: Box::new(spec), text }
+        }
+        several => {
+            let problem = format!("{} HorizontalPodAutoscalers in this file; one is needed", several.len());
+            return Err(whole(problem).into());
+        }
+    };
+    Ok(Rival { name, kind })
+}
+
+/// What a `HorizontalPodAutoscaler` says, or all that is wrong with it.
+fn spec(document: &Value) -> Result<HpaSpec, Vec<FieldError>> {
+    let error = |path: &str, problem: &str| FieldError { path: path.to_owned(), problem: problem.to_owned() };
+    if document["apiVersion"] != "autoscaling/v2" {
+        return Err(vec![error("apiVersion", "must be autoscaling/v2")]);
+    }
+    let read: v2::HorizontalPodAutoscaler = serde_path_to_error::deserialize(document)
+        .map_err(|wrong| vec![error(&wrong.path().to_string(), &wrong.inner().to_string())])?;
+    let mut errors = Vec::new();
+    let known = serde_json::to_value(&read).unwrap_or_default();
+    unknown(document, &known, "", &mut errors);
+    let spec = read.spec.unwrap_or_default();
+    let (min, max) = (spec.min_replicas.unwrap_or(1), spec.max_replicas);
+    if min < 0 || min > max {
+        errors.push(error("spec.minReplicas", "must be from 0 to maxReplicas"));
+    }
+    let metrics = spec.metrics.as_deref().unwrap_or_default();
+    if metrics.is_empty() {
+        errors.push(error(
+            "spec.metrics",
+            "must name a metric; the default is the CPU, which nobody simulates",
+        ));
+    }
+    let mut read = smallvec::SmallVec::new();
+    for (index, metric) in metrics.iter().enumerate() {
+        match target(metric) {
+            Ok(metric) => read.push(metric),
+            Err(problem) => errors.push(error(&format!("spec.metrics[{index}]"), problem)),
+        }
+    }
+    let pace = match spec.behavior {
+        None => Pace::Default { tolerance: TOLERANCE },
+        Some(behavior) => {
+            let mut side = |direction, name, rules: Option<v2::HPAScalingRules>| {
+                // The fields are those of our own damping, since that took them over.
+                let rules = rules.map(|rules| serde_json::to_value(rules).unwrap_or_default());
+                let rules = rules.map_or(Ok(ScalingRules::default()), serde_json::from_value);
+                let rules = rules.unwrap_or_else(|wrong| {
+                    errors.push(error(&format!("spec.behavior.{name}"), &wrong.to_string()));
+                    ScalingRules::default()
+                });
+                hpa_rules(direction, &rules)
+            };
+            let up = side(Direction::Up, "scaleUp", behavior.scale_up);
+            let down = side(Direction::Down, "scaleDown", behavior.scale_down);
+            Pace::Behavior(Box::new((up, down)))
+        }
+    };
+    let (min, max) = (Replicas::new(min), Replicas::new(max));
+    let scales_from_zero = min == Replicas::ZERO;
+    if errors.is_empty() {
+        Ok(HpaSpec { min, max, metrics: read, pace, scales_from_zero })
+    } else {
+        Err(errors)
+    }
+}
+
+/// The metric, which is the traffic whatever it is called.
+fn target(metric: &v2::MetricSpec) -> Result<HpaMetric, &'static str> {
+    let target = match (metric.type_.as_str(), &metric.external, &metric.object, &metric.pods) {
+        ("External", Some(external), None, None) => &external.target,
+        ("Object", None, Some(object), None) => &object.target,
+        ("Pods", None, None, Some(pods)) => &pods.target,
+        _ => return Err("only External, Object and Pods metrics can be simulated: they are the traffic"),
+    };
+    let read = |quantity: &k8s_openapi::apimachinery::pkg::api::resource::Quantity| {
+        let milli = parse_quantity(&quantity.0).ok().filter(|milli| milli.get() > 0);
+        milli.ok_or("the target must be a quantity above 0")
+    };
+    match (&target.average_value, &target.value) {
+        (Some(average), None) if metric.pods.is_some() => Ok(HpaMetric::Pods(read(average)?)),
+        (Some(average), None) => Ok(HpaMetric::Whole(Target::AverageValue(read(average)?))),
+        (None, Some(value)) if metric.pods.is_none() => Ok(HpaMetric::Whole(Target::Value(read(value)?))),
+        _ => Err("needs a target with an averageValue, or, if it is no Pods metric, a value"),
+    }
+}
+
+/// Fields of `written` that nobody has read. The status is the cluster's.
+fn unknown(written: &Value, read: &Value, path: &str, errors: &mut Vec<FieldError>) {
+    let field = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
+    match (written, read) {
+        (Value::Object(written), Value::Object(read)) => {
+            for (name, value) in written.iter().filter(|(_, value)| !value.is_null()) {
+                match read.get(name) {
+                    Some(known) => unknown(value, known, &field(name), errors),
+                    None if path.is_empty() && name == "status" => {}
+                    None if value.as_object().is_some_and(serde_json::Map::is_empty) => {}
+                    None => {
+                        errors.push(FieldError { path: field(name), problem: "no such field".to_owned() });
+                    }
+                }
+            }
+        }
+        (Value::Array(written), Value::Array(read)) => {
+            for (index, (value, known)) in written.iter().zip(read).enumerate() {
+                unknown(value, known, &format!("{path}[{index}]"), errors);
+            }
+        }
+        _ => {}
+    }
+}
