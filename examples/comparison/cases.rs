@@ -98,9 +98,12 @@ Who is compared:
 Under each table stands who is better than tidetable by more than a hundredth part at dropped requests, cost or changes, and
 why. The command that makes the table fails when these sentences do not fit the numbers. The oracle is left out of them.
 
-The traces are not part of this repository: `ms_mongo_app1_2018` and `ms_ecommerce_api_2017_18` are from Microsoft's cloud
-monitoring dataset (MIT), `nasa_http_1995_07` is the log of NASA's web server in the Internet Traffic Archive, and
-`azure_llm_code_2023` is from the Azure LLM inference traces (CC BY 4.0), all as CSV of `timestamp_seconds,qps`.
+The traces are not part of this repository. All are CSV of `timestamp_seconds,qps`:
+
+- `ms_mongo_app1_2018` and `ms_ecommerce_api_2017_18`: Microsoft's cloud monitoring dataset (MIT).
+- `nasa_http_1995_07`: the log of a web server of NASA's Kennedy Space Center, collected by Jim Dumoulin and contributed to the
+  Internet Traffic Archive by Martin Arlitt and Carey Williamson; counted by the minute by PasanBhanu (CC BY 4.0).
+- `azure_llm_code_2023`: Microsoft Azure's LLM inference trace (CC BY 4.0; Patel et al., Splitwise, ISCA 2024).
 ";
 
 pub(crate) const CASES: &[Case] = &[
