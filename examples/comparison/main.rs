@@ -13,6 +13,7 @@ use std::process::ExitCode;
 
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
+use tidetable::policy::parse_duration;
 use tidetable::report::comparison;
 use tidetable::simulation::rivals::Rival;
 use tidetable::simulation::scenario::{self, Overrides};
@@ -94,11 +95,11 @@ fn play(case: &Case, traces: &Path) -> Result<Played, Box<dyn std::error::Error>
         runs.push(Rival::read(name)?.play(&scenario)?);
     }
     let command = format!(
-        "tidetable simulate {DIRECTORY}/{}.yaml --trace {} --scale {} --from {from} --length {}s --compare {}",
+        "tidetable simulate {DIRECTORY}/{}.yaml --trace {} --scale {} --from {from} --length {} --compare {}",
         case.name,
         case.trace,
         case.scale,
-        length.as_secs(),
+        duration(length)?,
         names.join(",")
     );
     Ok(Played { runs, command, from, length })
@@ -111,6 +112,18 @@ fn half(case: &Case, start: Timestamp, end: Timestamp) -> Timestamp {
     let midnight =
         zone.and_then(|zone| middle.to_zoned(zone).tomorrow().and_then(|day| day.start_of_day()).ok());
     midnight.map_or(middle, |midnight| midnight.timestamp())
+}
+
+/// A length as the command line takes it.
+fn duration(length: SignedDuration) -> Result<String, Box<dyn std::error::Error>> {
+    let seconds = length.as_secs();
+    let text = [(seconds / 3600, 'h'), (seconds / 60 % 60, 'm'), (seconds % 60, 's')]
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .fold(String::new(), |text, (count, unit)| format!("{text}{count}{unit}"));
+    // A command on the page that can't be run would be worse than none.
+    parse_duration(&text)?;
+    Ok(text)
 }
 
 fn length(length: SignedDuration) -> String {
