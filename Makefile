@@ -3,7 +3,7 @@
 CARGO ?= cargo
 export PATH := $(CURDIR)/.tools:$(PATH)
 
-.PHONY: help demo test test-cluster conformance transcript bench fmt lint crd docs image tools
+.PHONY: help demo test test-cluster conformance comparison transcript bench fmt lint crd docs image tools
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,6 +22,10 @@ test-cluster: tools ## the same end-to-end tests against the cluster that KUBECO
 conformance: ## every case table under CONFORMANCE_DIR
 	@test -n "$(CONFORMANCE_DIR)" || { echo 'set CONFORMANCE_DIR to a directory of case tables' >&2; exit 2; }
 	@$(CARGO) run --quiet --example conformance -- "$(CONFORMANCE_DIR)"
+
+comparison: ## docs/comparison.md and its policies, from the recorded traces in TRACES
+	@test -n "$(TRACES)" || { echo 'set TRACES to a directory of recorded traces' >&2; exit 2; }
+	@$(CARGO) run --quiet --example comparison -- "$(TRACES)"
 
 transcript: tools ## replay TRANSCRIPT, a recorded conversation with a real API server, against the sandbox
 	@test -n "$(TRANSCRIPT)" || { echo 'set TRANSCRIPT to a recorded conversation' >&2; exit 2; }

@@ -33,6 +33,8 @@ const MOST_REPLICAS: i32 = 100_000;
 pub struct Rival {
     /// What it is called in tables and pictures.
     pub name: String,
+    /// The places at which a policy of a file names a calendar that is not in that file.
+    pub missing_calendars: Vec<Mistake>,
     kind: Kind,
 }
 
@@ -88,7 +90,7 @@ impl Rival {
                 }
             },
         };
-        Ok(Self { name: name.to_owned(), kind })
+        Ok(Self { name: name.to_owned(), missing_calendars: Vec::new(), kind })
     }
 
     /// Plays a scenario with this rival in the place of the policy.

@@ -64,3 +64,22 @@ fn a_rival_that_nobody_knows_is_bad_input_and_all_of_them_are_named() {
     );
     assert!(error.contains("static:x: static:N needs a number from 0 to 100000"), "{error}");
 }
+
+#[test]
+fn the_page_has_all_of_them_and_is_the_same_each_time() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let page = |name: &str| {
+        let file = directory.path().join(name);
+        let output = simulate(&["--compare", ALL, "--html", &file.display().to_string()]);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        (text(&output.stdout), std::fs::read_to_string(file).expect("written"))
+    };
+    let first = page("a.html");
+    assert_eq!(first, page("b.html"), "the same bytes");
+    for name in NAMES {
+        assert!(first.1.contains(&format!("<tr><td>{name}</td>")), "{name} has a row");
+    }
+    let lines = first.1.matches("<path class=\"tt-run tt-run-").count();
+    assert_eq!(lines, 2 * NAMES.len(), "a line each, and one in the legend");
+    assert!(first.1.contains("<summary>web-day.policy.yaml</summary>"), "what the file says is in the page");
+}

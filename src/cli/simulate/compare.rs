@@ -5,7 +5,7 @@ use std::io::Write;
 use jiff::tz::TimeZone;
 use serde_json::Value;
 
-use super::super::Failure;
+use super::super::{Failure, check};
 use super::terminal_width;
 use crate::manifest::Mistakes;
 use crate::report::comparison;
@@ -24,7 +24,10 @@ pub(super) fn rivals(names: &[String]) -> Result<Vec<Rival>, Failure> {
     let mut mistakes = Vec::new();
     for name in names {
         match Rival::read(name) {
-            Ok(rival) => rivals.push(rival),
+            Ok(rival) => {
+                check::warn(&rival.missing_calendars);
+                rivals.push(rival);
+            }
             Err(Mistakes(found)) => mistakes.extend(found),
         }
     }

@@ -15,6 +15,9 @@ const STYLE: &str = include_str!("detail.css");
 /// What gaps look like, for pictures that have some.
 const GAP_STYLE: &str = ".tt .tt-gap{fill:var(--quiet);fill-opacity:.22}\n";
 
+/// The most changes that are marked: more of them would hide the lines, and each other.
+pub(in super::super) const MOST_MARKS: usize = 300;
+
 /// The height of what the panels are under: the name and the summary.
 const HEAD: f64 = 60.0;
 
@@ -119,8 +122,12 @@ pub(super) fn gaps(frame: &Frame, run: &Run) -> String {
     d
 }
 
-/// A mark for every change of the replicas, which tells its reason to whoever points at it.
+/// A mark for every change of the replicas, which tells its reason to whoever points at it. Where there are too
+/// many, the page's script and its table still tell.
 pub(super) fn changes(svg: &mut String, run: &Run, frame: &Frame, zone: &TimeZone) {
+    if run.changes.len() > MOST_MARKS {
+        return;
+    }
     svg.push_str("<g class=\"tt-changes\">\n");
     for change in &run.changes {
         let x = frame.x(frame.period.place(change.at)).clamp(SIDES.0, SIDES.1);

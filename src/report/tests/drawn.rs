@@ -144,7 +144,7 @@ fn a_gap_is_marked_in_both_panels_and_in_the_legend() {
 
 #[test]
 fn every_change_is_marked_and_tells_its_reason_without_a_script_too() {
-    let run = made_up(96, 40);
+    let mut run = made_up(96, 40);
     let page = html::page(&run, &[], &berlin());
     let marks: Vec<_> = page.match_indices("<path class=\"tt-change\"").collect();
     assert_eq!(marks.len(), run.changes.len());
@@ -157,6 +157,11 @@ fn every_change_is_marked_and_tells_its_reason_without_a_script_too() {
     assert_eq!(data["changes"], serde_json::json!([change]));
     let row = serde_json::json!(["Mon 23 Nov 00:15", 60.0, 100.0, 4, 6, 6, 10, 10, 10]);
     assert_eq!(data["rows"][1], row);
+    // So many that they would hide the lines are in the table alone.
+    run.changes = vec![run.changes[0].clone(); svg::detail::MOST_MARKS + 1];
+    let page = html::page(&run, &[], &berlin());
+    assert!(!page.contains("<path class=\"tt-change\""));
+    assert_eq!(page.matches("<td>entry &lt;morning&gt; &amp; more</td>").count(), run.changes.len());
 }
 
 #[test]

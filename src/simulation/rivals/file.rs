@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 
 use super::hpa::{HpaMetric, HpaSpec, Pace, TOLERANCE};
 use super::{Kind, Rival};
-use crate::api::ScalingRules;
-use crate::decision::{Direction, Replicas, Target};
+use crate::api::ScalePolicySpec;
+use crate::decision::{Replicas, Rules, Target};
 use crate::manifest::{self, Document, Mistake, Mistakes};
-use crate::policy::{FieldError, hpa_rules, parse_quantity};
+use crate::policy::{self, FieldError, parse_quantity};
 
 /// Reads the one autoscaler of a file.
 pub(super) fn read(file: &Path) -> Result<Rival, Mistakes> {
@@ -20,6 +20,7 @@ pub(super) fn read(file: &Path) -> Result<Rival, Mistakes> {
     let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let documents = manifest::parse(file, &text)?;
     let is_hpa = |document: &&Document| document.kind() == Some("HorizontalPodAutoscaler");
+    let mut missing_calendars = Vec::new();
     let kind = match documents.iter().filter(is_hpa).collect::<Vec<_>>().as_slice() {
         [] => {
             let (manifest, _) = manifest::parse_policy(file, &text)?;
@@ -27,6 +28,7 @@ pub(super) fn read(file: &Path) -> Result<Rival, Mistakes> {
                 let problem = "spec.guards: a rival's guards can't be simulated; leave them out";
                 return Err(whole(problem.to_owned()).into());
             }
+            missing_calendars = manifest.missing_calendars;
             Kind::Policy { policy: Box::new(manifest.policy), text }
         }
         [hpa] => {
@@ -39,7 +41,7 @@ pub(super) fn read(file: &Path) -> Result<Rival, Mistakes> {
             return Err(whole(problem).into());
         }
     };
-    Ok(Rival { name, kind })
+    Ok(Rival { name, missing_calendars, kind })
 }
 
 /// What a `HorizontalPodAutoscaler` says, or all that is wrong with it.
@@ -72,23 +74,15 @@ fn spec(document: &Value) -> Result<HpaSpec, Vec<FieldError>> {
             Err(problem) => errors.push(error(&format!("spec.metrics[{index}]"), problem)),
         }
     }
-    let pace = match spec.behavior {
+    let pace = match document.pointer("/spec/behavior").filter(|behavior| !behavior.is_null()) {
         None => Pace::Default { tolerance: TOLERANCE },
-        Some(behavior) => {
-            let mut side = |direction, name, rules: Option<v2::HPAScalingRules>| {
-                // The fields are those of our own damping, since that took them over.
-                let rules = rules.map(|rules| serde_json::to_value(rules).unwrap_or_default());
-                let rules = rules.map_or(Ok(ScalingRules::default()), serde_json::from_value);
-                let rules = rules.unwrap_or_else(|wrong| {
-                    errors.push(error(&format!("spec.behavior.{name}"), &wrong.to_string()));
-                    ScalingRules::default()
-                });
-                hpa_rules(direction, &rules)
-            };
-            let up = side(Direction::Up, "scaleUp", behavior.scale_up);
-            let down = side(Direction::Down, "scaleDown", behavior.scale_down);
-            Pace::Behavior(Box::new((up, down)))
-        }
+        Some(behavior) => match rules(behavior) {
+            Ok(rules) => Pace::Behavior(Box::new(rules)),
+            Err(found) => {
+                errors.extend(found);
+                Pace::Default { tolerance: TOLERANCE }
+            }
+        },
     };
     let (min, max) = (Replicas::new(min), Replicas::new(max));
     let scales_from_zero = min == Replicas::ZERO;
@@ -96,6 +90,28 @@ fn spec(document: &Value) -> Result<HpaSpec, Vec<FieldError>> {
         Ok(HpaSpec { min, max, metrics: read, pace, scales_from_zero })
     } else {
         Err(errors)
+    }
+}
+
+/// A `behavior`, judged as the damping of a policy, which is the same field for field.
+fn rules(behavior: &Value) -> Result<(Rules, Rules), Vec<FieldError>> {
+    let policy = json!({
+        "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "any"},
+        "maxReplicas": 1,
+        "metrics": [{"name": "any", "prometheus": {"query": "any"}, "target": {"averageValue": "1"}}],
+        "damping": behavior,
+    });
+    let wrong = |path: &str, problem: String| {
+        let path = path.trim_start_matches("spec.").trim_start_matches("damping");
+        FieldError { path: format!("spec.behavior{path}"), problem }
+    };
+    let spec: ScalePolicySpec = serde_path_to_error::deserialize(policy)
+        .map_err(|error| vec![wrong(&error.path().to_string(), error.inner().to_string())])?;
+    match policy::validate(&spec) {
+        Ok(policy) => Ok((policy.damping.up, policy.damping.down)),
+        Err(invalid) => {
+            Err(invalid.errors.into_iter().map(|error| wrong(&error.path, error.problem)).collect())
+        }
     }
 }
 

@@ -165,6 +165,16 @@ fn what_a_file_says_wrong_is_refused_with_its_place() {
         ("averageValue: \"100\"", "averageValue: \"0\"", "spec.metrics[0]: the target must be a quantity"),
         ("averageValue: \"100\"", "averageUtilization: 50", "spec.metrics[0]: needs a target"),
         ("HorizontalPodAutoscaler", "Deployment", "no ScalePolicy in this file"),
+        (
+            "metrics:",
+            "behavior: {scaleUp: {stabilizationWindowSeconds: 4000}}\n  metrics:",
+            ":8:24: spec.behavior.scaleUp.stabilizationWindowSeconds: 4000 must be between 0 and 3600",
+        ),
+        (
+            "metrics:",
+            "behavior: {scaleDown: {policies: [{type: Pods, value: 0, periodSeconds: 15}]}}\n  metrics:",
+            "spec.behavior.scaleDown.policies[0].value: 0 must be",
+        ),
     ] {
         std::fs::write(&file, HPA.replace(from, to)).expect("written");
         let error = Rival::read(&file.display().to_string()).expect_err(to).to_string();
