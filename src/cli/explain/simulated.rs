@@ -9,7 +9,8 @@ use super::super::simulate::zone;
 use super::super::time::instant;
 use super::{Failure, Times, line};
 use crate::decision::{
-    Cause, Decision, Direction, Guard, GuardState, LoadDecision, LoadLimit, Milli, Policy, Reading, Replicas, Steps,
+    Cause, Decision, Direction, Guard, GuardState, LoadDecision, LoadLimit, Milli, Policy, Reading, Replicas,
+    Steps,
 };
 use crate::simulation::scenario::{self, Overrides};
 use crate::simulation::{self, Scenario};
