@@ -3,7 +3,7 @@
 CARGO ?= cargo
 export PATH := $(CURDIR)/.tools:$(PATH)
 
-.PHONY: help demo test test-cluster conformance comparison transcript bench fmt lint crd docs image tools
+.PHONY: help demo test test-cluster conformance comparison transcript bench bench-fleet fmt lint crd docs image tools
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ transcript: tools ## replay TRANSCRIPT, a recorded conversation with a real API 
 
 bench: ## figures, one line `name value unit` each
 	@$(CARGO) bench --quiet --bench figures --bench decisions --bench edges
+
+bench-fleet: ## figures of very many policies, against the sandbox or the cluster that KUBECONFIG names
+	@$(CARGO) bench --quiet --bench fleet
 
 fmt: ## format
 	$(CARGO) fmt

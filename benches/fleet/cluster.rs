@@ -1,0 +1,142 @@
+//! The API server, and the objects in it.
+
+use std::path::PathBuf;
+
+use futures::{StreamExt, stream};
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::Namespace;
+use kube::api::{DeleteParams, DynamicObject, PostParams};
+use kube::{Api, Client, CustomResourceExt};
+use serde_json::{Value, json};
+use tidetable::api::{ScaleCalendar, ScalePolicy};
+use tidetable::clock::Clock;
+use tidetable::sandbox::{Sandbox, SandboxOptions};
+
+const NAMESPACE: &str = "tidetable-bench";
+
+/// How many requests are under way at a time, as in `tidetable run`.
+pub(crate) fn at_once() -> usize {
+    16
+}
+
+/// The name of a deployment and its policy.
+pub(crate) fn name(i: usize) -> String {
+    format!("web-{i}")
+}
+
+pub(crate) struct Cluster {
+    pub(crate) kubeconfig: PathBuf,
+    client: Client,
+    sandbox: Option<Sandbox>,
+    _directory: tempfile::TempDir,
+}
+
+/// How many requests there were.
+pub(crate) struct Requests {
+    pub(crate) all: u64,
+    pub(crate) writes: u64,
+}
+
+impl Cluster {
+    pub(crate) async fn start() -> Self {
+        tidetable::operator::install_crypto_provider();
+        let directory = tempfile::tempdir().expect("a directory");
+        let cluster = if let Some(kubeconfig) = std::env::var_os("KUBECONFIG") {
+            let client = Client::try_default().await.expect("a cluster");
+            Self { kubeconfig: kubeconfig.into(), client, sandbox: None, _directory: directory }
+        } else {
+            let sandbox = Sandbox::start(SandboxOptions::new(Clock::real())).await.expect("a sandbox");
+            for crd in [ScalePolicy::crd(), ScaleCalendar::crd()] {
+                sandbox.create(serde_json::to_value(crd).expect("a CRD")).expect("a good CRD");
+            }
+            let kubeconfig = directory.path().join("kubeconfig");
+            sandbox.write_kubeconfig(&kubeconfig).await.expect("written");
+            let client = sandbox.client().expect("a client");
+            Self { kubeconfig, client, sandbox: Some(sandbox), _directory: directory }
+        };
+        let namespace =
+            serde_json::from_value(json!({"metadata": {"name": NAMESPACE}})).expect("a namespace");
+        let namespaces = Api::<Namespace>::all(cluster.client.clone());
+        namespaces.create(&PostParams::default(), &namespace).await.expect("a namespace of its own");
+        cluster
+    }
+
+    pub(crate) fn deployments(&self) -> Api<Deployment> {
+        Api::namespaced(self.client.clone(), NAMESPACE)
+    }
+
+    /// Makes `count` deployments of one replica, and a policy for each with what `spec` says.
+    pub(crate) async fn make(&self, count: usize, spec: impl Fn(usize) -> Value) {
+        let objects = (0..count).map(|i| (deployment(&name(i)), policy(&name(i), &spec(i))));
+        let policies = Api::<DynamicObject>::namespaced_with(
+            self.client.clone(),
+            NAMESPACE,
+            &kube::core::ApiResource::erase::<ScalePolicy>(&()),
+        );
+        let make = |(deployment, policy): (Deployment, DynamicObject)| {
+            let (deployments, policies) = (self.deployments(), policies.clone());
+            async move {
+                deployments.create(&PostParams::default(), &deployment).await.expect("a deployment");
+                policies.create(&PostParams::default(), &policy).await.expect("a policy");
+            }
+        };
+        stream::iter(objects).map(make).buffer_unordered(at_once()).collect::<()>().await;
+    }
+
+    /// What the operator has asked so far; `None` in a cluster that does not say.
+    pub(crate) fn requests(&self) -> Option<Requests> {
+        let seen = self.sandbox.as_ref()?.requests();
+        let writes = ["create", "update", "patch", "delete"];
+        let sum = |counts: bool| {
+            let counted =
+                seen.iter().filter(|(request, _)| counts || writes.contains(&request.verb.as_str()));
+            counted.map(|(_, count)| count).sum()
+        };
+        Some(Requests { all: sum(true), writes: sum(false) })
+    }
+
+    pub(crate) async fn end(self) {
+        let namespaces = Api::<Namespace>::all(self.client.clone());
+        namespaces.delete(NAMESPACE, &DeleteParams::default()).await.expect("deleted");
+        if let Some(sandbox) = self.sandbox {
+            sandbox.shutdown().await;
+            return;
+        }
+        while namespaces.get_opt(NAMESPACE).await.expect("an answer").is_some() {
+            tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        }
+    }
+}
+
+fn deployment(name: &str) -> Deployment {
+    let labels = json!({"app": name});
+    let deployment = json!({
+        "metadata": {"name": name},
+        "spec": {
+            "replicas": 1,
+            "selector": {"matchLabels": labels},
+            "template": {
+                "metadata": {"labels": labels},
+                "spec": {"containers": [{"name": "app", "image": "registry.invalid/app:1"}]},
+            },
+        },
+    });
+    serde_json::from_value(deployment).expect("a deployment")
+}
+
+fn policy(name: &str, spec: &Value) -> DynamicObject {
+    let mut policy = json!({
+        "apiVersion": "tidetable.dev/v1alpha1",
+        "kind": "ScalePolicy",
+        "metadata": {"name": name},
+        "spec": {
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": name},
+            "minReplicas": 1,
+            "maxReplicas": 10,
+        },
+    });
+    for (key, value) in spec.as_object().expect("fields") {
+        policy["spec"][key] = value.clone();
+    }
+    serde_json::from_value(policy).expect("a policy")
+}
