@@ -53,6 +53,12 @@ pub const GROUP: &str = "tidetable.dev";
     printcolumn(name = "CURRENT", type_ = "integer", json_path = ".status.currentReplicas"),
     printcolumn(name = "NEXT", type_ = "string", json_path = ".status.nextChange.summary"),
     printcolumn(name = "REASON", type_ = "string", json_path = ".status.decision.reason"),
+    printcolumn(
+        name = "READY",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].status",
+        priority = 1
+    ),
     printcolumn(name = "AGE", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -66,11 +72,19 @@ pub const GROUP: &str = "tidetable.dev";
     ).message("an entry's replicas must not be more than spec.maxReplicas").field_path(".schedule"),
     validation = Rule::new(
         "!has(self.fallback) || !has(self.fallback.replicas) || self.fallback.replicas <= self.maxReplicas"
-    ).message("fallback.replicas must not be more than spec.maxReplicas").field_path(".fallback")
+    ).message("fallback.replicas must not be more than spec.maxReplicas").field_path(".fallback"),
+    validation = Rule::new("self.scaleTargetRef.kind != 'HorizontalPodAutoscaler' || !has(self.metrics)")
+        .message("a HorizontalPodAutoscaler has metrics of its own: the policy must have none").field_path(".metrics"),
+    validation = Rule::new(
+        "self.scaleTargetRef.kind != 'HorizontalPodAutoscaler' || self.scaleTargetRef.apiVersion == 'autoscaling/v2'"
+    ).message("a HorizontalPodAutoscaler must be named with apiVersion autoscaling/v2").field_path(".scaleTargetRef"),
+    validation = Rule::new("self.scaleTargetRef.kind != 'HorizontalPodAutoscaler' || self.maxReplicas >= 1")
+        .message("a HorizontalPodAutoscaler needs maxReplicas of at least 1").field_path(".maxReplicas")
 )]
 pub struct ScalePolicySpec {
     /// The workload whose replicas this policy sets: any object of the same namespace that has a scale
-    /// subresource.
+    /// subresource. Of a HorizontalPodAutoscaler (autoscaling/v2) the schedule sets `minReplicas`, and its
+    /// ceilings `maxReplicas`.
     pub scale_target_ref: ScaleTargetRef,
 
     /// The least replicas at any time. 0 is legal. Default 1.
@@ -86,6 +100,11 @@ pub struct ScalePolicySpec {
     /// Default Active.
     #[serde(default)]
     pub mode: Mode,
+
+    /// Which of many policies with the same edge are written first: those with the higher number. Default 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = -1_000_000, max = 1_000_000))]
+    pub priority: Option<i32>,
 
     /// The baseline: how many replicas the clock asks for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -133,6 +152,12 @@ pub struct ScaleTargetRef {
     #[schemars(length(min = 1, max = 253))]
     pub name: String,
 }
+
+/// The kind of target of which the bounds are set and not the replicas.
+pub const AUTOSCALER_KIND: &str = "HorizontalPodAutoscaler";
+
+/// The version in which such a target is named.
+pub const AUTOSCALER_API_VERSION: &str = "autoscaling/v2";
 
 /// The annotation that pins a workload for a while.
 pub const OVERRIDE_ANNOTATION: &str = "tidetable.dev/override";

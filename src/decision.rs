@@ -54,7 +54,7 @@ pub use self::damping::{
 pub use self::explain::Explanation;
 pub use self::guard::{Effect, Guard, GuardState, Room};
 pub use self::history::{History, Memory, Outage, Trace};
-pub use self::load::{LoadDecision, LoadState, MetricDecision, Steps, recommend};
+pub use self::load::{LoadDecision, LoadState, MetricDecision, Raised, Steps, recommend};
 pub use self::policy::{
     CapacityRule, DampingPolicy, FallbackLevel, FallbackRule, Freshness, Metric, Mode, Override, Policy,
     QueryRef, Target,
@@ -159,6 +159,12 @@ impl Decision {
     #[must_use]
     pub fn is_change(&self) -> bool {
         self.desired != self.observed
+    }
+
+    /// The most replicas that the workload may have: the schedule's ceiling, or a person's number.
+    #[must_use]
+    pub fn ceiling(&self) -> Replicas {
+        if self.overridden.is_some() { self.desired } else { self.baseline.ceiling }
     }
 
     /// The next change of the schedule's floor or ceiling, and the entry that brings it.

@@ -20,6 +20,7 @@ mod evaluate;
 mod evaluation;
 mod events;
 pub mod leader;
+mod ledger;
 mod metrics;
 mod observe;
 mod pods;
@@ -30,12 +31,14 @@ mod reference;
 mod reload;
 mod rivals;
 mod server;
+mod setting;
 mod shard;
 mod status;
 mod targets;
 pub mod telemetry;
 mod text;
 mod timetable;
+mod turns;
 mod wakeups;
 mod watching;
 
@@ -61,6 +64,7 @@ use self::leader::{Campaign, News};
 pub use self::prometheus::{Sources, install_crypto_provider};
 use self::reconcile::{Context, reconcile};
 pub use self::reference::reference;
+pub use self::setting::Setting;
 pub use self::shard::{Shard, ShardError};
 use self::targets::{Targets, Wanted};
 use crate::api::ScalePolicy;
@@ -212,7 +216,11 @@ impl Operator {
         let context = Arc::new(Context::new(&self.options, targets, shutdown.clone()));
         context.metrics.leads(self.options.lease.is_none());
         let ready = Arc::new(AtomicBool::new(false));
-        let shown = server::Shown { ready: Arc::clone(&ready), metrics: context.metrics() };
+        let shown = server::Shown {
+            ready: Arc::clone(&ready),
+            metrics: context.metrics(),
+            clock: context.clock.clone(),
+        };
         // The server outlives the controller, so that a pod that is finishing is still seen to live.
         let finished = CancellationToken::new();
         let server = async {
@@ -313,6 +321,8 @@ async fn stand(campaign: Option<&mut Campaign>, context: &Context) {
     let Some(campaign) = campaign else { return std::future::pending().await };
     let tell = |news| {
         context.metrics.leads(news == News::Gained);
+        // Who does not lead knows nothing of how policies are now; who begins to lead finds out.
+        context.metrics.ledger.clear();
         context.wake_all();
     };
     Box::pin(campaign.run(tell)).await;

@@ -16,7 +16,7 @@ mod schedule;
 
 use std::fmt;
 
-use crate::api::ScalePolicySpec;
+use crate::api::{AUTOSCALER_API_VERSION, AUTOSCALER_KIND, ScalePolicySpec};
 use crate::decision::{Mode, Policy, Replicas, Schedule};
 use crate::zones::{self, Zones};
 
@@ -31,6 +31,9 @@ pub use self::schedule::calendar_names;
 
 /// The most replicas that a policy may name, as in the CRD.
 const MOST_REPLICAS: i32 = 100_000;
+
+/// The highest priority, as in the CRD.
+const MOST_PRIORITY: i32 = 1_000_000;
 
 /// A mistake in one field of a policy or a calendar.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,9 +104,19 @@ pub fn validate_with(spec: &ScalePolicySpec, references: References<'_>) -> Resu
         mistakes.add(&root, "a policy needs a schedule, metrics, or both");
     }
     let mut missing_calendars = Vec::new();
+    let priority = spec.priority.unwrap_or(0);
+    if !(-MOST_PRIORITY..=MOST_PRIORITY).contains(&priority) {
+        let problem = format!("{priority} must be between -{MOST_PRIORITY} and {MOST_PRIORITY}");
+        mistakes.add(&root.field("priority"), problem);
+    }
+    let path = root.field("schedule");
+    let spread = spec
+        .schedule
+        .as_ref()
+        .map(|schedule| schedule::spread(schedule, &path.field("spread"), &mut mistakes));
     let entries = spec.schedule.as_ref().map(|schedule| {
         let reading = schedule::Reading { max, references, missing: &mut missing_calendars };
-        reading.entries(schedule, &root.field("schedule"), &mut mistakes)
+        reading.entries(schedule, &path, &mut mistakes)
     });
     let metrics = spec.metrics.as_deref().unwrap_or_default();
     let metrics = load::metrics(metrics, &root.field("metrics"), &mut mistakes);
@@ -121,7 +134,9 @@ pub fn validate_with(spec: &ScalePolicySpec, references: References<'_>) -> Resu
             crate::api::Mode::DryRun => Mode::DryRun,
             crate::api::Mode::Paused => Mode::Paused,
         },
-        schedule: Schedule::new(entries.unwrap_or_default(), min, max),
+        priority,
+        schedule: Schedule::new(entries.unwrap_or_default(), min, max)
+            .with_spread(spread.unwrap_or_default()),
         missing_calendars,
         metrics,
         damping,
@@ -142,8 +157,26 @@ fn target_ref(spec: &ScalePolicySpec, path: &Path, mistakes: &mut Mistakes) {
     if target.api_version.matches('/').count() > 1 {
         mistakes.add(&path.field("apiVersion"), "must be `group/version` or `version`, such as apps/v1");
     }
-    if target.kind == "HorizontalPodAutoscaler" {
-        mistakes.unsupported(&path.field("kind"));
+    if target.kind == AUTOSCALER_KIND {
+        autoscaler(spec, mistakes);
+    }
+}
+
+/// What a policy for a HorizontalPodAutoscaler can't have.
+fn autoscaler(spec: &ScalePolicySpec, mistakes: &mut Mistakes) {
+    let root = Path::root("spec");
+    if spec.scale_target_ref.api_version != AUTOSCALER_API_VERSION {
+        let path = root.field("scaleTargetRef").field("apiVersion");
+        mistakes.add(&path, format!("must be {AUTOSCALER_API_VERSION} for a {AUTOSCALER_KIND}"));
+    }
+    if spec.metrics.as_ref().is_some_and(|metrics| !metrics.is_empty()) {
+        let problem = format!(
+            "a {AUTOSCALER_KIND} has metrics of its own: remove these, or scale its workload and remove it"
+        );
+        mistakes.add(&root.field("metrics"), problem);
+    }
+    if spec.max_replicas == 0 {
+        mistakes.add(&root.field("maxReplicas"), format!("a {AUTOSCALER_KIND} needs at least 1"));
     }
 }
 
@@ -182,11 +215,6 @@ struct Mistakes(Vec<FieldError>);
 impl Mistakes {
     fn add(&mut self, path: &Path, problem: impl Into<String>) {
         self.0.push(FieldError { path: path.0.clone(), problem: problem.into() });
-    }
-
-    /// Refuses what the API has and this version does not: ignoring it would be worse.
-    fn unsupported(&mut self, path: &Path) {
-        self.add(path, "not supported yet by this version; remove it");
     }
 
     fn finish(self) -> Result<(), InvalidPolicy> {

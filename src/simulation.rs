@@ -6,25 +6,35 @@
 //! metrics at every multiple of the interval since the Unix epoch, the former first where both coincide.
 
 pub mod chooser;
+pub mod monitor;
 pub mod plant;
 pub mod rivals;
 pub mod scenario;
 pub mod scores;
+pub mod service;
 pub mod traffic;
 
+mod downstream;
+mod recorder;
 mod synthetic;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
 use crate::api::{ScaleCalendar, ScalePolicy};
-use crate::decision::{Decision, DesiredReason, Milli, MissingCause, Observation, Policy, Reading, Replicas};
+use crate::decision::{
+    Decision, DesiredReason, Milli, MissingCause, Observation, Policy, Reading, Replicas, Samples,
+};
 use crate::manifest::Mistake;
 
-use self::chooser::{Choice, Chooser, Due, Follower};
-use self::plant::{Plant, PlantSpec, Served};
+use self::chooser::{Chooser, Due, Follower};
+use self::monitor::Quantity;
+use self::plant::PlantSpec;
+pub use self::recorder::Recorder;
 use self::scores::Scores;
+use self::service::Standing;
 use self::traffic::Traffic;
 
 /// Everything that a simulation needs.
@@ -54,6 +64,29 @@ pub struct Scenario {
     pub traffic: Traffic,
     /// What serves it.
     pub plant: PlantSpec,
+    /// What metrics and guards are, by their names; those that are not named are requests per second.
+    pub quantities: BTreeMap<String, Quantity>,
+}
+
+impl Scenario {
+    /// What the metrics and the guards of a policy are in this scenario.
+    #[must_use]
+    pub fn quantities(&self, policy: &Policy) -> Quantities {
+        let of = |name: &str| self.quantities.get(name).copied().unwrap_or_default();
+        Quantities {
+            metrics: policy.metrics.iter().map(|metric| of(&metric.name)).collect(),
+            guards: policy.guards.iter().map(|guard| of(&guard.name)).collect(),
+        }
+    }
+}
+
+/// What the metrics and the guards of a policy are, in its order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Quantities {
+    /// The metrics.
+    pub metrics: Vec<Quantity>,
+    /// The guards.
+    pub guards: Vec<Quantity>,
 }
 
 /// What happened between one tick and the next.
@@ -79,12 +112,18 @@ pub struct Row {
     pub replicas: u32,
     /// Ready replicas at the tick.
     pub ready: u32,
-    /// What the ready replicas can carry, in requests per second.
+    /// What the ready replicas can carry when all that they have is in use, in requests per second.
     pub capacity: f64,
     /// Requests that came until the next tick.
     pub requests: f64,
-    /// Requests among them that found no capacity.
+    /// Requests among them that were lost.
     pub dropped: f64,
+    /// Requests that came again until the next tick.
+    pub retried: f64,
+    /// Requests that were served late until the next tick.
+    pub late: f64,
+    /// How the service stood at the tick, in a scenario that has one.
+    pub service: Option<Standing>,
     /// What determined `desired`.
     pub reason: DesiredReason,
 }
@@ -126,7 +165,8 @@ pub struct Run {
 /// Plays a scenario with its own policy.
 #[must_use]
 pub fn run(scenario: &Scenario) -> Run {
-    run_with(scenario, Follower::new(&scenario.policy), scenario.plant.initial_replicas)
+    let follower = Follower::new(&scenario.policy, scenario.quantities(&scenario.policy));
+    run_with(scenario, follower, scenario.plant.initial_replicas)
 }
 
 /// Plays a scenario in which `chooser` chooses, from `initial` ready replicas on.
@@ -144,7 +184,7 @@ pub fn decisions_by(scenario: &Scenario, at: Timestamp) -> Option<(Decision, Opt
         return None;
     }
     let end = at.saturating_add(SignedDuration::from_nanos(1)).unwrap_or(at);
-    let follower = Follower::new(&scenario.policy);
+    let follower = Follower::new(&scenario.policy, scenario.quantities(&scenario.policy));
     play(scenario, end, follower, scenario.plant.initial_replicas).chooser.into_last()
 }
 
@@ -154,7 +194,7 @@ fn end(scenario: &Scenario) -> Timestamp {
 }
 
 fn play<C: Chooser>(scenario: &Scenario, end: Timestamp, chooser: C, initial: Replicas) -> Player<'_, C> {
-    let mut player = Player { scenario, chooser, recorder: Recorder::starting_with(scenario, initial) };
+    let mut player = Player { chooser, recorder: Recorder::starting_with(scenario, initial) };
     let ticks = scenario.length.as_nanos() / scenario.interval.as_nanos().max(1);
     player.recorder.rows.reserve(usize::try_from(ticks).unwrap_or_default() + 1);
     player.evaluate(scenario.from, false, false);
@@ -184,21 +224,33 @@ pub fn first_tick(from: Timestamp, interval: Duration) -> Timestamp {
 }
 
 struct Player<'a, C> {
-    scenario: &'a Scenario,
     chooser: C,
     recorder: Recorder<'a>,
 }
 
 impl<C: Chooser> Player<'_, C> {
     fn evaluate(&mut self, at: Timestamp, reads_metrics: bool, tick: bool) {
+        self.recorder.account(at);
         let plant = &self.recorder.plant;
         let mut observation = Observation::new(at, plant.replicas()).with_ready(plant.ready(at));
         let mut measured = None;
         let metrics = self.chooser.metrics();
         if reads_metrics && metrics > 0 {
-            measured = Some(self.scenario.plant.measurement.rate(&self.scenario.traffic, at));
-            // Every metric is the traffic itself.
-            observation = observation.with_readings(std::iter::repeat_n(reading(measured), metrics));
+            let read = |quantity: &Quantity| self.recorder.read(*quantity, at);
+            match self.chooser.quantities() {
+                None => {
+                    measured = read(&Quantity::Qps);
+                    observation = observation.with_readings(std::iter::repeat_n(reading(measured), metrics));
+                }
+                Some(Quantities { metrics, guards }) => {
+                    measured = metrics.first().and_then(read);
+                    observation = observation.with_readings(metrics.iter().map(|of| reading(read(of))));
+                    if !guards.is_empty() {
+                        let guards = guards.iter().map(|of| reading(read(of)));
+                        observation.guards = Samples::Read(guards.collect());
+                    }
+                }
+            }
         }
         let choice = self.chooser.choose(&observation);
         self.recorder.note(at, measured, &choice, tick, || self.chooser.explain());
@@ -211,158 +263,6 @@ fn reading(measured: Option<f64>) -> Reading {
         Some(Ok(value)) => Reading::Value(value),
         Some(Err(_)) => Reading::Missing(MissingCause::Invalid),
         None => Reading::Missing(MissingCause::NoSample),
-    }
-}
-
-/// Keeps the books of a run: applies decisions to the plant and notes what came of them. The demo uses
-/// it with the decisions of a live operator.
-#[derive(Debug)]
-pub struct Recorder<'a> {
-    scenario: &'a Scenario,
-    plant: Plant,
-    rows: Vec<Row>,
-    changes: Vec<Change>,
-    accounted: Timestamp,
-}
-
-impl<'a> Recorder<'a> {
-    /// Starts with the scenario's plant as it is at its first instant.
-    #[must_use]
-    pub fn new(scenario: &'a Scenario) -> Self {
-        Self::starting_with(scenario, scenario.plant.initial_replicas)
-    }
-
-    /// The same with another number of replicas at the start.
-    fn starting_with(scenario: &'a Scenario, initial_replicas: Replicas) -> Self {
-        let spec = PlantSpec { initial_replicas, ..scenario.plant.clone() };
-        Self {
-            scenario,
-            plant: Plant::new(&spec, scenario.from),
-            rows: Vec::new(),
-            changes: Vec::new(),
-            accounted: scenario.from,
-        }
-    }
-
-    /// The plant as it is now.
-    #[must_use]
-    pub fn plant(&self) -> &Plant {
-        &self.plant
-    }
-
-    /// The rows so far; the last one is still open.
-    #[must_use]
-    pub fn rows(&self) -> &[Row] {
-        &self.rows
-    }
-
-    /// Notes a decision. `applied` is the number that was written, if any; `tick` opens a new row.
-    pub fn record(
-        &mut self,
-        at: Timestamp,
-        applied: Option<Replicas>,
-        measured: Option<f64>,
-        decision: &Decision,
-        tick: bool,
-    ) {
-        let policy = &self.scenario.policy;
-        let choice = Choice::of(decision, policy.mode);
-        self.apply(at, applied, &choice, || decision.explain(policy).to_string());
-        if tick {
-            self.open(at, measured, &choice);
-        }
-    }
-
-    /// Notes a choice and carries it out; `tick` opens a new row.
-    fn note(
-        &mut self,
-        at: Timestamp,
-        measured: Option<f64>,
-        choice: &Choice,
-        tick: bool,
-        explain: impl FnOnce() -> String,
-    ) {
-        self.apply(at, choice.writes.then_some(choice.desired), choice, explain);
-        if tick {
-            self.open(at, measured, choice);
-        }
-    }
-
-    /// Brings the plant to `at`, and to the replicas that were written.
-    fn apply(
-        &mut self,
-        at: Timestamp,
-        applied: Option<Replicas>,
-        choice: &Choice,
-        explain: impl FnOnce() -> String,
-    ) {
-        self.account(at);
-        let before = self.plant.replicas();
-        if let Some(replicas) = applied.filter(|replicas| *replicas != before) {
-            self.plant.scale(at, replicas);
-            self.changes.push(Change {
-                at,
-                from: count(before),
-                to: count(replicas),
-                reason: choice.reason,
-                message: explain(),
-            });
-        }
-    }
-
-    /// Opens the row of a tick.
-    fn open(&mut self, at: Timestamp, measured: Option<f64>, choice: &Choice) {
-        let ready = count(self.plant.ready(at));
-        self.rows.push(Row {
-            at,
-            qps: self.scenario.traffic.qps(at),
-            measured,
-            floor: count(choice.floor),
-            ceiling: count(choice.ceiling),
-            recommendation: choice.recommendation.map(count),
-            level: choice.level.map(count),
-            desired: count(choice.desired),
-            replicas: count(self.plant.replicas()),
-            ready,
-            capacity: f64::from(ready) * self.scenario.plant.capacity_per_replica,
-            requests: 0.0,
-            dropped: 0.0,
-            reason: choice.reason,
-        });
-    }
-
-    /// Closes the books at `end` and scores them.
-    #[must_use]
-    pub fn finish(mut self, end: Timestamp) -> Run {
-        self.account(end);
-        let Self { scenario, mut rows, changes, .. } = self;
-        let ends: Vec<Timestamp> = rows.iter().skip(1).map(|row| row.at).chain([end]).collect();
-        for (row, end) in rows.iter_mut().zip(ends) {
-            row.qps = scenario.traffic.mean(row.at, end);
-        }
-        let scores = scores::score(scenario, &rows, &changes);
-        Run {
-            name: scenario.name.clone(),
-            from: scenario.from,
-            interval: scenario.interval,
-            rows,
-            changes,
-            scores,
-            policy_text: scenario.policy_text.clone(),
-        }
-    }
-
-    /// Serves the traffic up to `at`, for the open row.
-    fn account(&mut self, at: Timestamp) {
-        if at <= self.accounted {
-            return;
-        }
-        let Served { requests, dropped } = self.plant.serve(&self.scenario.traffic, self.accounted, at);
-        self.accounted = at;
-        if let Some(row) = self.rows.last_mut() {
-            row.requests += requests;
-            row.dropped += dropped;
-        }
     }
 }
 

@@ -185,6 +185,7 @@ fn policy(row: &Value, metrics: &[&Value], (up, down): (&Value, &Value)) -> Poli
         min,
         max,
         mode: Mode::Active,
+        priority: 0,
         schedule: Schedule::new(Vec::new(), min, max),
         missing_calendars: Vec::new(),
         metrics: metrics.iter().map(metric).collect(),

@@ -19,6 +19,13 @@ pub struct ScheduleSpec {
     #[schemars(length(max = 366), inner(length(max = 63), regex(pattern = DATE_OR_CALENDAR)))]
     pub except_dates: Option<Vec<String>>,
 
+    /// Spreads the edges of many policies with the same schedule over this long, at most 1h: each policy's come
+    /// at its own fixed place in it, up to half of it earlier or later. Default: none, so that every edge comes
+    /// at its instant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 32), regex(pattern = "^([0-9]{1,5}(h|m|s|ms)){1,4}$"))]
+    pub spread: Option<String>,
+
     /// Steps (no `for`, no `until`) hold until the next step; windows hold for a while. Where several
     /// are in force, the highest `replicas` and the lowest `maxReplicas` count. At least one, at most 64.
     #[schemars(length(min = 1, max = 64), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]

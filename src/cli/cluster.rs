@@ -2,10 +2,12 @@
 
 use std::path::PathBuf;
 
+use jiff::Timestamp;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 
-use super::Failure;
+use super::{Failure, time};
 use crate::api::ScalePolicy;
+use crate::clock::Clock;
 use crate::operator::install_crypto_provider;
 
 /// Which cluster, and where in it.
@@ -57,6 +59,20 @@ impl Cluster {
 
     pub(super) fn policies(&self) -> kube::Api<ScalePolicy> {
         kube::Api::namespaced(self.client.clone(), &self.namespace)
+    }
+
+    /// The time, as the API server has it: a laptop's clock may be off, and the one of a demo runs by itself. This
+    /// machine's time where the server doesn't say.
+    pub(super) async fn now(&self) -> Timestamp {
+        let request = http::Request::get("/version").body(kube::client::Body::empty());
+        let answer = match request {
+            Ok(request) => self.client.send(request).await.ok(),
+            Err(_) => None,
+        };
+        let date = answer.and_then(|answer| {
+            answer.headers().get(http::header::DATE)?.to_str().ok().and_then(time::of_http)
+        });
+        date.unwrap_or_else(|| time::whole_second(Clock::real().now()))
     }
 
     /// Why a call about a policy failed, in words.

@@ -78,16 +78,26 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
 }
 
 /// Says whether the operator did what the simulator does. It can only differ when this machine was too
-/// slow for the speed and ticks were missed.
+/// slow for the speed, so that ticks were missed, or when somebody meddled.
 fn compare(played: &Run, simulated: &Run, out: &mut dyn Write) -> Result<(), Failure> {
     let (ticks, all) = (played.rows.len(), simulated.rows.len());
-    let same = played.changes == simulated.changes;
-    let verdict = if same { "the same" } else { "other" };
-    let changes = simulated.changes.len();
-    writeln!(
-        out,
-        "\nthe operator saw {ticks} of {all} ticks; the simulator, offline, makes {verdict} {changes} changes"
-    )?;
+    let (made, changes) = (played.changes.len(), simulated.changes.len());
+    write!(out, "\nthe operator saw {ticks} of {all} ticks")?;
+    if played.changes == simulated.changes {
+        writeln!(out, " and made the same {changes} changes as the simulator does, offline")?;
+    } else if ticks < all {
+        writeln!(
+            out,
+            ", since this machine was too slow for the rest, and made {made} changes; the simulator, which \
+             misses none, makes {changes}: a lower --speed brings them together"
+        )?;
+    } else {
+        writeln!(
+            out,
+            " and made {made} changes; the simulator, where nobody meddles, makes {changes} (an override or \
+             kubectl can do that)"
+        )?;
+    }
     Ok(())
 }
 
@@ -116,6 +126,8 @@ async fn play(
         Err(error) => return Err(failed(&error)),
     }
     stage.sandbox.shutdown().await;
+    // It leads nowhere any more. If somebody has removed it already, so much the better.
+    let _ = std::fs::remove_file(&args.kubeconfig);
     watched
 }
 
@@ -191,7 +203,7 @@ async fn watch(
 fn note(recorder: &mut Recorder<'_>, scenario: &Scenario, evaluation: &Evaluation) {
     let Some(decision) = &evaluation.decision else { return };
     let applied = match evaluation.outcome {
-        Outcome::Scaled { to, .. } => Some(to),
+        Outcome::Scaled { to, .. } => Some(to.replicas()),
         Outcome::Unchanged
         | Outcome::DryRun
         | Outcome::Paused

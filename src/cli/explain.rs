@@ -14,7 +14,6 @@ use crate::api::{
     Condition, ConditionStatus, DecisionStatus, GuardStatus, MetricStatus, OVERRIDE_ANNOTATION, ScalePolicy,
     ScalePolicyStatus,
 };
-use crate::clock::Clock;
 use crate::policy::parse_override;
 use crate::zones;
 
@@ -42,12 +41,13 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
         return Ok(());
     }
     let name = args.policy.as_deref().unwrap_or_default();
-    let policy = runtime()?.block_on(async {
+    let (policy, now) = runtime()?.block_on(async {
         let cluster = Cluster::connect(&args.cluster).await?;
         let found = cluster.policies().get(name).await;
-        found.map_err(|error| cluster.failed(name, error))
+        let policy = found.map_err(|error| cluster.failed(name, error))?;
+        Ok::<_, Failure>((policy, cluster.now().await))
     })?;
-    out.write_all(explanation(&policy, Clock::real().now()).as_bytes())?;
+    out.write_all(explanation(&policy, now).as_bytes())?;
     Ok(())
 }
 
@@ -57,7 +57,12 @@ fn explanation(policy: &ScalePolicy, now: Timestamp) -> String {
     let none = ScalePolicyStatus::default();
     let status = policy.status.as_ref().unwrap_or(&none);
     let Some(decision) = &status.decision else {
-        let mut text = format!("{name}: nothing has been decided yet\n");
+        let what = if status.conditions.is_empty() {
+            "nothing has been decided yet"
+        } else {
+            "no decision is in force"
+        };
+        let mut text = format!("{name}: {what}\n");
         conditions(&mut text, status, &["Ready", "AbleToScale"]);
         return text;
     };

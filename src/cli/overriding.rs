@@ -12,7 +12,6 @@ use serde_json::{Value, json};
 use super::cluster::{Cluster, Place};
 use super::{Failure, runtime, time};
 use crate::api::{Mode, OVERRIDE_ANNOTATION, ScalePolicy};
-use crate::clock::Clock;
 use crate::decision::Override;
 use crate::policy::parse_override;
 use crate::zones;
@@ -75,7 +74,7 @@ async fn clear(args: &Args, cluster: &Cluster, policy: &ScalePolicy) -> Result<S
 async fn set(args: &Args, replicas: i32, cluster: &Cluster, policy: &ScalePolicy) -> Result<String, Failure> {
     let zone_name = policy.spec.schedule.as_ref().map_or("UTC", |schedule| schedule.time_zone.as_str());
     let zone = zones::current().get(zone_name).unwrap_or(TimeZone::UTC);
-    let now = time::whole_second(Clock::real().now());
+    let now = cluster.now().await;
     let until = end(args, &zone, now)?;
     let force = if args.force { " force" } else { "" };
     let text = format!("{replicas} until {until}{force}");

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::{
     Cause, Decision, DesiredReason, FallbackLevel, GuardState, LoadDecision, LoadLimit, LoadState, Policy,
-    Reading, Replicas,
+    Raised, Reading, Replicas,
 };
 
 /// A decision in words; made by [`Decision::explain`].
@@ -37,7 +37,14 @@ impl Explanation<'_> {
 
     fn load(&self, f: &mut fmt::Formatter<'_>, load: &LoadDecision, desired: Replicas) -> fmt::Result {
         if load.level != desired {
-            write!(f, "; the load asks for {}", load.level)?;
+            write!(f, "; {}", level(load))?;
+        }
+        match load.raised {
+            Some(Raised::Override) => {
+                write!(f, "; it comes from the {} of an override that is over", load.before)?;
+            }
+            Some(Raised::Hand) => write!(f, "; it comes from the {} that somebody has set", load.before)?,
+            None => {}
         }
         for (metric, read) in self.policy.metrics.iter().zip(&load.metrics) {
             match read.reading {
@@ -63,8 +70,10 @@ impl Explanation<'_> {
         }
         let wish = load.recommendation.unwrap_or(load.level);
         match load.limit {
-            Some(LoadLimit::StabilizationUp) => write!(f, "; stabilization keeps it below {wish}"),
-            Some(LoadLimit::StabilizationDown) => write!(f, "; stabilization keeps it above {wish}"),
+            Some(LoadLimit::StabilizationUp) => write!(f, "; stabilization keeps it from rising to {wish}"),
+            Some(LoadLimit::StabilizationDown) => {
+                write!(f, "; stabilization keeps it from falling to {wish}")
+            }
             Some(LoadLimit::ScaleUpRate | LoadLimit::ScaleDownRate) => {
                 write!(f, "; rate policies allow {} on the way to {wish}", load.level)
             }
@@ -77,13 +86,23 @@ impl Explanation<'_> {
     }
 }
 
+/// The level, and whether it is what the metrics ask for.
+fn level(load: &LoadDecision) -> String {
+    let is_asked_for = load.recommendation == Some(load.level);
+    let words = if is_asked_for { "the load asks for" } else { "the load's level is" };
+    format!("{words} {}", load.level)
+}
+
 impl fmt::Display for Explanation<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Decision { desired, reason, baseline, load, .. } = self.decision;
         let floor = self.entry(baseline.floor_cause).unwrap_or("minReplicas");
         let ceiling = self.entry(baseline.ceiling_cause).unwrap_or("maxReplicas");
         match reason {
-            DesiredReason::Load => write!(f, "the load asks for {desired}")?,
+            DesiredReason::Load => match load {
+                Some(load) => f.write_str(&level(load))?,
+                None => write!(f, "the load asks for {desired}")?,
+            },
             DesiredReason::Baseline => match baseline.floor_cause {
                 Cause::Ramp(_) => write!(f, "the ramp of schedule entry {floor} has come to {desired}")?,
                 Cause::Entry(_) | Cause::Policy => write!(f, "schedule entry {floor} asks for {desired}")?,

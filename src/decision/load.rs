@@ -25,8 +25,10 @@ pub struct LoadDecision {
     pub state: LoadState,
     /// Each metric, in the policy's order.
     pub metrics: SmallVec<[MetricDecision; 4]>,
-    /// The level before.
+    /// The level before, where this evaluation starts from.
     pub before: Replicas,
+    /// What raised `before` above the level that the last evaluation left.
+    pub raised: Option<Raised>,
     /// The highest of what the metrics ask for, before damping.
     pub recommendation: Option<Replicas>,
     /// After stabilization.
@@ -76,6 +78,15 @@ pub struct Steps {
     pub limited: Replicas,
     /// After guards and capacity.
     pub held: Replicas,
+}
+
+/// Who raised the load's level, if not the load.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Raised {
+    /// An override that has ended, which had a higher number.
+    Override,
+    /// Somebody who scaled up.
+    Hand,
 }
 
 /// How an evaluation came by the load's level.
@@ -159,13 +170,14 @@ pub(super) fn decide(
     if policy.metrics.is_empty() {
         return None;
     }
-    let before = present(policy, history, observation);
+    let (before, raised) = present(policy, history, observation);
     let metrics = read(policy, history, observation, before);
     let holds = Holds::look(policy, history, observation);
     let held = |state, metrics| LoadDecision {
         state,
         metrics,
         before,
+        raised,
         recommendation: None,
         stabilized: before,
         level: before,
@@ -227,14 +239,20 @@ fn deadband(damping: &DampingPolicy, level: Replicas, raw: Replicas) -> Replicas
 
 /// Where the level starts from: its last value, or the workload's replicas when there is none yet. A
 /// person who scales up by hand raises it; one who scales down does not lower it. So does an override that
-/// is over.
-fn present(policy: &Policy, history: &History, observation: &Observation) -> Replicas {
-    let Some(level) = history.level else { return observation.replicas };
+/// is over; while one is in force the level is nobody else's business.
+fn present(policy: &Policy, history: &History, observation: &Observation) -> (Replicas, Option<Raised>) {
+    let Some(level) = history.level else { return (observation.replicas, None) };
     let is_overridden = observation.overridden.is_some_and(|overridden| observation.at < overridden.until);
-    let over = history.overridden.filter(|_| !is_overridden);
-    let foreign = policy.mode == Mode::Active && history.is_foreign(observation.replicas);
-    let raised = over.max(foreign.then_some(observation.replicas));
-    raised.map_or(level, |raised| level.max(raised).min(policy.max.max(level)))
+    let (number, raised) = match history.overridden {
+        _ if is_overridden => return (level, None),
+        Some(number) => (number, Raised::Override),
+        None if policy.mode == Mode::Active && history.is_foreign(observation.replicas) => {
+            (observation.replicas, Raised::Hand)
+        }
+        None => return (level, None),
+    };
+    let number = number.min(policy.max);
+    if number > level { (number, Some(raised)) } else { (level, None) }
 }
 
 fn read(

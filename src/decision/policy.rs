@@ -18,6 +18,8 @@ pub struct Policy {
     pub max: Replicas,
     /// Whether decisions are applied.
     pub mode: Mode,
+    /// Whose writes go first at an edge that many policies share: those of the higher number.
+    pub priority: i32,
     /// The baseline; empty when the policy has no schedule.
     pub schedule: Schedule,
     /// Calendars that the schedule names and that are not there: it runs as if they had no dates.

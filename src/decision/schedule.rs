@@ -38,6 +38,10 @@ pub struct Schedule {
     entries: Vec<Entry>,
     min: Replicas,
     max: Replicas,
+    /// How widely the edges of policies with this schedule are spread.
+    spread: Duration,
+    /// By how much those of this one come later.
+    shift: SignedDuration,
     fingerprint: u64,
 }
 
@@ -132,6 +136,11 @@ impl Baseline {
         self.until.is_none_or(|until| at < until)
     }
 
+    fn moved(self, shift: SignedDuration) -> Self {
+        let next = self.next.map(|next| Transition { at: moved(next.at, shift), ..next });
+        Self { next, until: self.until.map(|until| moved(until, shift)), ..self }
+    }
+
     fn new(bounds: Bounds, next: Option<Transition>, until: Option<Timestamp>) -> Self {
         let Bounds { floor, ceiling, floor_cause, ceiling_cause, pinned } = bounds;
         Self { floor, ceiling, floor_cause, ceiling_cause, pinned, next, until }
@@ -148,7 +157,33 @@ impl Schedule {
             (&entry.name, entry.trigger, entry.extent, entry.zone.iana_name(), &entry.days).hash(&mut hasher);
             (entry.replicas, entry.max_replicas, entry.ramp_up, entry.ramp_down).hash(&mut hasher);
         }
-        Self { entries, min, max, fingerprint: hasher.finish() }
+        let (spread, shift) = (Duration::ZERO, SignedDuration::ZERO);
+        Self { entries, min, max, spread, shift, fingerprint: hasher.finish() }
+    }
+
+    /// Lets the edges of many policies with this schedule be spread over this long around their instant.
+    #[must_use]
+    pub fn with_spread(self, spread: Duration) -> Self {
+        Self { spread, ..self }
+    }
+
+    /// How widely the edges of many policies with this schedule are spread around their instant.
+    #[must_use]
+    pub fn spread(&self) -> Duration {
+        self.spread
+    }
+
+    /// Moves all edges of this schedule's baselines to the place within [`spread`](Self::spread) that belongs to
+    /// `number`, which is best one of 64 random bits that stay the same: at most half of the spread earlier or
+    /// later, in whole milliseconds. Timelines are not moved.
+    pub fn spread_by(&mut self, number: u64) {
+        let width = i128::try_from(self.spread.as_millis()).unwrap_or(i128::MAX >> 64);
+        let place = (i128::from(number) * (width + 1)) >> 64;
+        let shift = i64::try_from(place - width / 2).unwrap_or_default();
+        self.shift = SignedDuration::from_millis(shift);
+        let mut hasher = DefaultHasher::new();
+        (self.fingerprint, shift).hash(&mut hasher);
+        self.fingerprint = hasher.finish();
     }
 
     /// The entries, in the policy's order.
@@ -171,6 +206,13 @@ impl Schedule {
     /// The baseline in force at `at`, and the next change after it.
     #[must_use]
     pub fn baseline(&self, at: Timestamp) -> Baseline {
+        if self.shift.is_zero() {
+            return self.unmoved(at);
+        }
+        self.unmoved(moved(at, -self.shift)).moved(self.shift)
+    }
+
+    fn unmoved(&self, at: Timestamp) -> Baseline {
         let end = |hours| at.saturating_add(SignedDuration::from_hours(hours)).unwrap_or(Timestamp::MAX);
         let [mut searched, further @ ..] = HORIZONS;
         let mut timeline = self.timeline(at, end(searched));
@@ -193,6 +235,11 @@ impl Schedule {
         let ramps = self.entries.iter().flat_map(|entry| [entry.ramp_up, entry.ramp_down]);
         ramps.max().and_then(|ramp| SignedDuration::try_from(ramp).ok()).unwrap_or_default()
     }
+}
+
+fn moved(at: Timestamp, shift: SignedDuration) -> Timestamp {
+    let limit = if shift.is_negative() { Timestamp::MIN } else { Timestamp::MAX };
+    at.checked_add(shift).unwrap_or(limit)
 }
 
 #[cfg(test)]

@@ -114,7 +114,7 @@ metrics:
     }
     let edge = decide(&policy, &history, &Observation::new(now, n(20)));
     assert_eq!((edge.desired, edge.reason), (n(8), DesiredReason::Load));
-    assert_eq!(edge.explain(&policy).to_string(), "the load asks for 8");
+    assert_eq!(edge.explain(&policy).to_string(), "the load's level is 8");
 }
 
 #[test]
@@ -203,14 +203,17 @@ fn explanations_name_the_entry_the_metric_and_the_limit() {
         decide(&policy, &History::default(), &observation).explain(&policy).to_string()
     };
     assert_eq!(see(3, qps(500)), "schedule entry day asks for 12; the load asks for 5; qps is 500");
-    assert_eq!(see(20, qps(500)), "the load asks for 20; qps is 500; stabilization keeps it above 5");
+    assert_eq!(
+        see(20, qps(500)),
+        "the load's level is 20; qps is 500; stabilization keeps it from falling to 5"
+    );
     assert_eq!(
         see(20, qps(7000)),
-        "the load asks for 40; qps is 7000; rate policies allow 40 on the way to 70"
+        "the load's level is 40; qps is 7000; rate policies allow 40 on the way to 70"
     );
     assert_eq!(
         see(20, MISSING),
-        "the load asks for 20; qps is missing (NoSample); held until a metric can be read"
+        "the load's level is 20; qps is missing (NoSample); held until a metric can be read"
     );
 }
 

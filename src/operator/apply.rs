@@ -1,14 +1,11 @@
-//! From a decision to the scale subresource: a compare-and-set on the one number that matters.
-//!
-//! The patch tests for the number that was observed and sets the one that is desired. If somebody else
-//! has written in between, the test fails, nothing is overwritten, and the caller looks again. At zero
-//! the API server leaves the field out, so there the test is for `null`; `add` sets it either way.
-
-use serde_json::{Value, json};
+//! From a decision to the target: a compare-and-set on the one number that matters, or on the two bounds of a
+//! HorizontalPodAutoscaler. If somebody else has written in between, nothing is overwritten, and the caller
+//! looks again.
 
 use super::cluster::{CallError, Cluster, ScaleSeen};
+use super::setting::Setting;
 use crate::api::ScaleTargetRef;
-use crate::decision::{Decision, Mode, Replicas};
+use crate::decision::Mode;
 
 /// What became of a decision.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,28 +20,29 @@ pub(super) enum Applied {
     Overtaken,
 }
 
-/// Writes the decision, if there is anything to write.
+/// Turns what was observed into what was decided, if there is anything to write.
 pub(super) async fn apply(
     cluster: &Cluster,
     namespace: &str,
     target: &ScaleTargetRef,
     mode: Mode,
-    decision: &Decision,
+    observed: Setting,
+    desired: Setting,
 ) -> Result<Applied, CallError> {
     match mode {
         Mode::DryRun | Mode::Paused => return Ok(Applied::DryRun),
         Mode::Active => {}
     }
-    if !decision.is_change() {
+    if observed == desired {
         return Ok(Applied::Unchanged);
     }
-    let patch = compare_and_set(decision.observed, decision.desired);
+    let patch = observed.compare_and_set(desired);
     match cluster.patch_scale(namespace, target, &patch).await {
         Ok(seen) => Ok(Applied::Scaled(seen)),
         Err(CallError::Unprocessable(message)) => {
             // An admission rule answers with the same code as a failed test: the number tells them apart.
             let now = cluster.scale(namespace, target).await?;
-            if now.replicas == decision.observed {
+            if now.setting == observed {
                 Err(CallError::Unprocessable(message))
             } else {
                 Ok(Applied::Overtaken)
@@ -52,15 +50,6 @@ pub(super) async fn apply(
         }
         Err(error) => Err(error),
     }
-}
-
-/// The JSON patch that turns `seen` into `desired` and anything else into an error.
-fn compare_and_set(seen: Replicas, desired: Replicas) -> Value {
-    let seen = if seen == Replicas::ZERO { Value::Null } else { json!(seen.get()) };
-    json!([
-        {"op": "test", "path": "/spec/replicas", "value": seen},
-        {"op": "add", "path": "/spec/replicas", "value": desired.get()},
-    ])
 }
 
 #[cfg(test)]
@@ -72,11 +61,12 @@ mod tests {
     use axum::http::StatusCode;
     use axum::response::IntoResponse;
     use axum::routing::get;
+    use serde_json::json;
 
     use super::super::leader::Leadership;
     use super::*;
     use crate::clock::Clock;
-    use crate::decision::{History, Observation, Policy, decide};
+    use crate::decision::Replicas;
 
     /// An API server whose workload has `now` replicas and that refuses each patch with `code`.
     async fn refusing(code: u16, now: i32) -> Cluster {
@@ -99,21 +89,16 @@ mod tests {
         Cluster::new(client, Duration::from_secs(5), 1, leadership)
     }
 
-    fn three_to_five() -> (Policy, ScaleTargetRef, Decision) {
-        let spec: crate::api::ScalePolicySpec = serde_saphyr::from_str(
-            "scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: web}\nmaxReplicas: 9\n\
-             schedule: {entries: [{name: all, cron: '0 0 * * *', replicas: 5}]}\n",
-        )
-        .expect("a spec");
-        let policy = crate::policy::validate(&spec).expect("a policy");
-        let at = "2026-11-23T07:00:00Z".parse().expect("a timestamp");
-        let decision = decide(&policy, &History::default(), &Observation::new(at, Replicas::new(3)));
-        (policy, spec.scale_target_ref, decision)
+    fn target() -> ScaleTargetRef {
+        ScaleTargetRef { api_version: "apps/v1".into(), kind: "Deployment".into(), name: "web".into() }
+    }
+
+    fn replicas(count: i32) -> Setting {
+        Setting::Replicas(Replicas::new(count))
     }
 
     #[tokio::test]
     async fn a_refused_patch_is_a_lost_race_only_when_the_number_has_changed() {
-        let (policy, target, decision) = three_to_five();
         for (code, now, expected) in [
             (422, 4, Ok(Applied::Overtaken)),
             (422, 3, Err("unprocessable")),
@@ -123,47 +108,21 @@ mod tests {
             (503, 3, Err("refused")),
         ] {
             let cluster = refusing(code, now).await;
-            let applied = apply(&cluster, "shop", &target, policy.mode, &decision).await;
+            let applied = apply(&cluster, "shop", &target(), Mode::Active, replicas(3), replicas(5)).await;
             assert_eq!(applied.map_err(|error| error.category()), expected, "{code} at {now}");
         }
     }
 
     #[tokio::test]
     async fn nothing_is_sent_in_a_dry_run_or_without_a_change() {
-        let (_, target, decision) = three_to_five();
         let cluster = refusing(503, 3).await;
-        let same = Decision { observed: decision.desired, ..decision.clone() };
-        for (mode, decision, expected) in [
-            (Mode::DryRun, &decision, Applied::DryRun),
-            (Mode::Paused, &decision, Applied::DryRun),
-            (Mode::Active, &same, Applied::Unchanged),
+        for (mode, observed, expected) in [
+            (Mode::DryRun, 3, Applied::DryRun),
+            (Mode::Paused, 3, Applied::DryRun),
+            (Mode::Active, 5, Applied::Unchanged),
         ] {
-            let applied = apply(&cluster, "shop", &target, mode, decision).await;
+            let applied = apply(&cluster, "shop", &target(), mode, replicas(observed), replicas(5)).await;
             assert_eq!(applied.map_err(|error| error.category()), Ok(expected), "{mode:?}");
-        }
-    }
-
-    #[test]
-    fn the_patch_tests_for_the_number_that_was_seen_and_for_null_at_zero() {
-        for (seen, desired, text) in [
-            (
-                2,
-                5,
-                r#"[{"op":"test","path":"/spec/replicas","value":2},{"op":"add","path":"/spec/replicas","value":5}]"#,
-            ),
-            (
-                0,
-                1,
-                r#"[{"op":"test","path":"/spec/replicas","value":null},{"op":"add","path":"/spec/replicas","value":1}]"#,
-            ),
-            (
-                1,
-                0,
-                r#"[{"op":"test","path":"/spec/replicas","value":1},{"op":"add","path":"/spec/replicas","value":0}]"#,
-            ),
-        ] {
-            let expected: Value = serde_json::from_str(text).expect("JSON");
-            assert_eq!(compare_and_set(Replicas::new(seen), Replicas::new(desired)), expected);
         }
     }
 }

@@ -9,14 +9,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use k8s_openapi::api::autoscaling::v1::Scale;
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::events::v1::Event;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{FieldsV1, ManagedFieldsEntry};
 use kube::api::{DynamicObject, PostParams};
 use kube::core::{ApiResource, GroupVersionKind};
 use kube::{Api, Client, Resource};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::Semaphore;
 
 use super::leader::Leadership;
+use super::setting::{Setting, is_autoscaler};
+use super::turns::{Turn, Turns};
 use crate::api::{ScalePolicy, ScalePolicyStatus, ScaleTargetRef};
 use crate::decision::Replicas;
 
@@ -102,13 +105,13 @@ impl From<kube::Error> for CallError {
     }
 }
 
-/// The number of replicas that a scale subresource shows.
+/// A target as it was read or written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ScaleSeen {
     /// The workload's resource version.
     pub(super) version: Option<String>,
-    /// `spec.replicas`; absent means 0.
-    pub(super) replicas: Replicas,
+    /// What can be set on it.
+    pub(super) setting: Setting,
     /// The UID of the workload.
     pub(super) uid: Option<String>,
     /// Which pods are the workload's, as a label selector.
@@ -122,9 +125,23 @@ impl From<Scale> for ScaleSeen {
         let replicas = scale.spec.and_then(|spec| spec.replicas).unwrap_or(0);
         Self {
             version: scale.metadata.resource_version,
-            replicas: Replicas::new(replicas),
+            setting: Setting::Replicas(Replicas::new(replicas)),
             uid: scale.metadata.uid,
             selector: scale.status.and_then(|status| status.selector),
+            ready: None,
+        }
+    }
+}
+
+impl From<HorizontalPodAutoscaler> for ScaleSeen {
+    fn from(autoscaler: HorizontalPodAutoscaler) -> Self {
+        let (min, max) = autoscaler.spec.map_or((None, 1), |spec| (spec.min_replicas, spec.max_replicas));
+        let setting = Setting::Bounds { min: Replicas::new(min.unwrap_or(1)), max: Replicas::new(max) };
+        Self {
+            version: autoscaler.metadata.resource_version,
+            setting,
+            uid: autoscaler.metadata.uid,
+            selector: None,
             ready: None,
         }
     }
@@ -135,7 +152,7 @@ pub(super) struct Cluster {
     client: Client,
     deadline: Duration,
     leadership: Arc<Leadership>,
-    scales: Semaphore,
+    scales: Arc<Turns>,
     others: Semaphore,
     kinds: Mutex<BTreeMap<(String, String), ApiResource>>,
 }
@@ -149,25 +166,29 @@ impl Cluster {
         concurrency: usize,
         leadership: Arc<Leadership>,
     ) -> Self {
-        let permits = || Semaphore::new(concurrency.max(1));
-        Self { client, deadline, leadership, scales: permits(), others: permits(), kinds: Mutex::default() }
+        let (scales, others) = (Turns::new(concurrency), Semaphore::new(concurrency.max(1)));
+        Self { client, deadline, leadership, scales, others, kinds: Mutex::default() }
     }
 
     /// Waits for one's turn to scale: to read a workload and to write it. One turn serves for both, so
-    /// that of many policies with the same edge the first are written before the last are read.
+    /// that of many policies with the same edge the first are written before the last are read. The higher
+    /// the priority, the sooner.
     ///
     /// The wait has no deadline: a write that has to queue is late, one that is given up is lost.
-    pub(super) async fn turn(&self) -> Option<SemaphorePermit<'_>> {
-        // The semaphore is never closed; without a permit there would merely be one too many.
-        self.scales.acquire().await.ok()
+    pub(super) async fn turn(&self, priority: i32) -> Turn {
+        self.scales.next(priority).await
     }
 
-    /// Reads the scale subresource of a workload.
+    /// Reads the scale subresource of a workload, or a HorizontalPodAutoscaler.
     pub(super) async fn scale(
         &self,
         namespace: &str,
         target: &ScaleTargetRef,
     ) -> Result<ScaleSeen, CallError> {
+        if is_autoscaler(target) {
+            let api = Api::<HorizontalPodAutoscaler>::namespaced(self.client.clone(), namespace);
+            return self.call(api.get(&target.name)).await.map(ScaleSeen::from);
+        }
         let kind = self.kind(target).await?;
         let api = Api::<DynamicObject>::namespaced_with(self.client.clone(), namespace, &kind);
         let result = self.call(api.get_scale(&target.name)).await;
@@ -191,7 +212,7 @@ impl Cluster {
         Ok(Replicas::saturating_from(i128::from(ready.unwrap_or(0))))
     }
 
-    /// The field manager that wrote a workload's replicas last, of those that are not the operator.
+    /// The field manager that wrote a target's replicas or bounds last, of those that are not the operator.
     pub(super) async fn foreign_manager(
         &self,
         namespace: &str,
@@ -200,9 +221,15 @@ impl Cluster {
         let kind = self.kind(target).await?;
         let api = Api::<DynamicObject>::namespaced_with(self.client.clone(), namespace, &kind);
         let metadata = self.call(api.get_metadata(&target.name)).await?.metadata;
+        let paths: &[&str] = if is_autoscaler(target) {
+            &["/f:spec/f:minReplicas", "/f:spec/f:maxReplicas"]
+        } else {
+            &["/f:spec/f:replicas"]
+        };
         let owns_replicas = |entry: &ManagedFieldsEntry| {
             let fields = entry.fields_v1.as_ref().map(|FieldsV1(fields)| fields);
-            fields.is_some_and(|fields| fields.pointer("/f:spec/f:replicas").is_some())
+            let owns = |path: &&str| fields.is_some_and(|fields| fields.pointer(path).is_some());
+            paths.iter().any(owns)
         };
         let entries = metadata.managed_fields.unwrap_or_default().into_iter().filter(owns_replicas);
         let latest = entries
@@ -211,7 +238,7 @@ impl Cluster {
         Ok(latest.and_then(|entry| entry.manager))
     }
 
-    /// Sends a JSON patch to the scale subresource of a workload.
+    /// Sends a JSON patch to the scale subresource of a workload, or to a HorizontalPodAutoscaler.
     pub(super) async fn patch_scale(
         &self,
         namespace: &str,
@@ -220,8 +247,14 @@ impl Cluster {
     ) -> Result<ScaleSeen, CallError> {
         let kind = self.kind(target).await?;
         let collection = DynamicObject::url_path(&kind, Some(namespace));
-        let url = format!("{collection}/{}/scale?fieldManager={SCALE_MANAGER}", target.name);
+        let is_autoscaler = is_autoscaler(target);
+        let subresource = if is_autoscaler { "" } else { "/scale" };
+        let url = format!("{collection}/{}{subresource}?fieldManager={SCALE_MANAGER}", target.name);
         let request = patch_request(&url, "application/json-patch+json", patch)?;
+        if is_autoscaler {
+            let answer = self.client.request::<HorizontalPodAutoscaler>(request);
+            return self.write(answer).await.map(ScaleSeen::from);
+        }
         self.write(self.client.request::<Scale>(request)).await.map(ScaleSeen::from)
     }
 
@@ -338,11 +371,12 @@ fn kind_key(target: &ScaleTargetRef) -> (String, String) {
 
 /// The workloads of Kubernetes itself, which need no discovery.
 fn well_known(target: &ScaleTargetRef) -> Option<ApiResource> {
-    let plural = match (target.api_version.as_str(), target.kind.as_str()) {
-        ("apps/v1", "Deployment") => "deployments",
-        ("apps/v1", "StatefulSet") => "statefulsets",
-        ("apps/v1", "ReplicaSet") => "replicasets",
+    let (group, version, plural) = match (target.api_version.as_str(), target.kind.as_str()) {
+        ("apps/v1", "Deployment") => ("apps", "v1", "deployments"),
+        ("apps/v1", "StatefulSet") => ("apps", "v1", "statefulsets"),
+        ("apps/v1", "ReplicaSet") => ("apps", "v1", "replicasets"),
+        _ if is_autoscaler(target) => ("autoscaling", "v2", "horizontalpodautoscalers"),
         _ => return None,
     };
-    Some(ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk("apps", "v1", &target.kind), plural))
+    Some(ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, &target.kind), plural))
 }

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::decision::Replicas;
+use super::setting::Setting;
 
 /// So many writes of one manager within [`WITHIN`] are no accident.
 const TOO_MANY: usize = 3;
@@ -19,8 +19,8 @@ const PAUSE: SignedDuration = SignedDuration::from_mins(5);
 /// What is known of others who write a workload's replicas.
 #[derive(Debug, Default)]
 pub(super) struct Contest {
-    /// The replicas as they were last written or seen; `None` when that isn't known.
-    last: Option<Replicas>,
+    /// What was last written or seen; `None` when that isn't known.
+    last: Option<Setting>,
     /// Writes of others that were not what the policy wants: when, and whose.
     writes: VecDeque<(Timestamp, String)>,
     /// Who the replicas are contested by, and when the next attempt is due.
@@ -29,12 +29,12 @@ pub(super) struct Contest {
 
 impl Contest {
     /// Whether somebody else has written since the replicas were last written or seen.
-    pub(super) fn is_foreign(&self, observed: Replicas) -> bool {
+    pub(super) fn is_foreign(&self, observed: Setting) -> bool {
         self.last.is_some_and(|last| last != observed)
     }
 
     /// Notes a write of somebody else that is not what the policy wants.
-    pub(super) fn interfered(&mut self, at: Timestamp, observed: Replicas, manager: &str) {
+    pub(super) fn interfered(&mut self, at: Timestamp, observed: Setting, manager: &str) {
         self.last = Some(observed);
         self.writes.retain(|(then, _)| at.duration_since(*then) < WITHIN);
         self.writes.push_back((at, manager.to_owned()));
@@ -54,10 +54,10 @@ impl Contest {
         self.pause.as_ref().filter(|(_, next)| is_change && at < *next).map(|(manager, _)| manager.as_str())
     }
 
-    /// Notes what the replicas are after an evaluation; `None` when a write may or may not have come
+    /// Notes what is set after an evaluation; `None` when a write may or may not have come
     /// through.
-    pub(super) fn settled(&mut self, at: Timestamp, replicas: Option<Replicas>, is_written: bool) {
-        self.last = replicas;
+    pub(super) fn settled(&mut self, at: Timestamp, setting: Option<Setting>, is_written: bool) {
+        self.last = setting;
         if let Some((_, next)) = self.pause.as_mut().filter(|_| is_written) {
             *next = at.saturating_add(PAUSE).unwrap_or(Timestamp::MAX);
         }
@@ -67,6 +67,11 @@ impl Contest {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::decision::Replicas;
+
+    fn replicas(count: i32) -> Setting {
+        Setting::Replicas(Replicas::new(count))
+    }
 
     /// What each write of ours in turn is followed by: seconds since the last, and who writes 5 where 12
     /// are wanted; and whether the replicas are then put right at once.
@@ -81,7 +86,7 @@ mod tests {
         ] {
             let mut contest = Contest::default();
             let mut at = Timestamp::UNIX_EPOCH;
-            let (wanted, theirs) = (Replicas::new(12), Replicas::new(5));
+            let (wanted, theirs) = (replicas(12), replicas(5));
             let mut put_right = Vec::new();
             for (seconds, manager) in writes {
                 contest.settled(at, Some(wanted), true);
@@ -98,7 +103,7 @@ mod tests {
     fn attempts_are_five_minutes_apart_and_a_contest_ends_when_one_of_them_lasts() {
         let mut contest = Contest::default();
         let at = |seconds: i64| Timestamp::UNIX_EPOCH + SignedDuration::from_secs(seconds);
-        let (wanted, theirs) = (Replicas::new(12), Replicas::new(5));
+        let (wanted, theirs) = (replicas(12), replicas(5));
         for seconds in [0, 15, 30] {
             contest.settled(at(seconds), Some(wanted), true);
             contest.interfered(at(seconds), theirs, "robot");

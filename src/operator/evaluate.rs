@@ -9,12 +9,13 @@ use super::cluster::{CallError, ScaleSeen};
 use super::conditions::{self, Aspect, Finding, Reason};
 use super::contest::Contest;
 use super::events::{self, EventReason};
-use super::reconcile::{Context, Due, State, Subject};
+use super::reconcile::{Context, Due, Problems, State, Subject};
 use super::rivals::{Rival, Standing};
+use super::setting::Setting;
 use super::status::{self, Report};
 use super::{Evaluation, Occasion, Outcome};
 use crate::api::{ConditionStatus, ScalePolicyStatus, ScaleTargetRef};
-use crate::decision::{Decision, History, Mode, Observation, Replicas, decide};
+use crate::decision::{Decision, History, Mode, Observation, Samples, decide};
 
 /// How often a decision is made anew because somebody else wrote first.
 const ATTEMPTS: usize = 3;
@@ -22,7 +23,7 @@ const ATTEMPTS: usize = 3;
 /// What an evaluation arrived at.
 struct Settled {
     decision: Option<Decision>,
-    current: Option<Replicas>,
+    current: Option<Setting>,
     outcome: Outcome,
     able: Finding,
     /// Whose write the observed replicas are, when it was neither the operator's nor what the policy wants.
@@ -34,7 +35,7 @@ struct Settled {
 impl Context {
     /// Evaluates a policy and brings the result to the cluster.
     pub(super) async fn evaluate(&self, subject: &Subject<'_>, state: &mut State, due: Due<'_>) {
-        let turn = self.cluster.turn().await;
+        let turn = self.cluster.turn(subject.policy.priority).await;
         if !self.may_act() {
             return;
         }
@@ -64,6 +65,7 @@ impl Context {
         } else {
             state.timetable.succeeded();
         }
+        state.observed = observed(state.observed, subject, &due, &settled);
         self.report(subject, state, &due, &settled).await;
         self.metrics.evaluated(settled.outcome, settled.decision.as_ref().map(|decision| decision.reason));
         if let Some(evaluations) = &self.evaluations {
@@ -94,7 +96,7 @@ impl Context {
             // What was decided in the meantime was not ours: the load's level starts from what is found.
             state.history = History::default();
         }
-        let current = Some(self.observe(subject, &mut state.seen, &due.samples).await?.replicas);
+        let current = Some(self.observe(subject, &mut state.seen, &due.samples).await?.setting);
         Ok(Settled { decision: None, current, outcome, able, foreign: None, retry: false })
     }
 
@@ -123,25 +125,27 @@ impl Context {
                 guards: due.guards.clone(),
                 unschedulable_since,
                 overridden: state.overridden,
-                ..Observation::new(due.at, workload.replicas).with_ready(workload.ready)
+                ..Observation::new(due.at, workload.setting.replicas()).with_ready(workload.ready)
             };
             let decision = decide(policy, &state.history, &observation);
-            let foreign = self.foreign(subject, state, &decision).await;
-            if let Some(manager) = state.contest.holds(due.at, decision.is_change()) {
-                return Ok(contested(decision, manager));
+            let observed = workload.setting;
+            let desired = observed.wanted(&decision);
+            let foreign = self.foreign(subject, state, due.at, observed, desired).await;
+            if let Some(manager) = state.contest.holds(due.at, observed != desired) {
+                return Ok(contested(decision, observed, manager));
             }
-            let applied =
-                apply(&self.cluster, subject.namespace, subject.target, policy.mode, &decision).await;
+            let Subject { namespace, target, .. } = subject;
+            let applied = apply(&self.cluster, namespace, target, policy.mode, observed, desired).await;
             let outcome = match applied {
                 Ok(Applied::Unchanged) => Outcome::Unchanged,
                 Ok(Applied::Scaled(now)) => {
                     let ready = state.seen.take().and_then(|before| before.ready);
                     state.seen = Some(ScaleSeen { ready, ..now });
-                    Outcome::Scaled { from: decision.observed, to: decision.desired }
+                    Outcome::Scaled { from: observed, to: desired }
                 }
                 Ok(Applied::DryRun) => Outcome::DryRun,
                 Ok(Applied::Overtaken) => {
-                    last = Some(decision);
+                    last = Some((decision, observed));
                     state.seen = None;
                     continue;
                 }
@@ -151,20 +155,20 @@ impl Context {
                         state.history.attempted(policy, &decision);
                         state.contest.settled(due.at, None, true);
                     }
-                    let current = Some(decision.observed);
+                    let current = Some(observed);
                     return Ok(Settled { decision: Some(decision), current, ..failed(&error) });
                 }
             };
             state.history.record(policy, &decision);
-            let settled = Settled { foreign, ..settled(decision, outcome, subject) };
+            let settled = Settled { foreign, ..settled(decision, observed, outcome, subject) };
             let is_written = matches!(outcome, Outcome::Scaled { .. });
             state.contest.settled(due.at, settled.current, is_written);
             return Ok(settled);
         }
         let message = "others changed the replicas each time before they could be written";
         Ok(Settled {
-            current: last.as_ref().map(|decision| decision.observed),
-            decision: last,
+            current: last.as_ref().map(|(_, observed)| *observed),
+            decision: last.map(|(decision, _)| decision),
             outcome: Outcome::Failed { category: "overtaken" },
             able: Finding::new(ConditionStatus::False, Reason::Overtaken, message),
             foreign: None,
@@ -173,9 +177,16 @@ impl Context {
     }
 
     /// Whose write the observed replicas are, when it was neither the operator's nor what the policy wants.
-    async fn foreign(&self, subject: &Subject<'_>, state: &mut State, decision: &Decision) -> Option<String> {
+    async fn foreign(
+        &self,
+        subject: &Subject<'_>,
+        state: &mut State,
+        at: Timestamp,
+        observed: Setting,
+        desired: Setting,
+    ) -> Option<String> {
         let is_active = subject.policy.mode == Mode::Active;
-        if !is_active || !decision.is_change() || !state.contest.is_foreign(decision.observed) {
+        if !is_active || observed == desired || !state.contest.is_foreign(observed) {
             return None;
         }
         let manager = self.cluster.foreign_manager(subject.namespace, subject.target).await;
@@ -184,7 +195,7 @@ impl Context {
             None
         });
         let manager = manager.unwrap_or_else(|| "an unknown field manager".to_owned());
-        state.contest.interfered(decision.at, decision.observed, &manager);
+        state.contest.interfered(at, observed, &manager);
         Some(manager)
     }
 
@@ -199,7 +210,7 @@ impl Context {
             target: subject.target,
             generation: subject.generation,
             policy: &subject.policy,
-            current: settled.current,
+            current: settled.current.map(Setting::replicas),
             decision: settled.decision.as_ref().map(|decision| (decision, state.history.memory())),
             problems: due.problems,
             samples: &due.samples,
@@ -296,8 +307,22 @@ impl Subject<'_> {
     }
 }
 
-fn settled(decision: Decision, outcome: Outcome, subject: &Subject<'_>) -> Settled {
-    let current = if let Outcome::Scaled { to, .. } = outcome { to } else { decision.observed };
+/// Whether all that the policy needs to know is known; an edge says nothing of metrics.
+fn observed(before: Option<bool>, subject: &Subject<'_>, due: &Due<'_>, settled: &Settled) -> Option<bool> {
+    if matches!(settled.outcome, Outcome::Failed { .. }) {
+        return Some(false);
+    }
+    let Subject { policy, .. } = subject;
+    let asks_nobody = policy.metrics.is_empty() && policy.guards.is_empty();
+    if matches!(due.samples, Samples::NotDue) && !asks_nobody && subject.decides() {
+        return before;
+    }
+    let Problems { metrics, guards } = due.problems;
+    Some(metrics.iter().chain(guards).all(Option::is_none))
+}
+
+fn settled(decision: Decision, observed: Setting, outcome: Outcome, subject: &Subject<'_>) -> Settled {
+    let current = if let Outcome::Scaled { to, .. } = outcome { to } else { observed };
     let message = match &subject.standing {
         Standing::First | Standing::Unknown => "the workload can be read and scaled".to_owned(),
         Standing::Behind(rival) => {
@@ -317,11 +342,11 @@ fn conflict(rival: &Rival) -> Finding {
     Finding::new(ConditionStatus::False, Reason::Conflict, message)
 }
 
-fn contested(decision: Decision, manager: &str) -> Settled {
+fn contested(decision: Decision, observed: Setting, manager: &str) -> Settled {
     let message =
         format!("{manager} keeps changing the replicas back: they are written every 5 minutes only");
     Settled {
-        current: Some(decision.observed),
+        current: Some(observed),
         decision: Some(decision),
         outcome: Outcome::Contested,
         able: Finding::new(ConditionStatus::False, Reason::Contested, message),

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::decision::{Decision, Policy, Replicas};
+use super::setting::Setting;
+use crate::decision::{Decision, Policy};
 
 /// One evaluation of one policy.
 #[derive(Clone, Debug)]
@@ -55,14 +56,14 @@ impl Occasion {
 /// What came of an evaluation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// The workload already had the replicas that it should have.
+    /// The target already had what it should have.
     Unchanged,
     /// The replicas were written.
     Scaled {
         /// Before.
-        from: Replicas,
+        from: Setting,
         /// After.
-        to: Replicas,
+        to: Setting,
     },
     /// The policy only tries: nothing was written.
     DryRun,

@@ -3,7 +3,7 @@
 //! The leader's name stands in a Lease, which it renews. Another may take the Lease when it has seen no renewal
 //! for the Lease's whole duration *by its own clock*, whatever times are written in it: clocks of two machines
 //! need not agree. The leader stops writing earlier, a while after the last renewal that was *sent* and succeeded,
-//! and no write may take longer than what is left of the Lease then: see [`Leadership`].
+//! and no write may take longer than what is left of the Lease then: see `Leadership`.
 //!
 //! ```text
 //! sent                          sent + tenure                  sent + duration

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use super::cluster::{CallError, ScaleSeen};
 use super::pods::Unschedulable;
 use super::reconcile::{Context, Subject};
+use super::setting::Setting;
 use super::targets::Standing;
 use crate::decision::{Policy, Replicas, Samples, Target};
 use crate::labels::LabelSelector;
@@ -13,9 +14,9 @@ use crate::labels::LabelSelector;
 /// The workload at one instant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Workload {
-    /// `spec.replicas`.
-    pub(super) replicas: Replicas,
-    /// Ready replicas; the same as `replicas` where nobody asks.
+    /// What can be set on it.
+    pub(super) setting: Setting,
+    /// Ready replicas; the same as are set where nobody asks.
     pub(super) ready: Replicas,
     /// The workload's UID.
     pub(super) uid: Option<String>,
@@ -61,7 +62,7 @@ impl Context {
         }
         let Some(scale) = seen else { return Err(CallError::NotFound(target.name.clone())) };
         let ready = match scale.ready {
-            _ if !asks_for_ready(policy, samples) => scale.replicas,
+            _ if !asks_for_ready(policy, samples) => scale.setting.replicas(),
             Some(ready) => ready,
             None => {
                 let ready = self.cluster.ready(namespace, target).await?;
@@ -74,7 +75,7 @@ impl Context {
         } else {
             waiting(namespace, scale.selector.as_deref(), &self.pods)
         };
-        Ok(Workload { replicas: scale.replicas, ready, uid: scale.uid.clone(), unschedulable_since })
+        Ok(Workload { setting: scale.setting, ready, uid: scale.uid.clone(), unschedulable_since })
     }
 }
 

@@ -18,6 +18,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use jiff::Timestamp;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::histogram::Histogram;
 
 use self::source::Source;
 use super::config::{Config, Files, SourceConfig, whole};
@@ -30,12 +33,24 @@ const ATTEMPTS: usize = 3;
 type Named = BTreeMap<String, Arc<Source>>;
 
 /// The Prometheus sources that policies can name. Cheap to clone; clones are the same sources.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Sources(Arc<Shared>);
 
-#[derive(Default)]
+/// How long queries took, by source.
+pub(super) type Durations = Family<BySource, Histogram, fn() -> Histogram>;
+
+/// The label of [`Durations`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct BySource {
+    source: String,
+}
+
+/// Seconds. The default timeout of a source is 5 s.
+const DURATION_BUCKETS: [f64; 10] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0];
+
 struct Shared {
     named: RwLock<Arc<Named>>,
+    durations: Durations,
     /// The configuration file, if there is one, and what it and its files said when last looked at.
     file: Option<(PathBuf, Mutex<Files>)>,
 }
@@ -83,14 +98,22 @@ pub fn install_crypto_provider() {
     let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
+impl Default for Sources {
+    /// No sources.
+    fn default() -> Self {
+        Self(Arc::new(Shared { named: RwLock::default(), durations: durations(), file: None }))
+    }
+}
+
 impl Sources {
     /// Prepares sources. Nothing is connected yet.
     ///
     /// # Errors
     /// When an HTTP client can't be built.
     pub fn new(configs: &[SourceConfig]) -> Result<Self, SourceError> {
-        let named = RwLock::new(Arc::new(prepare(configs, &Named::new())?));
-        Ok(Self(Arc::new(Shared { named, file: None })))
+        let durations = durations();
+        let named = RwLock::new(Arc::new(prepare(configs, &Named::new(), &durations)?));
+        Ok(Self(Arc::new(Shared { named, durations, file: None })))
     }
 
     /// Prepares the sources of a configuration file, which [`Sources::refresh`] reads anew.
@@ -99,9 +122,10 @@ impl Sources {
     /// Every mistake in it.
     pub fn load(file: &Path) -> Result<Self, Mistakes> {
         let files = Files::default();
-        let named = read(&files, file, &Named::new())?;
+        let durations = durations();
+        let named = RwLock::new(Arc::new(read(&files, file, &Named::new(), &durations)?));
         let file = Some((file.to_owned(), Mutex::new(files)));
-        Ok(Self(Arc::new(Shared { named: RwLock::new(Arc::new(named)), file })))
+        Ok(Self(Arc::new(Shared { named, durations, file })))
     }
 
     /// Looks at the configuration file and the files that it names, and takes them over if they have
@@ -116,7 +140,7 @@ impl Sources {
         let old = self.named();
         let whole = (0..ATTEMPTS).find_map(|_| {
             let files = Files::default();
-            let result = read(&files, file, &old);
+            let result = read(&files, file, &old, &self.0.durations);
             // A swap in the middle would join an old certificate to a new key.
             files.are_current().then_some((files, result))
         });
@@ -140,6 +164,11 @@ impl Sources {
 
     fn named(&self) -> Arc<Named> {
         Arc::clone(&self.0.named.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// How long queries took, by source.
+    pub(super) fn durations(&self) -> Durations {
+        self.0.durations.clone()
     }
 
     /// Whether there is a source of this name.
@@ -191,21 +220,27 @@ pub struct Answers {
 }
 
 /// The sources of a configuration file.
-fn read(files: &Files, file: &Path, old: &Named) -> Result<Named, Mistakes> {
+fn read(files: &Files, file: &Path, old: &Named, durations: &Durations) -> Result<Named, Mistakes> {
     let config = Config::load_through(files, file)?;
-    Ok(prepare(&config.sources, old).map_err(|error| whole(file, error.to_string()))?)
+    Ok(prepare(&config.sources, old, durations).map_err(|error| whole(file, error.to_string()))?)
 }
 
 /// Sources as configured, the old ones where they are still the same.
-fn prepare(configs: &[SourceConfig], old: &Named) -> Result<Named, SourceError> {
+fn prepare(configs: &[SourceConfig], old: &Named, durations: &Durations) -> Result<Named, SourceError> {
     let source = |config: &SourceConfig| {
-        let source = match old.get(&config.name).filter(|source| source.config == *config) {
-            Some(source) => Arc::clone(source),
-            None => Arc::new(Source::new(config)?),
+        let source = if let Some(source) = old.get(&config.name).filter(|source| source.config == *config) {
+            Arc::clone(source)
+        } else {
+            let labels = BySource { source: config.name.clone() };
+            Arc::new(Source::new(config, durations.get_or_create_owned(&labels))?)
         };
         Ok((config.name.clone(), source))
     };
     configs.iter().map(source).collect()
+}
+
+fn durations() -> Durations {
+    Family::new_with_constructor(|| Histogram::new(DURATION_BUCKETS))
 }
 
 fn unreachable_because(message: &str) -> Problem {

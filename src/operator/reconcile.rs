@@ -18,28 +18,29 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use super::calendars::{Almanac, Consulted};
-use super::cluster::{Cluster, ScaleSeen};
+use super::cluster::Cluster;
 use super::conditions::{self, Aspect, Finding, Reason};
-use super::contest::Contest;
 use super::events::EventReason;
 use super::leader::Leadership;
 use super::metrics::Metrics;
 use super::pods::Unschedulable;
 use super::prometheus::{Problem, Sources};
-use super::rebuild::Rebuilding;
 use super::rivals::{Rivals, Standing};
 use super::targets::Targets;
 use super::timetable::{Grid, Timetable};
 use super::wakeups::Wakeups;
-use super::{Evaluation, Guarded, Key, Occasion, OperatorOptions, status};
-use crate::api::{ConditionStatus, OVERRIDE_ANNOTATION, ScalePolicy, ScalePolicyStatus, ScaleTargetRef};
+use super::{Evaluation, Guarded, Key, Occasion, OperatorOptions};
+use crate::api::{ConditionStatus, OVERRIDE_ANNOTATION, ScalePolicy, ScaleTargetRef};
 use crate::clock::Clock;
-use crate::decision::{History, Mode, Override, Policy, Samples};
+use crate::decision::{Policy, Samples};
 use crate::policy::{self, References};
 use crate::zones;
 
 mod complaints;
+mod state;
 mod ticks;
+
+pub(super) use self::state::State;
 
 /// What all reconciles share.
 pub(super) struct Context {
@@ -58,44 +59,6 @@ pub(super) struct Context {
     pub(super) evaluations: Option<UnboundedSender<Evaluation>>,
     pub(super) shutdown: CancellationToken,
     pub(super) instance: String,
-}
-
-/// What the operator remembers of a policy.
-#[derive(Debug, Default)]
-pub(super) struct State {
-    /// The term of leadership in which it was begun.
-    term: u64,
-    uid: Option<String>,
-    generation: Option<i64>,
-    /// What the annotation for an override says.
-    annotation: Option<String>,
-    /// The override, when it could be read, also after its end.
-    pub(super) overridden: Option<Override>,
-    /// Why it can't be said whether the workload's pods can be scheduled.
-    pub(super) pods_unknown: Option<String>,
-    /// Why the policy is not quite in force although it is followed.
-    pub(super) complaint: Option<Finding>,
-    /// The calendars that it names, as they were when it was last validated.
-    consulted: Consulted,
-    /// Where it stands among those who scale its workload.
-    standing: Standing,
-    pub(super) contest: Contest,
-    /// The target, once the policy was valid.
-    target: Option<ScaleTargetRef>,
-    pub(super) target_uid: Option<String>,
-    /// The target as it was last read or written.
-    pub(super) seen: Option<ScaleSeen>,
-    /// The target was not there when it was last looked for.
-    pub(super) is_absent: bool,
-    policy: Option<Arc<Policy>>,
-    pub(super) history: History,
-    /// Whether the history lacks what a range query can give.
-    pub(super) rebuilding: Rebuilding,
-    pub(super) timetable: Timetable,
-    /// The status as last read or reported.
-    pub(super) status: ScalePolicyStatus,
-    /// The last status that said something new could not be written.
-    pub(super) unwritten: bool,
 }
 
 /// The policy that is being worked on.
@@ -143,12 +106,14 @@ pub(super) async fn reconcile(object: Arc<Guarded>, context: Arc<Context>) -> Re
         }
         if context.may_act() {
             let wake = state.timetable.wake(context.grid, context.clock.now());
+            context.wakeups.rank(&key, state.policy.as_ref().map_or(0, |policy| policy.priority));
             context.wakeups.set(key.clone(), wake);
             if let Ok(policy) = &object.0
                 && context.has_news(&key, policy, &state)
             {
                 context.wake([key.clone()]);
             }
+            context.note(&key, &mut state);
         }
         let mut states = context.states();
         states.insert(key, state);
@@ -180,7 +145,7 @@ impl Context {
             targets,
             wakeups: Arc::new(Wakeups::new(options.clock.clone())),
             pods: Arc::default(),
-            metrics: Arc::new(Metrics::new()),
+            metrics: Arc::new(Metrics::new(&options.sources)),
             evaluations: options.evaluations.clone(),
             shutdown,
             instance: options.instance.clone(),
@@ -230,6 +195,7 @@ impl Context {
     pub(super) fn forget(&self, key: &Key) {
         self.wakeups.cancel(key);
         self.almanac.forget(key);
+        self.metrics.ledger.forget(key);
         self.wake(self.rivals.forget(key));
         let mut states = self.states();
         if states.remove(key).is_some() {
@@ -276,7 +242,7 @@ impl Context {
         let Some(consulted) = consulted else {
             // Without its dates the schedule would be another one, and a rival would be fought: the first
             // answers wake the policy.
-            return self.idle(&key, state).await;
+            return state.timetable.postpone(self.grid, now);
         };
         let annotation = resource.annotations().get(OVERRIDE_ANNOTATION);
         let is_respecified =
@@ -291,7 +257,7 @@ impl Context {
             let calendars = state.consulted.calendars();
             let references = References { zones: zones::current(), calendars: &calendars };
             match policy::validate_with(&resource.spec, references) {
-                Ok(policy) => adopt(state, policy, target, now),
+                Ok(policy) => state.adopt(policy, target, now),
                 Err(invalid) => self.refuse(resource, state, &invalid.to_string()).await,
             }
         }
@@ -364,36 +330,15 @@ impl Context {
         self.write_status(&key.namespace, &key.name, state, status).await;
     }
 
+    /// Enters a policy in the ledger.
+    fn note(&self, key: &Key, state: &mut State) {
+        // Of a policy that can't be followed nothing has to be known.
+        let is_refused = state.policy.is_none() && state.generation.is_some();
+        let observed = if is_refused { Some(true) } else { state.observed.take() };
+        self.metrics.ledger.note(key, self.clock.now(), observed, &state.status.conditions);
+    }
+
     fn states(&self) -> MutexGuard<'_, BTreeMap<Key, State>> {
         self.states.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Takes a valid spec over, with as much of the history as still counts.
-fn adopt(state: &mut State, policy: Policy, target: &ScaleTargetRef, now: Timestamp) {
-    match &state.target {
-        None => {
-            let memory = status::memory(&state.status, target);
-            state.rebuilding = Rebuilding::starting(&memory, &policy, now);
-            state.history = History::restore(memory, &policy, now);
-        }
-        // Another workload: the past was about something else.
-        Some(old) if old != target => {
-            state.history = History::default();
-            state.rebuilding = Rebuilding::default();
-            state.target_uid = None;
-            state.seen = None;
-        }
-        Some(_) => {}
-    }
-    // So it was when nothing was ever written.
-    if policy.mode == Mode::Active && state.history.is_shadow() {
-        state.history = History::default();
-        state.rebuilding = Rebuilding::default();
-    }
-    if policy.metrics.is_empty() {
-        state.history.forget_load();
-    }
-    state.target = Some(target.clone());
-    state.policy = Some(Arc::new(policy));
 }

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::conditions::{Aspect, Reason};
 use super::events::EventReason;
+use super::metrics;
 use crate::decision::{DesiredReason, MissingCause};
 
 impl Aspect {
@@ -86,6 +87,14 @@ pub fn reference() -> String {
     table(&mut page, MissingCause::ALL.iter().map(|cause| (cause.as_str(), cause.meaning())));
     section(&mut page, "##", "Events", "One for each change, and one when something begins to be wrong.");
     table(&mut page, EventReason::ALL.iter().map(|reason| (reason.as_str(), reason.meaning())));
+    let text = "The operator's own, at `/metrics`. Their number does not grow with the policies: every label comes from a \
+                closed list or from the operator's configuration.";
+    section(&mut page, "##", "Metrics", text);
+    page.push_str("| metric | labels | |\n|---|---|---|\n");
+    for (name, labels, meaning) in metrics::TOLD {
+        let labels: Vec<String> = labels.iter().map(|label| format!("`{label}`")).collect();
+        let _ = writeln!(page, "| `{name}` | {} | {meaning} |", labels.join(", "));
+    }
     page
 }
 
@@ -105,7 +114,8 @@ This page is generated from the code (`make docs`). The lists are closed: no oth
 | DESIRED | what the last decision asks for |
 | CURRENT | the replicas as last seen or written |
 | NEXT | the next change of the schedule, in its zone |
-| REASON | what determined DESIRED |
+| REASON | what determined DESIRED; empty while no decision is in force |
+| READY | whether the policy is understood and does its work; with `-o wide` only |
 | AGE | since the policy was made |
 
 `kubectl describe sp` has the whole of the last decision.

@@ -14,6 +14,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::metrics::Metrics;
+use crate::clock::Clock;
 
 /// What Prometheus wants to be told about the format.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -25,6 +26,8 @@ pub(super) struct Shown {
     pub(super) ready: Arc<AtomicBool>,
     /// The operator's own metrics.
     pub(super) metrics: Arc<Metrics>,
+    /// The operator's time.
+    pub(super) clock: Clock,
 }
 
 /// Serves `/livez`, `/readyz` and `/metrics` until `shutdown`.
@@ -53,5 +56,5 @@ async fn readyz(State(shown): State<Shown>) -> (StatusCode, &'static str) {
 }
 
 async fn metrics(State(shown): State<Shown>) -> impl IntoResponse {
-    ([(CONTENT_TYPE, OPEN_METRICS)], shown.metrics.encode())
+    ([(CONTENT_TYPE, OPEN_METRICS)], shown.metrics.encode(shown.clock.now()))
 }

@@ -28,11 +28,10 @@ impl Shard {
         self.count
     }
 
-    /// Whether a policy belongs to it, by the policy's UID. The same on every machine and in every version:
-    /// FNV-1a of 64 bits, modulo the number of shards.
+    /// Whether a policy belongs to it, by the policy's UID. The same on every machine and in every version.
     #[must_use]
     pub fn holds(self, uid: &str) -> bool {
-        fnv1a(uid.as_bytes()) % u64::from(self.count) == u64::from(self.index - 1)
+        hash(uid) % u64::from(self.count) == u64::from(self.index - 1)
     }
 }
 
@@ -51,6 +50,11 @@ impl fmt::Display for Shard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.index, self.count)
     }
+}
+
+/// A number for a policy, by its UID. The same on every machine and in every version: FNV-1a of 64 bits.
+pub(super) fn hash(uid: &str) -> u64 {
+    fnv1a(uid.as_bytes())
 }
 
 /// <http://www.isthe.com/chongo/tech/comp/fnv/>

@@ -113,7 +113,11 @@ pub(super) fn after_mistake(
 ) -> ScalePolicyStatus {
     let mut status = previous.clone();
     status.observed_generation = generation;
+    // None of it is in force any more. What the load's level was may be of use when the spec is right again.
     status.next_change = None;
+    status.decision = None;
+    status.baseline_replicas = None;
+    status.desired_replicas = None;
     let consequence = "the spec has mistakes: the workload stays as it is";
     for (aspect, text) in [(Aspect::Ready, mistake), (Aspect::ScalingActive, consequence)] {
         let finding = Finding::new(ConditionStatus::False, Reason::InvalidSpec, text);

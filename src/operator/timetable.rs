@@ -127,6 +127,14 @@ impl Timetable {
         self.retry = None;
     }
 
+    /// Lets what was due go by, but for a tick at `now`: the policy can't be evaluated yet, and may be at once.
+    pub(crate) fn postpone(&mut self, grid: Grid, now: Timestamp) {
+        self.suspend();
+        if self.tick_due(grid, now).is_some() {
+            self.tick = Self::starting(grid, now).tick;
+        }
+    }
+
     /// The next edge of the schedule.
     pub(crate) fn next_edge(&self) -> Option<Timestamp> {
         self.edge
@@ -224,6 +232,24 @@ mod tests {
         table.suspend();
         table.ticked(at("07:00:00"));
         assert_eq!(table.wake(grid(), at("07:00:01")), at("07:00:15"));
+    }
+
+    #[test]
+    fn a_policy_that_waits_for_answers_misses_ticks_but_not_the_one_of_the_instant_at_which_they_come() {
+        let mut table = Timetable::starting(grid(), at("07:00:00"));
+        for (now, due, wake) in [
+            ("07:00:00", Some("07:00:00"), "07:00:15"),
+            ("07:00:15", Some("07:00:15"), "07:00:30"),
+            ("07:00:31", None, "07:00:45"),
+            ("07:00:45", Some("07:00:45"), "07:01:00"),
+        ] {
+            table.postpone(grid(), at(now));
+            assert_eq!(table.tick_due(grid(), at(now)), due.map(at), "{now}");
+            assert_eq!(table.wake(grid(), at(now)), at(wake), "{now}");
+        }
+        table.ticked(at("07:00:45"));
+        table.postpone(grid(), at("07:00:45"));
+        assert_eq!(table.tick_due(grid(), at("07:00:45")), None, "it was evaluated");
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! Who has to be woken when.
 //!
 //! The queue sleeps on the operator's [`Clock`] and not on the runtime's timers, so that a scaled or a
-//! virtual clock drives the operator exactly as the real one does. It holds one instant per policy.
+//! virtual clock drives the operator exactly as the real one does. It holds one instant per policy, and of
+//! those with the same instant the ones with the highest priority come first.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -23,9 +25,13 @@ pub(super) struct Wakeups {
 
 #[derive(Debug, Default)]
 struct Queue {
-    in_order: BTreeSet<(Timestamp, Key)>,
+    in_order: BTreeSet<Place>,
     of: BTreeMap<Key, Timestamp>,
+    /// The priorities that are not 0.
+    priorities: BTreeMap<Key, i32>,
 }
+
+type Place = (Timestamp, Reverse<i32>, Key);
 
 impl Wakeups {
     /// An empty queue.
@@ -38,15 +44,33 @@ impl Wakeups {
         {
             let mut queue = self.lock();
             queue.remove(&key);
-            queue.in_order.insert((at, key.clone()));
-            queue.of.insert(key, at);
+            queue.insert(key, at);
         }
         self.changed.notify_one();
     }
 
-    /// Lets `key` sleep.
+    /// Says how important `key` is from its next wake-up on.
+    pub(super) fn rank(&self, key: &Key, priority: i32) {
+        let mut queue = self.lock();
+        if queue.priority(key) == priority {
+            return;
+        }
+        let at = queue.remove(key);
+        if priority == 0 {
+            queue.priorities.remove(key);
+        } else {
+            queue.priorities.insert(key.clone(), priority);
+        }
+        if let Some(at) = at {
+            queue.insert(key.clone(), at);
+        }
+    }
+
+    /// Lets `key` sleep, and forgets how important it is.
     pub(super) fn cancel(&self, key: &Key) {
-        self.lock().remove(key);
+        let mut queue = self.lock();
+        queue.remove(key);
+        queue.priorities.remove(key);
     }
 
     /// The keys that are due, each when it is. Has one reader.
@@ -80,21 +104,31 @@ impl Wakeups {
 impl Queue {
     /// Takes out the first key that is due at `now`, or says when the first one will be.
     fn pop(&mut self, now: Timestamp) -> (Option<Key>, Option<Timestamp>) {
-        let first = self.in_order.first().map(|(at, _)| *at);
+        let first = self.in_order.first().map(|(at, ..)| *at);
         if first.is_none_or(|at| at > now) {
             return (None, first);
         }
-        let key = self.in_order.pop_first().map(|(_, key)| key);
+        let key = self.in_order.pop_first().map(|(.., key)| key);
         if let Some(key) = &key {
             self.of.remove(key);
         }
         (key, first)
     }
 
-    fn remove(&mut self, key: &Key) {
-        if let Some(at) = self.of.remove(key) {
-            self.in_order.remove(&(at, key.clone()));
-        }
+    fn insert(&mut self, key: Key, at: Timestamp) {
+        self.in_order.insert((at, Reverse(self.priority(&key)), key.clone()));
+        self.of.insert(key, at);
+    }
+
+    /// Takes a key out, and says when it was to be woken.
+    fn remove(&mut self, key: &Key) -> Option<Timestamp> {
+        let at = self.of.remove(key)?;
+        self.in_order.remove(&(at, Reverse(self.priority(key)), key.clone()));
+        Some(at)
+    }
+
+    fn priority(&self, key: &Key) -> i32 {
+        self.priorities.get(key).copied().unwrap_or(0)
     }
 }
 
@@ -126,6 +160,25 @@ mod tests {
         assert_eq!(due.next().now_or_never(), None, "nothing is due yet");
         clock.advance_to(at("2026-11-23T07:00:40Z"));
         for name in ["soon", "moved", "late"] {
+            assert_eq!(due.next().await, Some(key(name)));
+        }
+        assert_eq!(due.next().now_or_never(), None, "each wakes once");
+    }
+
+    #[tokio::test]
+    async fn of_those_with_the_same_instant_the_important_come_first() {
+        let clock = Clock::stopped_at(at("2026-11-23T07:00:00Z"));
+        let wakeups = Arc::new(Wakeups::new(clock.clone()));
+        for (name, priority) in [("a", 0), ("b", -5), ("c", 7), ("d", 7), ("e", 9), ("f", 0)] {
+            wakeups.set(key(name), at("2026-11-23T07:00:15Z"));
+            wakeups.rank(&key(name), priority);
+        }
+        wakeups.rank(&key("f"), 8);
+        wakeups.rank(&key("e"), 0);
+        wakeups.set(key("g"), at("2026-11-23T07:00:14Z"));
+        clock.advance_to(at("2026-11-23T07:00:40Z"));
+        let mut due = std::pin::pin!(wakeups.due());
+        for name in ["g", "f", "c", "d", "a", "e", "b"] {
             assert_eq!(due.next().await, Some(key(name)));
         }
         assert_eq!(due.next().now_or_never(), None, "each wakes once");

@@ -17,6 +17,9 @@ use super::{
 /// The longest ramp: a week.
 const LONGEST_RAMP: Duration = Duration::from_secs(7 * 24 * 3600);
 
+/// The widest spread.
+const WIDEST_SPREAD: Duration = Duration::from_secs(3600);
+
 /// What is needed to read a schedule.
 pub(super) struct Reading<'a> {
     /// `spec.maxReplicas`.
@@ -110,6 +113,16 @@ impl Reading<'_> {
         }
         dates.into_iter().collect()
     }
+}
+
+/// How widely the edges of policies with this schedule are spread.
+pub(super) fn spread(spec: &ScheduleSpec, path: &Path, mistakes: &mut Mistakes) -> Duration {
+    let Some(text) = &spec.spread else { return Duration::ZERO };
+    let width = duration(text, path, mistakes);
+    if width > WIDEST_SPREAD {
+        mistakes.add(path, format!("{text:?} must be at most 1h"));
+    }
+    width.min(WIDEST_SPREAD)
 }
 
 /// The names of the calendars that a schedule refers to.

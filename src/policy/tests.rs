@@ -81,6 +81,12 @@ const MISTAKES: &[(&str, &str, &str)] = &[
         "for: 2h, onDates: ['2026-11-31']",
         "entries[1].onDates[0]: \"2026-11-31\" is not a date: write YYYY-MM-DD",
     ),
+    (
+        "schedule:",
+        "priority: 1000001\nschedule:",
+        "spec.priority: 1000001 must be between -1000000 and 1000000",
+    ),
+    ("  entries:", "  spread: 61m\n  entries:", "spec.schedule.spread: \"61m\" must be at most 1h"),
     ("for: 2h", "for: 2h, rampDown: 1500ms", "entries[1].rampDown: \"1500ms\" must be whole seconds"),
     (
         "replicas: 20, maxReplicas: 40",

@@ -3,11 +3,12 @@
 
 use std::fmt::Write;
 
+use crate::simulation::service::Standing;
 use crate::simulation::{Row, Run};
 
 /// The first line of [`table`].
 pub const HEADER: &str = "at,qps,measured,floor,ceiling,recommendation,level,desired,replicas,ready,capacity,\
-requests,dropped,reason";
+requests,dropped,reason,retried,late,queue,latency_seconds,utilization,downstream_utilization";
 
 /// One line a tick under a header; what was not read or does not exist is empty.
 #[must_use]
@@ -24,7 +25,7 @@ pub fn table(run: &Run) -> String {
 fn line(table: &mut String, row: &Row) {
     let optional = |count: Option<u32>| count.map(|count| count.to_string()).unwrap_or_default();
     // Writing to a string does not fail.
-    let _ = writeln!(
+    let _ = write!(
         table,
         "{},{},{},{},{},{},{},{},{},{},{},{},{},{}",
         row.at,
@@ -42,4 +43,11 @@ fn line(table: &mut String, row: &Row) {
         row.dropped,
         row.reason.as_str(),
     );
+    let _ = write!(table, ",{},{}", row.retried, row.late);
+    match row.service {
+        Some(Standing { queue, latency, utilization, downstream }) => {
+            let _ = writeln!(table, ",{queue},{latency},{utilization},{downstream}");
+        }
+        None => table.push_str(",,,,\n"),
+    }
 }

@@ -19,7 +19,16 @@ pub(super) struct Line {
 /// All scores.
 pub(super) fn lines(scores: &Scores) -> Vec<Line> {
     // Taken apart by name, so that a new score is missed here.
-    let Scores { requests, dropped_requests, dropped_percent, elasticity, peak_replicas } = scores;
+    let Scores {
+        requests,
+        dropped_requests,
+        dropped_percent,
+        late_requests,
+        late_percent,
+        retried_requests,
+        elasticity,
+        peak_replicas,
+    } = scores;
     let Elasticity {
         theta_u_percent,
         theta_o_percent,
@@ -38,6 +47,9 @@ pub(super) fn lines(scores: &Scores) -> Vec<Line> {
         line("Requests", "requests", grouped(*requests, 0), "requests"),
         line("Dropped requests", "dropped_requests", grouped(*dropped_requests, 0), "requests"),
         percent("Dropped share", "dropped_percent", *dropped_percent, "% of requests"),
+        line("Late requests", "late_requests", grouped(*late_requests, 0), "requests"),
+        percent("Late share", "late_percent", *late_percent, "% of requests"),
+        line("Retried requests", "retried_requests", grouped(*retried_requests, 0), "requests"),
         line("Cost", "replica_hours", grouped(*replica_hours, 2), "replica hours"),
         line("Peak", "peak_replicas", peak_replicas.to_string(), "replicas"),
         line("Changes", "scale_events", scale_events.to_string(), "changes"),

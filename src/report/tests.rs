@@ -35,6 +35,9 @@ fn made_up(ticks: i32, short: i32) -> Run {
             capacity: 100.0,
             requests: qps * 900.0,
             dropped: (qps - 100.0).max(0.0) * 900.0,
+            retried: 0.0,
+            late: 0.0,
+            service: None,
             reason: DesiredReason::Baseline,
         }
     };
@@ -54,6 +57,9 @@ fn made_up(ticks: i32, short: i32) -> Run {
             requests: 1_234_567.0,
             dropped_requests: 45_000.0,
             dropped_percent: 3.645,
+            late_requests: 0.0,
+            late_percent: 0.0,
+            retried_requests: 0.0,
             elasticity: Elasticity { replica_hours: 240.0, scale_events: 1, ..Elasticity::default() },
             peak_replicas: 10,
         },
@@ -159,9 +165,9 @@ fn runs_without_ticks_are_no_trouble() {
 fn rows_are_comma_separated() {
     let table = csv::table(&made_up(2, 1));
     let lines: Vec<&str> = table.lines().collect();
-    assert_eq!(lines[0].split(',').count(), 14);
-    assert_eq!(lines[1], "2026-11-22T23:00:00Z,60,,4,20,,,10,10,10,100,54000,0,Baseline");
-    assert_eq!(lines[2], "2026-11-22T23:15:00Z,150,150,4,20,6,6,10,10,10,100,135000,45000,Baseline");
+    assert_eq!(lines[0].split(',').count(), 20);
+    assert_eq!(lines[1], "2026-11-22T23:00:00Z,60,,4,20,,,10,10,10,100,54000,0,Baseline,0,0,,,,");
+    assert_eq!(lines[2], "2026-11-22T23:15:00Z,150,150,4,20,6,6,10,10,10,100,135000,45000,Baseline,0,0,,,,");
 }
 
 #[test]

@@ -73,10 +73,16 @@ impl Answer {
 
 /// Answers a request.
 pub(crate) async fn handle(State(server): State<Arc<Server>>, request: Request<Body>) -> Response {
-    match server.answer(request).await {
+    let mut response = match server.answer(request).await {
         Ok(response) => response,
         Err(error) => refusal(&error),
+    };
+    // Else it would be that of the machine, and not of the clock that everything here goes by.
+    let date = server.clock.now().strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+    if let Ok(date) = HeaderValue::try_from(date) {
+        response.headers_mut().insert(header::DATE, date);
     }
+    response
 }
 
 impl Server {

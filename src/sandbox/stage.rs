@@ -43,6 +43,11 @@ pub enum StageError {
     /// An object could not be written as JSON.
     #[error("can't write an object as JSON: {0}")]
     Json(#[from] serde_json::Error),
+    /// The scenario has what only the simulator plays.
+    #[error(
+        "the sandbox has no queue, no downstream tier and no guard: play this scenario with `tidetable simulate`"
+    )]
+    Service,
     /// The policy scales something that a sandbox has no plant for.
     #[error("the sandbox can only run policies for a Deployment (apps/v1), not for {0}")]
     Target(String),
@@ -59,6 +64,9 @@ impl Stage {
         let target = &policy.spec.scale_target_ref;
         if (target.api_version.as_str(), target.kind.as_str()) != ("apps/v1", "Deployment") {
             return Err(StageError::Target(format!("{} ({})", target.kind, target.api_version)));
+        }
+        if scenario.plant.service.is_some() || !scenario.policy.guards.is_empty() {
+            return Err(StageError::Service);
         }
         let space = policy.namespace().unwrap_or_else(|| "default".to_owned());
         let sandbox = Sandbox::start(SandboxOptions::new(clock.clone())).await?;

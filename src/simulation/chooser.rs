@@ -5,14 +5,20 @@
 
 use jiff::Timestamp;
 
+use super::Quantities;
 use crate::decision::{
     Decision, DesiredReason, History, Mode, Observation, Policy, Replicas, Samples, decide,
 };
 
 /// Chooses how many replicas a workload should have.
 pub trait Chooser {
-    /// How many readings an observation should have; each is the traffic.
+    /// How many readings an observation should have.
     fn metrics(&self) -> usize;
+
+    /// What these readings are, and those of guards; `None` when each is the traffic, and there are no guards.
+    fn quantities(&self) -> Option<&Quantities> {
+        None
+    }
 
     /// The next instant at which it wants to be asked besides the scenario's ticks, if there is one.
     fn due(&self) -> Option<Due>;
@@ -73,16 +79,17 @@ impl Choice {
 #[derive(Debug)]
 pub struct Follower<'a> {
     policy: &'a Policy,
+    quantities: Quantities,
     history: History,
     last: Option<Decision>,
     last_read: Option<Decision>,
 }
 
 impl<'a> Follower<'a> {
-    /// Starts without any history.
+    /// Starts without any history; its metrics and guards are these quantities.
     #[must_use]
-    pub fn new(policy: &'a Policy) -> Self {
-        Self { policy, history: History::default(), last: None, last_read: None }
+    pub fn new(policy: &'a Policy, quantities: Quantities) -> Self {
+        Self { policy, quantities, history: History::default(), last: None, last_read: None }
     }
 
     /// The last decision, and the last one that read the metrics.
@@ -95,6 +102,10 @@ impl<'a> Follower<'a> {
 impl Chooser for Follower<'_> {
     fn metrics(&self) -> usize {
         self.policy.metrics.len()
+    }
+
+    fn quantities(&self) -> Option<&Quantities> {
+        Some(&self.quantities)
     }
 
     fn due(&self) -> Option<Due> {

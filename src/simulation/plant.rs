@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::service::{Served, ServiceSpec};
 use super::traffic::Traffic;
 use crate::decision::Replicas;
 
@@ -23,6 +24,9 @@ pub struct PlantSpec {
     pub initial_replicas: Replicas,
     /// How the traffic is measured.
     pub measurement: Measurement,
+    /// How requests are served. Without it, those that find no capacity are dropped at once, and nothing takes
+    /// any time.
+    pub service: Option<ServiceSpec>,
 }
 
 /// How Prometheus sees the traffic: as `rate(…[window])` over what it has scraped.
@@ -41,13 +45,30 @@ impl Measurement {
     /// last scrape that it sees. It depends on the demand alone, not on what was served of it.
     #[must_use]
     pub fn rate(&self, traffic: &Traffic, at: Timestamp) -> f64 {
-        let every = i64::try_from(self.scrape_interval.as_millis()).unwrap_or(i64::MAX).max(1);
-        let delay = SignedDuration::try_from(self.delay).unwrap_or(SignedDuration::MAX);
-        let at = at.saturating_sub(delay).unwrap_or(Timestamp::MIN);
-        let late = at.as_millisecond().rem_euclid(every);
-        let scraped = at.saturating_sub(SignedDuration::from_millis(late)).unwrap_or(at);
+        let scraped = self.seen(at);
         let window = SignedDuration::try_from(self.window).unwrap_or(SignedDuration::MAX);
         traffic.mean(scraped.saturating_sub(window).unwrap_or(Timestamp::MIN), scraped)
+    }
+
+    /// The last scrape that a query at `at` sees.
+    pub(super) fn seen(&self, at: Timestamp) -> Timestamp {
+        let delay = SignedDuration::try_from(self.delay).unwrap_or(SignedDuration::MAX);
+        self.last_scrape(at.saturating_sub(delay).unwrap_or(Timestamp::MIN))
+    }
+
+    /// The last scrape at or before `at`.
+    pub(super) fn last_scrape(&self, at: Timestamp) -> Timestamp {
+        let late = at.as_millisecond().rem_euclid(self.scrape_millis());
+        at.saturating_sub(SignedDuration::from_millis(late)).unwrap_or(at)
+    }
+
+    /// The time between scrapes, at least a millisecond.
+    pub(super) fn scrape_every(&self) -> SignedDuration {
+        SignedDuration::from_millis(self.scrape_millis())
+    }
+
+    fn scrape_millis(&self) -> i64 {
+        i64::try_from(self.scrape_interval.as_millis()).unwrap_or(i64::MAX).max(1)
     }
 }
 
@@ -70,15 +91,6 @@ pub struct Pod {
     pub created: Timestamp,
     /// When it is ready.
     pub ready_at: Timestamp,
-}
-
-/// What became of the traffic of some time.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Served {
-    /// Requests that came.
-    pub requests: f64,
-    /// Those that found no capacity.
-    pub dropped: f64,
 }
 
 impl Plant {

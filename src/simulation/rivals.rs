@@ -120,7 +120,9 @@ impl Rival {
                 run_with(scenario, oracle, initial)
             }
             Kind::Static(count) => run_with(scenario, Fixed(*count), *count),
-            Kind::Policy { policy, .. } => run_with(scenario, Follower::new(policy), initial),
+            Kind::Policy { policy, .. } => {
+                run_with(scenario, Follower::new(policy, scenario.quantities(policy)), initial)
+            }
         };
         let policy_text = match &self.kind {
             Kind::Policy { text, .. } | Kind::HpaFile { text, .. } => text.clone(),

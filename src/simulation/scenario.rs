@@ -1,7 +1,9 @@
 //! Scenario files: traffic, plant, policy and length, as people write them.
 
+mod reader;
 mod spec;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -9,16 +11,20 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use super::Scenario;
-use super::plant::{Measurement, PlantSpec};
+use super::monitor::Quantity;
+use super::plant::PlantSpec;
 use super::synthetic::{self, Component};
 use super::traffic::Traffic;
-use crate::api::ScalePolicy;
-use crate::decision::Replicas;
+use crate::api::{AUTOSCALER_KIND, ScalePolicy};
+use crate::decision::Policy;
 use crate::manifest::{self, Document, Mistake, Mistakes, PolicyManifest};
-use crate::policy::{FieldError, parse_duration};
+use crate::policy::FieldError;
 use crate::zones;
 
-pub use self::spec::{Diurnal, Noise, Part, PlantText, Ramp, ScenarioSpec, Spike, Step};
+use self::reader::Reader;
+pub use self::spec::{
+    Diurnal, DownstreamText, Noise, Part, PlantText, QueueText, Ramp, ScenarioSpec, Spike, Step,
+};
 
 /// The most ticks of a scenario: a year at 15 s is 2.1 million.
 const MOST_TICKS: u128 = 20_000_000;
@@ -84,18 +90,17 @@ pub fn parse(
         (Some(Ok(manifest)), Ok((_, read))) => (manifest, read),
         (manifest, read) => return Err(together(manifest.and_then(Result::err), read.err())),
     };
-    if !manifest.policy.guards.is_empty() {
-        let problem = "guards can't be simulated yet: a scenario has no number for them; leave them out";
+    if manifest.resource.spec.scale_target_ref.kind == AUTOSCALER_KIND {
+        let problem = format!(
+            "a policy that sets the bounds of a {AUTOSCALER_KIND} can't be simulated: what the replicas are \
+             between them is that one's to decide; name the workload itself, or use `tidetable preview`"
+        );
         let file = policy_file(document.text("policy").unwrap_or_default());
-        return Err(Mistake {
-            file,
-            place: None,
-            path: "spec.guards".to_owned(),
-            problem: problem.to_owned(),
-        }
-        .into());
+        let path = "spec.scaleTargetRef.kind".to_owned();
+        return Err(Mistake { file, place: None, path, problem }.into());
     }
-    let Read { plant, interval, length, from, parts } = read;
+    let Read { plant, interval, length, from, parts, quantities } = read;
+    bind(document, &manifest.policy, &plant, &quantities)?;
     let scale = overrides.scale.unwrap_or(1.0);
     let asked = length;
     let (from, length, traffic) = if let Some(trace) = &overrides.trace {
@@ -120,7 +125,50 @@ pub fn parse(
         interval,
         traffic,
         plant,
+        quantities,
     })
+}
+
+/// Holds what a scenario says of metrics and guards against the policy that has them, and the plant.
+fn bind(
+    document: &Document,
+    policy: &Policy,
+    plant: &PlantSpec,
+    quantities: &BTreeMap<String, Quantity>,
+) -> Result<(), Mistakes> {
+    let mut mistakes = Vec::new();
+    let metrics = policy.metrics.iter().map(|metric| &*metric.name);
+    let guards = policy.guards.iter().map(|guard| &*guard.name);
+    let names: Vec<&str> = metrics.chain(guards.clone()).collect();
+    for (name, quantity) in quantities {
+        let path = format!("metrics.{name}");
+        if !names.contains(&name.as_str()) {
+            let problem =
+                format!("the policy has no metric or guard of this name; it has {}", names.join(", "));
+            mistakes.push(document.mistake(&path, problem));
+        }
+        let lacks = match quantity {
+            Quantity::Qps => None,
+            Quantity::DownstreamUtilization => {
+                let tier = plant.service.and_then(|service| service.downstream);
+                tier.is_none().then_some("plant.downstream")
+            }
+            Quantity::Latency | Quantity::QueueLength | Quantity::Utilization => {
+                plant.service.is_none().then_some("plant.queue or plant.downstream")
+            }
+        };
+        if let Some(lacks) = lacks {
+            mistakes.push(document.mistake(&path, format!("needs {lacks}, which this scenario has not")));
+        }
+    }
+    for guard in guards.filter(|guard| !quantities.contains_key(*guard)) {
+        let problem = format!(
+            "the policy's guard {guard} has no number here: say what it is, such as `metrics: {{{guard}: \
+             downstreamUtilization}}`"
+        );
+        mistakes.push(document.mistake("", problem));
+    }
+    if mistakes.is_empty() { Ok(()) } else { Err(Mistakes(mistakes)) }
 }
 
 /// The mistakes of a scenario and of the policy that it names.
@@ -190,6 +238,7 @@ struct Read {
     length: Duration,
     from: Timestamp,
     parts: Vec<Component>,
+    quantities: BTreeMap<String, Quantity>,
 }
 
 impl Read {
@@ -212,151 +261,8 @@ impl Read {
             reader.add("length", problem);
         }
         let parts = reader.parts(spec, overrides);
-        let read = Self { plant, interval, length, from, parts };
+        let quantities = spec.metrics.clone();
+        let read = Self { plant, interval, length, from, parts, quantities };
         if reader.mistakes.is_empty() { Ok(read) } else { Err(reader.mistakes) }
     }
-}
-
-/// Reads texts and collects what is wrong with them.
-struct Reader {
-    mistakes: Vec<FieldError>,
-}
-
-impl Reader {
-    fn add(&mut self, path: &str, problem: impl Into<String>) {
-        self.mistakes.push(FieldError { path: path.to_owned(), problem: problem.into() });
-    }
-
-    /// A duration above zero.
-    fn span(&mut self, path: &str, text: &str) -> Duration {
-        let span = self.duration(path, text);
-        if span.is_zero() && parse_duration(text).is_ok() {
-            self.add(path, format!("{text:?} must be longer than nothing"));
-        }
-        span.max(Duration::from_millis(1))
-    }
-
-    fn duration(&mut self, path: &str, text: &str) -> Duration {
-        parse_duration(text).unwrap_or_else(|error| {
-            self.add(path, error.to_string());
-            Duration::ZERO
-        })
-    }
-
-    fn instant(&mut self, path: &str, text: &str) -> Timestamp {
-        text.parse().unwrap_or_else(|_| {
-            let problem = format!("{text:?} is not an RFC 3339 instant, such as 2026-11-23T00:00:00+01:00");
-            self.add(path, problem);
-            Timestamp::UNIX_EPOCH
-        })
-    }
-
-    fn rate(&mut self, path: &str, qps: f64) -> f64 {
-        if !qps.is_finite() || qps < 0.0 {
-            self.add(path, format!("{qps} must be a finite number, not negative"));
-        }
-        qps
-    }
-
-    fn finite(&mut self, path: &str, qps: f64) -> f64 {
-        if !qps.is_finite() {
-            self.add(path, format!("{qps} must be a finite number"));
-        }
-        qps
-    }
-
-    fn plant(&mut self, text: &PlantText) -> PlantSpec {
-        if !(text.capacity_per_replica.is_finite() && text.capacity_per_replica > 0.0) {
-            self.add("plant.capacityPerReplica", "must be a finite number above 0");
-        }
-        if !(0..=100_000).contains(&text.initial_replicas) {
-            self.add("plant.initialReplicas", "must be between 0 and 100000");
-        }
-        PlantSpec {
-            startup: self.duration("plant.startup", &text.startup),
-            capacity_per_replica: text.capacity_per_replica,
-            initial_replicas: Replicas::new(text.initial_replicas),
-            measurement: Measurement {
-                window: self.span("plant.queryWindow", text.query_window.as_deref().unwrap_or("1m")),
-                scrape_interval: self
-                    .span("plant.scrapeInterval", text.scrape_interval.as_deref().unwrap_or("15s")),
-                delay: self
-                    .duration("plant.evaluationDelay", text.evaluation_delay.as_deref().unwrap_or("0s")),
-            },
-        }
-    }
-
-    fn parts(&mut self, spec: &ScenarioSpec, overrides: &Overrides) -> Vec<Component> {
-        let Some(traffic) = &spec.traffic else {
-            if overrides.trace.is_none() && !overrides.is_check {
-                let problem =
-                    "this scenario has none of its own: give it a recorded trace with --trace FILE.csv";
-                self.add("traffic", problem);
-            }
-            return Vec::new();
-        };
-        if traffic.is_empty() {
-            self.add("traffic", "at least one part is needed: constant, diurnal, spike, step, ramp or noise");
-        }
-        let parts = traffic.iter().enumerate();
-        parts.map(|(index, part)| self.part(&format!("traffic[{index}]"), part, spec.seed)).collect()
-    }
-
-    fn part(&mut self, path: &str, part: &Part, seed: u64) -> Component {
-        match part {
-            Part::Constant(qps) => Component::Constant(self.rate(&format!("{path}.constant"), *qps)),
-            Part::Diurnal(diurnal) => {
-                let path = format!("{path}.diurnal");
-                let name = diurnal.time_zone.as_deref().unwrap_or("UTC");
-                let zone = zones::current().get(name).unwrap_or_else(|problem| {
-                    self.add(&format!("{path}.timeZone"), problem);
-                    TimeZone::UTC
-                });
-                let peak = parse_time(&diurnal.peak).unwrap_or_else(|| {
-                    self.add(
-                        &format!("{path}.peak"),
-                        format!("{:?} is not a time of day, HH:MM", diurnal.peak),
-                    );
-                    0.0
-                });
-                let low = self.rate(&format!("{path}.low"), diurnal.low);
-                let high = self.rate(&format!("{path}.high"), diurnal.high);
-                Component::Diurnal { low, high, peak, zone }
-            }
-            Part::Spike(spike) => {
-                let path = format!("{path}.spike");
-                let ramp = spike.ramp.as_deref().unwrap_or("0s");
-                Component::Spike {
-                    at: self.instant(&format!("{path}.at"), &spike.at),
-                    length: self.span(&format!("{path}.for"), &spike.r#for).as_secs_f64(),
-                    ramp: self.duration(&format!("{path}.ramp"), ramp).as_secs_f64(),
-                    qps: self.rate(&format!("{path}.qps"), spike.qps),
-                }
-            }
-            Part::Step(step) => {
-                let path = format!("{path}.step");
-                let at = self.instant(&format!("{path}.at"), &step.at);
-                Component::Ramp { at, length: 0.0, qps: self.finite(&format!("{path}.qps"), step.qps) }
-            }
-            Part::Ramp(ramp) => {
-                let path = format!("{path}.ramp");
-                Component::Ramp {
-                    at: self.instant(&format!("{path}.at"), &ramp.at),
-                    length: self.span(&format!("{path}.for"), &ramp.r#for).as_secs_f64(),
-                    qps: self.finite(&format!("{path}.qps"), ramp.qps),
-                }
-            }
-            Part::Noise(noise) => {
-                let relative = self.rate(&format!("{path}.noise.relative"), noise.relative);
-                Component::Noise { relative, seed }
-            }
-        }
-    }
-}
-
-/// `HH:MM` as hours.
-fn parse_time(text: &str) -> Option<f64> {
-    let (hour, minute) = text.split_once(':')?;
-    let (hour, minute) = (hour.parse::<u8>().ok()?, minute.parse::<u8>().ok()?);
-    (text.len() == 5 && hour < 24 && minute < 60).then(|| f64::from(hour) + f64::from(minute) / 60.0)
 }

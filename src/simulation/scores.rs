@@ -30,6 +30,12 @@ pub struct Scores {
     pub dropped_requests: f64,
     /// The same in percent of all requests.
     pub dropped_percent: f64,
+    /// Requests that were served, but late. Without a queue nothing is late.
+    pub late_requests: f64,
+    /// The same in percent of all requests.
+    pub late_percent: f64,
+    /// Requests that were sent again after they had timed out.
+    pub retried_requests: f64,
     /// The elasticity metrics.
     #[serde(flatten)]
     pub elasticity: Elasticity,
@@ -78,10 +84,15 @@ pub(super) fn score(scenario: &Scenario, rows: &[Row], changes: &[Change]) -> Sc
     elasticity.replica_hours = rows.iter().map(|row| f64::from(row.replicas) * hours).sum();
     let requests: f64 = rows.iter().map(|row| row.requests).sum();
     let dropped: f64 = rows.iter().map(|row| row.dropped).sum();
+    let late: f64 = rows.iter().map(|row| row.late).sum();
+    let percent = |part: f64| if requests > 0.0 { 100.0 * part / requests } else { 0.0 };
     Scores {
         requests,
         dropped_requests: dropped,
-        dropped_percent: if requests > 0.0 { 100.0 * dropped / requests } else { 0.0 },
+        dropped_percent: percent(dropped),
+        late_requests: late,
+        late_percent: percent(late),
+        retried_requests: rows.iter().map(|row| row.retried).sum(),
         elasticity,
         peak_replicas: rows.iter().map(|row| row.replicas).max().unwrap_or(0),
     }

@@ -35,7 +35,9 @@ pub(super) fn scenario(policy: &str, traffic: Traffic, hours: u64) -> Scenario {
                 scrape_interval: Duration::from_secs(15),
                 delay: Duration::ZERO,
             },
+            service: None,
         },
+        quantities: BTreeMap::new(),
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tidetable::clock::Clock;
 use tidetable::operator::config::SourceConfig;
-use tidetable::operator::{Evaluation, Occasion, Operator, OperatorOptions, Outcome, Sources};
+use tidetable::operator::{Evaluation, Occasion, Operator, OperatorOptions, Outcome, Setting, Sources};
 use tidetable::sandbox::stage::Stage;
 use tidetable::simulation::scenario::{self, Overrides};
 use tidetable::simulation::{self, Change, Scenario};
@@ -73,7 +73,8 @@ pub(crate) async fn play(scenario: &Scenario, source: Option<SourceConfig>) -> P
     let (mut writes, mut replicas) = (Vec::new(), Vec::new());
     let mut note = |evaluation: &Evaluation| match evaluation.outcome {
         Outcome::Scaled { from, to } => {
-            writes.push((evaluation.at, from.get().unsigned_abs(), to.get().unsigned_abs()));
+            let number = |setting: Setting| setting.replicas().get().unsigned_abs();
+            writes.push((evaluation.at, number(from), number(to)));
         }
         Outcome::Failed { category } => panic!("at {}: {category}", evaluation.at),
         Outcome::Unchanged | Outcome::DryRun | Outcome::Paused => {}

@@ -21,15 +21,15 @@ fn each_damper_is_shown_with_what_went_in_what_came_out_and_what_bound_it() {
     assert_eq!((code, errors.as_str()), (Some(0), ""), "{out}");
     let expected = "\
 web-day: 18 replicas
-  because   Load: the load asks for 18; qps is 2974.436; stabilization keeps it below 20
+  because   Load: the load's level is 18; qps is 2974.436; stabilization keeps it from rising to 20
   as of     Mon 2026-11-23 20:47:00+01:00 (2026-11-23T19:47:00Z)
   metric    qps is 2974.436 and asks for 20
-  deadband  20 → 20: the level before is 18
-  window    20 → 18: rises no higher than 18, the lowest recommendation of 30s; falls no lower than 19, the highest recommendation of 300s
+  deadband  20 → 20: within 0 of 18, the level before, is no change
+  stabilize 20 → 18: rises no higher than 18, the lowest recommendation of the last 30s
   rate      18 → 18: no move; minReplicas 2, maxReplicas 40
   holds     18 → 18: nothing holds
   schedule  18 → 18: at least 8 (entry evening), at most 40 (maxReplicas)
-  next      floor 3, ceiling 40, Mon 2026-11-23 23:00:00+01:00 (2026-11-23T22:00:00Z)
+  next      floor 3, ceiling 40 by entry night, Mon 2026-11-23 23:00:00+01:00 (2026-11-23T22:00:00Z)
 ";
     assert_eq!(out, expected);
     let (_, between, _) = explain(&["--simulate", scenario, "--at", "2026-11-23T19:47:09Z"]);

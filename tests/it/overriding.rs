@@ -29,7 +29,11 @@ struct Desk {
 
 impl Desk {
     async fn set() -> Checked<Self> {
-        let sandbox = Sandbox::start(SandboxOptions::new(Clock::real())).await?;
+        Self::at(Clock::real()).await
+    }
+
+    async fn at(clock: Clock) -> Checked<Self> {
+        let sandbox = Sandbox::start(SandboxOptions::new(clock)).await?;
         sandbox.create(serde_json::to_value(ScalePolicy::crd())?)?;
         sandbox.create(policy(&day_and_night()))?;
         let home = tempfile::tempdir()?;
@@ -67,6 +71,18 @@ impl Desk {
     async fn annotation(&self) -> Checked<Option<String>> {
         Ok(self.policy().await?.annotations().get(ANNOTATION).cloned())
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_time_it_is_says_the_server() -> Checked {
+    let desk = Desk::at(Clock::stopped_at("2031-05-06T07:08:09Z".parse()?)).await?;
+    let (code, _, errors) = desk.tidetable("override web --replicas 15 --for 2h").await?;
+    assert_eq!(code, Some(0), "{errors}");
+    assert_eq!(desk.annotation().await?.as_deref(), Some("15 until 2031-05-06T09:08:09Z"));
+    let (code, _, errors) = desk.tidetable("override web --replicas 15 --until 2031-05-06T07:00:00Z").await?;
+    assert_eq!(code, Some(2));
+    assert!(errors.contains("--until: 2031-05-06T07:00:00Z is over, it is 2031-05-06T07:08:09Z"), "{errors}");
+    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]

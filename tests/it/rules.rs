@@ -23,7 +23,7 @@ metrics:
 ";
 
 /// A rule; a change to the good policy that breaks it and no other; where `validate` says so, and what.
-const ROWS: [(&str, &str, &str, &str); 16] = [
+const ROWS: [(&str, &str, &str, &str); 19] = [
     (
         "!has(self.maxAge) || has(self.freshness)",
         "metrics: → guards: [{name: g, prometheus: {query: up, maxAge: 1m}, above: 1, effect: Hold}]\nmetrics:",
@@ -59,6 +59,24 @@ const ROWS: [(&str, &str, &str, &str); 16] = [
         "metrics: → fallback: {policy: Replicas, replicas: 81}\nmetrics:",
         "spec.fallback.replicas",
         "81 is more than spec.maxReplicas",
+    ),
+    (
+        "self.scaleTargetRef.kind != 'HorizontalPodAutoscaler' || !has(self.metrics)",
+        "apiVersion: apps/v1, kind: Deployment → apiVersion: autoscaling/v2, kind: HorizontalPodAutoscaler",
+        "spec.metrics",
+        "has metrics of its own",
+    ),
+    (
+        "self.scaleTargetRef.kind != 'HorizontalPodAutoscaler' || self.scaleTargetRef.apiVersion == 'autoscaling/v2'",
+        "kind: Deployment, name: web}\nminReplicas: 2\nmaxReplicas: 80\nschedule:\n  entries:\n  - {name: day, cron: 0 7 * * *, for: 2h, replicas: 12}\nmetrics:\n- {name: qps, prometheus: {query: up}, target: {averageValue: 150}} → kind: HorizontalPodAutoscaler, name: web}\nminReplicas: 2\nmaxReplicas: 80\nschedule:\n  entries:\n  - {name: day, cron: 0 7 * * *, for: 2h, replicas: 12}",
+        "spec.scaleTargetRef.apiVersion",
+        "must be autoscaling/v2",
+    ),
+    (
+        "self.scaleTargetRef.kind != 'HorizontalPodAutoscaler' || self.maxReplicas >= 1",
+        "apiVersion: apps/v1, kind: Deployment, name: web}\nminReplicas: 2\nmaxReplicas: 80\nschedule:\n  entries:\n  - {name: day, cron: 0 7 * * *, for: 2h, replicas: 12}\nmetrics:\n- {name: qps, prometheus: {query: up}, target: {averageValue: 150}} → apiVersion: autoscaling/v2, kind: HorizontalPodAutoscaler, name: web}\nminReplicas: 0\nmaxReplicas: 0\nschedule:\n  entries:\n  - {name: day, cron: 0 7 * * *, for: 2h, replicas: 0}",
+        "spec.maxReplicas",
+        "needs at least 1",
     ),
     (
         "has(self.cron) != has(self.at)",

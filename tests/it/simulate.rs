@@ -144,3 +144,90 @@ fn a_trace_that_cannot_be_played_as_asked_is_refused_with_its_place() {
     assert_eq!(output.status.code(), Some(2));
     assert!(text(&output.stderr).contains("the year would be over 9999"), "{}", text(&output.stderr));
 }
+
+#[test]
+fn a_policy_for_an_autoscaler_is_not_played() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let policy = read(Path::new("simulations/web-day.policy.yaml"));
+    let bounds = policy
+        .replace("apiVersion: apps/v1", "apiVersion: autoscaling/v2")
+        .replace("kind: Deployment", "kind: HorizontalPodAutoscaler");
+    let metrics = bounds.find("\n  metrics:").expect("metrics");
+    let policy = directory.path().join("web-day.policy.yaml");
+    std::fs::write(&policy, &bounds[..=metrics]).expect("written");
+    let scenario = directory.path().join("day.yaml");
+    std::fs::copy(DAY, &scenario).expect("copied");
+    let output = simulate(&[&scenario.display().to_string()]);
+    assert_eq!(output.status.code(), Some(2));
+    let error = text(&output.stderr);
+    let expected = format!("{}: spec.scaleTargetRef.kind: a policy that sets the bounds", policy.display());
+    assert!(error.contains(&expected), "{error}");
+}
+
+#[test]
+fn the_pictures_of_the_docs_are_what_simulate_draws() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let drawn = directory.path().join("drawn.svg");
+    for name in ["shared-database-latency", "shared-database-guard"] {
+        let scenario = format!("simulations/{name}.yaml");
+        assert!(simulate(&[&scenario, "--svg", &drawn.display().to_string()]).status.success());
+        let shown = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("docs/images/{name}.svg"));
+        assert!(read(&drawn) == read(&shown), "tidetable simulate {scenario} --svg docs/images/{name}.svg");
+    }
+}
+
+#[test]
+fn a_workload_that_is_scaled_by_the_latency_of_its_database_is_scaled_into_an_outage() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("rows.csv");
+    let play = |name: &str| {
+        let scores = json(&[
+            &format!("simulations/shared-database-{name}.yaml"),
+            "--csv",
+            &file.display().to_string(),
+        ]);
+        let last = read(&file).lines().last().expect("a row").to_owned();
+        let replicas: u32 = last.split(',').nth(8).expect("replicas").parse().expect("a number");
+        (replicas, (scores["dropped_percent"].as_f64().expect("a number") * 100.0).round() / 100.0)
+    };
+    // The numbers are those of docs/load.md.
+    assert_eq!(play("latency"), (40, 50.48));
+    assert_eq!(play("guard"), (4, 0.61));
+    assert_eq!(play("demand"), (4, 1.35));
+}
+
+#[test]
+fn metrics_and_guards_are_bound_to_what_the_plant_has() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let policy = "shared-database-guard.policy.yaml";
+    std::fs::copy(format!("simulations/{policy}"), directory.path().join(policy)).expect("copied");
+    let good = read(Path::new("simulations/shared-database-guard.yaml"));
+    let file = directory.path().join("shop.yaml");
+    for (from, to, expected) in [
+        (
+            ", database: downstreamUtilization",
+            "",
+            "the policy's guard database has no number here: say what it is",
+        ),
+        (
+            "database: downstream",
+            "db: downstream",
+            "metrics.db: the policy has no metric or guard of this name; it has latency, database",
+        ),
+        (
+            "downstreamUtilization}",
+            "cpu}",
+            "metrics.database: must be one of qps, latency, queueLength, utilization or downstreamUtilization",
+        ),
+        ("  downstream: {", "  # {", "metrics.database: needs plant.downstream, which this scenario has not"),
+        ("capacity: 1500", "capacity: 0", "plant.downstream.capacity: must be a finite number above 0"),
+        ("retries: 1", "retries: 11", "plant.queue.retries: "),
+        ("timeout: 2s", "timeout: soon", "plant.queue.timeout: \"soon\" is not a duration"),
+    ] {
+        assert!(good.contains(from), "{from}");
+        std::fs::write(&file, good.replace(from, to)).expect("written");
+        let output = simulate(&[&file.display().to_string()]);
+        assert_eq!(output.status.code(), Some(2), "{to}");
+        assert!(text(&output.stderr).contains(expected), "{to}: {}", text(&output.stderr));
+    }
+}

@@ -1,5 +1,6 @@
 //! `tidetable explain --simulate`: one decision of a scenario, damper by damper.
 
+use std::cmp::Ordering;
 use std::path::Path;
 
 use jiff::SignedDuration;
@@ -59,7 +60,8 @@ fn text(scenario: &Scenario, last: &Decision, read: Option<&Decision>, when: &Ti
         ),
     );
     let next = baseline.next.map_or("the schedule stays as it is".to_owned(), |next| {
-        format!("floor {}, ceiling {}, {}", next.floor, next.ceiling, when.both(next.at))
+        let entry = policy.schedule.entry(next.entry).map_or("", |entry| &*entry.name);
+        format!("floor {}, ceiling {} by entry {entry}, {}", next.floor, next.ceiling, when.both(next.at))
     });
     line("next", next);
     text
@@ -85,19 +87,21 @@ fn dampers(policy: &Policy, load: &LoadDecision, steps: Steps, line: &mut impl F
     let (up, down) = (&policy.damping.up, &policy.damping.down);
     let Steps { asked, deadband, lowest, highest, stabilized, furthest, limited, held } = steps;
     let before = load.before;
-    line("deadband", format!("{asked} → {deadband}: the level before is {before}"));
+    let width = if asked > before { up.deadband } else { down.deadband };
+    line(
+        "deadband",
+        format!("{asked} → {deadband}: within {width} of {before}, the level before, is no change"),
+    );
     let window = |rule: &str, of: &str, bound: Option<Replicas>, length: std::time::Duration| {
-        bound.map(|bound| format!("{rule} {bound}, {of} recommendation of {length:?}"))
+        bound.map(|bound| format!("{rule} {bound}, {of} recommendation of the last {length:?}"))
     };
-    let windows: Vec<String> = [
-        window("rises no higher than", "the lowest", lowest, up.stabilization),
-        window("falls no lower than", "the highest", highest, down.stabilization),
-    ]
-    .into_iter()
-    .flatten()
-    .collect();
-    let windows = if windows.is_empty() { "no window".to_owned() } else { windows.join("; ") };
-    line("window", format!("{deadband} → {stabilized}: {windows}"));
+    let bound = match deadband.cmp(&before) {
+        Ordering::Greater => window("rises no higher than", "the lowest", lowest, up.stabilization),
+        Ordering::Less => window("falls no lower than", "the highest", highest, down.stabilization),
+        Ordering::Equal => Some("it is the level before".to_owned()),
+    };
+    let bound = bound.unwrap_or("no window".to_owned());
+    line("stabilize", format!("{deadband} → {stabilized}: {bound}"));
     let direction = if stabilized > before { Direction::Up } else { Direction::Down };
     let rate = furthest.map_or("no move".to_owned(), |furthest| match direction {
         Direction::Up => format!("rate policies allow up to {furthest}"),

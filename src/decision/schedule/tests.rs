@@ -356,3 +356,36 @@ fn croner_agrees_in_utc() {
     };
     TestRunner::new(cases(300)).run(&(expression, 0_i64..4 * 365 * 86_400), test).expect("agreement");
 }
+
+#[test]
+fn a_spread_moves_all_edges_of_a_policy_alike_by_at_most_half_of_it() {
+    let plain = policy(
+        "
+maxReplicas: 80
+schedule:
+  timeZone: Europe/Berlin
+  spread: 4m
+  entries: [{name: day, cron: 0 7 * * *, until: '20:00', replicas: 9}]
+",
+    )
+    .schedule;
+    assert_eq!(plain.spread(), Duration::from_secs(240));
+    let noon = at("2026-11-23T11:00:00Z");
+    let edge = at("2026-11-23T19:00:00Z");
+    assert_eq!(plain.baseline(noon).until(), Some(edge), "nobody's place is the middle");
+    for (number, shift) in
+        [(0, -120_000), (u64::MAX, 120_000), (u64::MAX / 2 + 1, 0), (u64::MAX / 4, -60_000)]
+    {
+        let mut moved = plain.clone();
+        moved.spread_by(number);
+        let shift = SignedDuration::from_millis(shift);
+        let (before, next) = (moved.baseline(noon), edge + shift);
+        assert_eq!((before.until(), before.next.map(|next| next.at)), (Some(next), Some(next)), "{number}");
+        let just_before = moved.baseline(next - SignedDuration::from_nanos(1));
+        assert_eq!([just_before.floor, moved.baseline(next).floor], [Replicas::new(9), Replicas::new(1)]);
+    }
+    let (mut one, mut other) = (plain.clone(), plain);
+    one.spread_by(1);
+    other.spread_by(u64::MAX);
+    assert_ne!(one.fingerprint(), other.fingerprint(), "what is known of one says nothing of the other");
+}

@@ -253,3 +253,36 @@ fn a_flapping_source_changes_nothing_but_once() {
     let changes = replicas.windows(2).filter(|pair| pair[0] != pair[1]).count();
     assert!(changes <= 1, "{changes} changes: {replicas:?}");
 }
+
+#[test]
+fn who_raised_the_level_is_told_and_under_an_override_nobody_does() {
+    let slow =
+        FAST.replace("scaleDown: {", "scaleDown: {policies: [{type: Pods, value: 5, periodSeconds: 15}], ");
+    assert_ne!(slow, FAST);
+    let mut plant = Plant::new(&slow, 10);
+    plant.tick(&[qps(1000)]);
+    let by_hand = Observation { replicas: n(16), ..plant.see(&[qps(1000)]) };
+    let decision = plant.evaluate(&by_hand);
+    let load = decision.load.as_ref().expect("a load");
+    assert_eq!((decision.desired, load.before, load.raised), (n(11), n(16), Some(Raised::Hand)));
+    let why = decision.explain(&plant.policy).to_string();
+    assert!(
+        why.starts_with("the load's level is 11; it comes from the 16 that somebody has set; qps is 1000"),
+        "{why}"
+    );
+    assert_eq!(plant.tick(&[qps(1000)]), 11, "within the tolerance");
+
+    let until = plant.now + SignedDuration::from_secs(30);
+    let overridden = Some(Override { replicas: n(14), until, force: false });
+    for replicas in [11, 30] {
+        let observation = Observation { overridden, replicas: n(replicas), ..plant.see(&[qps(1000)]) };
+        let decision = plant.evaluate(&observation);
+        let load = decision.load.expect("a load");
+        assert_eq!((decision.desired, load.level, load.raised), (n(14), n(11), None), "from {replicas}");
+    }
+    let ended = Observation { overridden, replicas: n(14), ..plant.see(&[qps(1000)]) };
+    let decision = plant.evaluate(&ended);
+    assert_eq!(decision.load.as_ref().expect("a load").raised, Some(Raised::Override));
+    let why = decision.explain(&plant.policy).to_string();
+    assert!(why.contains("it comes from the 14 of an override that is over"), "{why}");
+}

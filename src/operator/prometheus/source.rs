@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use prometheus_client::metrics::histogram::Histogram;
 use prometheus_http_query::{Client, Error as PrometheusError};
 use tokio::sync::Semaphore;
 
@@ -11,6 +13,7 @@ use super::super::config::SourceConfig;
 use super::redaction::Redactor;
 use super::tick::{Answer, Tick, Ticks};
 use super::{Problem, SourceError, answer, transport, unreachable_because};
+use crate::clock::Clock;
 use crate::decision::{MissingCause, QueryRef};
 
 /// How many queries one source gets at a time.
@@ -30,6 +33,19 @@ const WAITING: u8 = 0;
 const SENT: u8 = 1;
 const ANSWERED: u8 = 2;
 
+/// Measures how long a request takes, also one that is given up.
+struct Measured<'a> {
+    source: &'a Source,
+    sent: Duration,
+}
+
+impl Drop for Measured<'_> {
+    fn drop(&mut self) {
+        let took = self.source.clock.elapsed().saturating_sub(self.sent);
+        self.source.durations.observe(took.as_secs_f64());
+    }
+}
+
 pub(super) struct Source {
     pub(super) config: SourceConfig,
     pub(super) client: Client,
@@ -38,10 +54,12 @@ pub(super) struct Source {
     /// What queries about the past wait for, so that they never delay those about the present.
     pub(super) range_permits: Semaphore,
     ticks: Ticks,
+    durations: Histogram,
+    clock: Clock,
 }
 
 impl Source {
-    pub(super) fn new(config: &SourceConfig) -> Result<Self, SourceError> {
+    pub(super) fn new(config: &SourceConfig, durations: Histogram) -> Result<Self, SourceError> {
         let failed = |problem| SourceError { name: config.name.clone(), problem };
         let http = transport::client(config).ok_or_else(|| failed("no HTTP client"))?;
         let client = Client::from(http, &config.url).map_err(|_| failed("the address is no URL"))?;
@@ -52,6 +70,8 @@ impl Source {
             permits: Semaphore::new(CONCURRENT_QUERIES),
             range_permits: Semaphore::new(CONCURRENT_RANGES),
             ticks: Ticks::default(),
+            durations,
+            clock: Clock::real(),
         })
     }
 
@@ -115,6 +135,7 @@ impl Source {
             return Err(problem);
         }
         stage.store(SENT, Ordering::Relaxed);
+        let _measured = Measured { source: self, sent: self.clock.elapsed() };
         let time = format!("{}.{:03}", tick.at.as_second(), tick.at.subsec_millisecond());
         let sent = self.client.query(expression).query("time", time).get_raw().await;
         let response = sent.map_err(|error| self.unanswered(&error, tick))?;

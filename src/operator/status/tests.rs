@@ -156,6 +156,16 @@ fn a_mistake_is_known_once_its_generation_is_in_the_status() {
 }
 
 #[test]
+fn with_a_mistake_no_decision_is_in_force_but_what_the_load_was_is_kept() {
+    let good = evaluated("2026-11-23T12:00:00Z", &policy(SCHEDULE));
+    let good = ScalePolicyStatus { load: Some(LoadStatus::default()), ..good };
+    assert!(good.decision.is_some() && good.next_change.is_some());
+    let bad = after_mistake(&good, Some(2), at("2026-11-23T12:01:00Z"), "spec.x: is wrong");
+    assert_eq!((&bad.decision, &bad.next_change, bad.desired_replicas), (&None, &None, None));
+    assert_eq!((bad.load, bad.target), (good.load, good.target));
+}
+
+#[test]
 fn of_a_status_that_is_not_understood_at_least_the_load_is_kept() {
     let load = serde_json::json!({"level": 7, "mode": "Active"});
     let expected = Some(LoadStatus { level: Some(7), mode: Some(Mode::Active), ..LoadStatus::default() });

@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use jiff::SignedDuration;
+
 use super::canvas::{Canvas, Ink, Panel};
 use super::{BETWEEN_LABELS, NARROWEST, part};
 use crate::report::preview::Preview;
@@ -15,7 +17,18 @@ pub fn text(preview: &Preview<'_>, width: usize, color: bool) -> String {
     text.push('\n');
     text.push_str(&table(preview));
     text.push_str(&clock_changes(preview));
+    text.push_str(&spread(preview));
     text
+}
+
+/// That edges come a little earlier or later, if they do.
+fn spread(preview: &Preview<'_>) -> String {
+    let spread = preview.schedule.spread();
+    if spread.is_zero() {
+        return String::new();
+    }
+    let half = SignedDuration::try_from(spread / 2).unwrap_or(SignedDuration::MAX);
+    format!("\nschedule.spread: in the cluster each of these comes up to {half:#} earlier or later\n")
 }
 
 fn chart(preview: &Preview<'_>, width: usize, color: bool) -> String {

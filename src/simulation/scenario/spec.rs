@@ -1,9 +1,12 @@
 //! A scenario as people write it: the fields and nothing else.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
+
+use crate::simulation::monitor::Quantity;
 
 /// A scenario as it is written.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -27,6 +30,9 @@ pub struct ScenarioSpec {
     pub traffic: Option<Vec<Part>>,
     /// The workload.
     pub plant: PlantText,
+    /// What the policy's metrics and guards are, by their names; a metric that is not named is `qps`.
+    #[serde(default)]
+    pub metrics: BTreeMap<String, Quantity>,
 }
 
 /// A part of the traffic.
@@ -133,4 +139,46 @@ pub struct PlantText {
     /// From a scrape until queries see it; default 0s.
     #[schemars(extend("format" = "duration"))]
     pub evaluation_delay: Option<String>,
+    /// What a request takes in the workload itself; default 0s.
+    #[schemars(extend("format" = "duration"))]
+    pub latency: Option<String>,
+    /// A queue before the workload. Without it requests that find no capacity are lost at once.
+    pub queue: Option<QueueText>,
+    /// A tier behind the workload that all replicas share.
+    pub downstream: Option<DownstreamText>,
+}
+
+/// A queue as it is written.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct QueueText {
+    /// How long a request waits before it is given up.
+    #[schemars(extend("format" = "duration"))]
+    pub timeout: String,
+    /// How often it is sent again then, at most 10 times; default 0.
+    #[serde(default)]
+    #[schemars(range(min = 0, max = 10))]
+    pub retries: u8,
+    /// How long after that; default 0s.
+    #[schemars(extend("format" = "duration"))]
+    pub backoff: Option<String>,
+    /// A request that took longer is late; default half of `timeout`.
+    #[schemars(extend("format" = "duration"))]
+    pub late_after: Option<String>,
+}
+
+/// A shared tier as it is written.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct DownstreamText {
+    /// The rate that it approaches when nothing gets in its way, in requests per second.
+    pub capacity: f64,
+    /// What a request takes when it is alone.
+    #[schemars(extend("format" = "duration"))]
+    pub latency: String,
+    /// How many requests each ready replica may have in flight.
+    pub connections_per_replica: f64,
+    /// How much requests in flight hinder each other; default 0.
+    #[serde(default)]
+    pub contention: f64,
 }

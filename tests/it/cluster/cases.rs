@@ -23,6 +23,7 @@ pub(super) type Case = (&'static str, fn(Arc<Stage>) -> Running);
 
 pub(super) const CASES: &[Case] = &[
     ("a schedule scales each kind of workload, to zero and back", |stage| Box::pin(schedule(stage))),
+    ("an autoscaler gets its bounds from the clock", |stage| Box::pin(autoscaler(stage))),
     ("a metric is followed", |stage| Box::pin(metric(stage))),
     ("a target value asks for ready replicas", |stage| Box::pin(target_value(stage))),
     ("an invalid cron is reported and changes nothing", |stage| Box::pin(invalid(stage))),
@@ -125,6 +126,35 @@ async fn schedule(stage: Arc<Stage>) -> Checked {
         }
     }
     Ok(())
+}
+
+async fn autoscaler(stage: Arc<Stage>) -> Checked {
+    let (kind, name) = ("HorizontalPodAutoscaler", "bounded");
+    let target = json!({"apiVersion": "autoscaling/v2", "kind": kind, "name": name});
+    stage
+        .create(&json!({
+            "apiVersion": "autoscaling/v2", "kind": kind, "metadata": {"name": name},
+            "spec": {
+                "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "absent"},
+                "minReplicas": 1,
+                "maxReplicas": 5,
+            },
+        }))
+        .await?;
+    let mut spec = always(4);
+    spec["scaleTargetRef"] = target;
+    stage.create(&policy(kind, name, &spec)).await?;
+    let has = async |min: i64, max: i64| {
+        let what = format!("bounds of {min} and {max}");
+        let fits =
+            |object: &Value| object["spec"]["minReplicas"] == min && object["spec"]["maxReplicas"] == max;
+        stage.until(kind, name, &what, fits).await.map(drop)
+    };
+    has(4, 20).await?;
+    let entry = json!({"name": "always", "cron": "0 0 * * *", "for": "24h", "replicas": 2, "maxReplicas": 9});
+    edit(&stage, name, &json!({"schedule": {"entries": [entry]}})).await?;
+    has(2, 9).await?;
+    has_condition(&stage, name, ["AbleToScale", "True", "AsPlanned"]).await.map(drop)
 }
 
 /// 100 requests a second, and from an instant on twice as many.

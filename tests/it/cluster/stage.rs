@@ -201,12 +201,10 @@ impl Stage {
 
     /// The objects of a kind in the cases' namespace.
     pub(super) fn api(&self, kind: &str) -> Api<DynamicObject> {
-        let (group, version) =
-            if kind == "ScalePolicy" { ("tidetable.dev", "v1alpha1") } else { ("apps", "v1") };
-        let plural = if kind == "ScalePolicy" {
-            "scalepolicies".to_owned()
-        } else {
-            format!("{}s", kind.to_ascii_lowercase())
+        let (group, version, plural) = match kind {
+            "ScalePolicy" => ("tidetable.dev", "v1alpha1", "scalepolicies".to_owned()),
+            "HorizontalPodAutoscaler" => ("autoscaling", "v2", "horizontalpodautoscalers".to_owned()),
+            _ => ("apps", "v1", format!("{}s", kind.to_ascii_lowercase())),
         };
         let gvk = GroupVersionKind::gvk(group, version, kind);
         let resource = ApiResource::from_gvk_with_plural(&gvk, &plural);

@@ -15,7 +15,9 @@ use tidetable::api::{ScaleCalendar, ScalePolicy, ScalePolicyStatus};
 use tidetable::clock::Clock;
 use tidetable::decision::Replicas;
 use tidetable::operator::config::Config;
-use tidetable::operator::{Evaluation, Operator, OperatorError, OperatorOptions, Outcome, Sighted, Sources};
+use tidetable::operator::{
+    Evaluation, Operator, OperatorError, OperatorOptions, Outcome, Setting, Sighted, Sources,
+};
 use tidetable::sandbox::{Sandbox, SandboxOptions};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::JoinHandle;
@@ -316,7 +318,8 @@ pub(crate) fn day_and_night() -> Value {
 }
 
 pub(crate) fn scaled(from: i32, to: i32) -> Outcome {
-    Outcome::Scaled { from: Replicas::new(from), to: Replicas::new(to) }
+    let replicas = |count| Setting::Replicas(Replicas::new(count));
+    Outcome::Scaled { from: replicas(from), to: replicas(to) }
 }
 
 /// KEDA's kind as far as it matters here.

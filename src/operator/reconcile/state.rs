@@ -1,0 +1,90 @@
+//! What the operator remembers of a policy from one evaluation to the next.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::super::calendars::Consulted;
+use super::super::cluster::ScaleSeen;
+use super::super::conditions::Finding;
+use super::super::contest::Contest;
+use super::super::rebuild::Rebuilding;
+use super::super::rivals::Standing;
+use super::super::timetable::Timetable;
+use super::super::{shard, status};
+use crate::api::{ScalePolicyStatus, ScaleTargetRef};
+use crate::decision::{History, Mode, Override, Policy};
+
+/// What the operator remembers of a policy.
+#[derive(Debug, Default)]
+pub(in crate::operator) struct State {
+    /// The term of leadership in which it was begun.
+    pub(super) term: u64,
+    pub(super) uid: Option<String>,
+    pub(super) generation: Option<i64>,
+    /// What the annotation for an override says.
+    pub(super) annotation: Option<String>,
+    /// The override, when it could be read, also after its end.
+    pub(in crate::operator) overridden: Option<Override>,
+    /// Why it can't be said whether the workload's pods can be scheduled.
+    pub(in crate::operator) pods_unknown: Option<String>,
+    /// Why the policy is not quite in force although it is followed.
+    pub(in crate::operator) complaint: Option<Finding>,
+    /// The calendars that it names, as they were when it was last validated.
+    pub(super) consulted: Consulted,
+    /// Where it stands among those who scale its workload.
+    pub(super) standing: Standing,
+    pub(in crate::operator) contest: Contest,
+    /// The target, once the policy was valid.
+    pub(super) target: Option<ScaleTargetRef>,
+    pub(in crate::operator) target_uid: Option<String>,
+    /// The target as it was last read or written.
+    pub(in crate::operator) seen: Option<ScaleSeen>,
+    /// The target was not there when it was last looked for.
+    pub(in crate::operator) is_absent: bool,
+    pub(super) policy: Option<Arc<Policy>>,
+    pub(in crate::operator) history: History,
+    /// Whether the history lacks what a range query can give.
+    pub(in crate::operator) rebuilding: Rebuilding,
+    pub(in crate::operator) timetable: Timetable,
+    /// The status as last read or reported.
+    pub(in crate::operator) status: ScalePolicyStatus,
+    /// Whether all that had to be known was known, at the last evaluation that is not in the ledger yet.
+    pub(in crate::operator) observed: Option<bool>,
+    /// The last status that said something new could not be written.
+    pub(in crate::operator) unwritten: bool,
+}
+
+impl State {
+    /// Takes a valid spec over, with as much of the history as still counts.
+    pub(super) fn adopt(&mut self, mut policy: Policy, target: &ScaleTargetRef, now: Timestamp) {
+        if let Some(uid) = &self.uid {
+            policy.schedule.spread_by(shard::hash(uid));
+        }
+        match &self.target {
+            None => {
+                let memory = status::memory(&self.status, target);
+                self.rebuilding = Rebuilding::starting(&memory, &policy, now);
+                self.history = History::restore(memory, &policy, now);
+            }
+            // Another workload: the past was about something else.
+            Some(old) if old != target => {
+                self.history = History::default();
+                self.rebuilding = Rebuilding::default();
+                self.target_uid = None;
+                self.seen = None;
+            }
+            Some(_) => {}
+        }
+        // So it was when nothing was ever written.
+        if policy.mode == Mode::Active && self.history.is_shadow() {
+            self.history = History::default();
+            self.rebuilding = Rebuilding::default();
+        }
+        if policy.metrics.is_empty() {
+            self.history.forget_load();
+        }
+        self.target = Some(target.clone());
+        self.policy = Some(Arc::new(policy));
+    }
+}

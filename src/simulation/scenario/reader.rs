@@ -1,0 +1,201 @@
+//! What the texts of a scenario mean.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use super::super::plant::{Measurement, PlantSpec};
+use super::super::service::{DownstreamSpec, MOST_RETRIES, QueueSpec, ServiceSpec};
+use super::super::synthetic::Component;
+use super::Overrides;
+use super::spec::{DownstreamText, Part, PlantText, QueueText, ScenarioSpec};
+use crate::decision::Replicas;
+use crate::policy::{FieldError, parse_duration};
+use crate::zones;
+
+/// Reads texts and collects what is wrong with them.
+pub(super) struct Reader {
+    pub(super) mistakes: Vec<FieldError>,
+}
+
+impl Reader {
+    pub(super) fn add(&mut self, path: &str, problem: impl Into<String>) {
+        self.mistakes.push(FieldError { path: path.to_owned(), problem: problem.into() });
+    }
+
+    /// A duration above zero.
+    pub(super) fn span(&mut self, path: &str, text: &str) -> Duration {
+        let span = self.duration(path, text);
+        if span.is_zero() && parse_duration(text).is_ok() {
+            self.add(path, format!("{text:?} must be longer than nothing"));
+        }
+        span.max(Duration::from_millis(1))
+    }
+
+    fn duration(&mut self, path: &str, text: &str) -> Duration {
+        parse_duration(text).unwrap_or_else(|error| {
+            self.add(path, error.to_string());
+            Duration::ZERO
+        })
+    }
+
+    pub(super) fn instant(&mut self, path: &str, text: &str) -> Timestamp {
+        text.parse().unwrap_or_else(|_| {
+            let problem = format!("{text:?} is not an RFC 3339 instant, such as 2026-11-23T00:00:00+01:00");
+            self.add(path, problem);
+            Timestamp::UNIX_EPOCH
+        })
+    }
+
+    fn rate(&mut self, path: &str, qps: f64) -> f64 {
+        if !qps.is_finite() || qps < 0.0 {
+            self.add(path, format!("{qps} must be a finite number, not negative"));
+        }
+        qps
+    }
+
+    fn finite(&mut self, path: &str, qps: f64) -> f64 {
+        if !qps.is_finite() {
+            self.add(path, format!("{qps} must be a finite number"));
+        }
+        qps
+    }
+
+    pub(super) fn plant(&mut self, text: &PlantText) -> PlantSpec {
+        if !(text.capacity_per_replica.is_finite() && text.capacity_per_replica > 0.0) {
+            self.add("plant.capacityPerReplica", "must be a finite number above 0");
+        }
+        if !(0..=100_000).contains(&text.initial_replicas) {
+            self.add("plant.initialReplicas", "must be between 0 and 100000");
+        }
+        PlantSpec {
+            startup: self.duration("plant.startup", &text.startup),
+            capacity_per_replica: text.capacity_per_replica,
+            initial_replicas: Replicas::new(text.initial_replicas),
+            measurement: Measurement {
+                window: self.span("plant.queryWindow", text.query_window.as_deref().unwrap_or("1m")),
+                scrape_interval: self
+                    .span("plant.scrapeInterval", text.scrape_interval.as_deref().unwrap_or("15s")),
+                delay: self
+                    .duration("plant.evaluationDelay", text.evaluation_delay.as_deref().unwrap_or("0s")),
+            },
+            service: self.service(text),
+        }
+    }
+
+    fn service(&mut self, text: &PlantText) -> Option<ServiceSpec> {
+        let latency = self.duration("plant.latency", text.latency.as_deref().unwrap_or("0s")).as_secs_f64();
+        let queue = text.queue.as_ref().map(|queue| self.queue(queue));
+        let downstream = text.downstream.as_ref().map(|tier| self.downstream(tier));
+        if queue.is_none() && downstream.is_none() && text.latency.is_none() {
+            return None;
+        }
+        Some(ServiceSpec { latency, queue: queue.unwrap_or_default(), downstream })
+    }
+
+    fn queue(&mut self, text: &QueueText) -> QueueSpec {
+        let timeout = self.duration("plant.queue.timeout", &text.timeout).as_secs_f64();
+        let retries = usize::from(text.retries);
+        if retries > MOST_RETRIES {
+            self.add("plant.queue.retries", format!("must be between 0 and {MOST_RETRIES}"));
+        }
+        let late_after = text.late_after.as_deref().map(|late| self.span("plant.queue.lateAfter", late));
+        QueueSpec {
+            timeout,
+            retries: retries.min(MOST_RETRIES),
+            backoff: self
+                .duration("plant.queue.backoff", text.backoff.as_deref().unwrap_or("0s"))
+                .as_secs_f64(),
+            late_after: late_after.map_or(timeout / 2.0, |late| late.as_secs_f64()),
+        }
+    }
+
+    fn downstream(&mut self, text: &DownstreamText) -> DownstreamSpec {
+        let mut positive = |field: &str, number: f64| {
+            if !(number.is_finite() && number > 0.0) {
+                self.add(&format!("plant.downstream.{field}"), "must be a finite number above 0");
+            }
+            number
+        };
+        let capacity = positive("capacity", text.capacity);
+        let connections_per_replica = positive("connectionsPerReplica", text.connections_per_replica);
+        let contention = self.rate("plant.downstream.contention", text.contention);
+        let latency = self.span("plant.downstream.latency", &text.latency).as_secs_f64();
+        DownstreamSpec { capacity, latency, connections_per_replica, contention }
+    }
+
+    pub(super) fn parts(&mut self, spec: &ScenarioSpec, overrides: &Overrides) -> Vec<Component> {
+        let Some(traffic) = &spec.traffic else {
+            if overrides.trace.is_none() && !overrides.is_check {
+                let problem =
+                    "this scenario has none of its own: give it a recorded trace with --trace FILE.csv";
+                self.add("traffic", problem);
+            }
+            return Vec::new();
+        };
+        if traffic.is_empty() {
+            self.add("traffic", "at least one part is needed: constant, diurnal, spike, step, ramp or noise");
+        }
+        let parts = traffic.iter().enumerate();
+        parts.map(|(index, part)| self.part(&format!("traffic[{index}]"), part, spec.seed)).collect()
+    }
+
+    fn part(&mut self, path: &str, part: &Part, seed: u64) -> Component {
+        match part {
+            Part::Constant(qps) => Component::Constant(self.rate(&format!("{path}.constant"), *qps)),
+            Part::Diurnal(diurnal) => {
+                let path = format!("{path}.diurnal");
+                let name = diurnal.time_zone.as_deref().unwrap_or("UTC");
+                let zone = zones::current().get(name).unwrap_or_else(|problem| {
+                    self.add(&format!("{path}.timeZone"), problem);
+                    TimeZone::UTC
+                });
+                let peak = parse_time(&diurnal.peak).unwrap_or_else(|| {
+                    self.add(
+                        &format!("{path}.peak"),
+                        format!("{:?} is not a time of day, HH:MM", diurnal.peak),
+                    );
+                    0.0
+                });
+                let low = self.rate(&format!("{path}.low"), diurnal.low);
+                let high = self.rate(&format!("{path}.high"), diurnal.high);
+                Component::Diurnal { low, high, peak, zone }
+            }
+            Part::Spike(spike) => {
+                let path = format!("{path}.spike");
+                let ramp = spike.ramp.as_deref().unwrap_or("0s");
+                Component::Spike {
+                    at: self.instant(&format!("{path}.at"), &spike.at),
+                    length: self.span(&format!("{path}.for"), &spike.r#for).as_secs_f64(),
+                    ramp: self.duration(&format!("{path}.ramp"), ramp).as_secs_f64(),
+                    qps: self.rate(&format!("{path}.qps"), spike.qps),
+                }
+            }
+            Part::Step(step) => {
+                let path = format!("{path}.step");
+                let at = self.instant(&format!("{path}.at"), &step.at);
+                Component::Ramp { at, length: 0.0, qps: self.finite(&format!("{path}.qps"), step.qps) }
+            }
+            Part::Ramp(ramp) => {
+                let path = format!("{path}.ramp");
+                Component::Ramp {
+                    at: self.instant(&format!("{path}.at"), &ramp.at),
+                    length: self.span(&format!("{path}.for"), &ramp.r#for).as_secs_f64(),
+                    qps: self.finite(&format!("{path}.qps"), ramp.qps),
+                }
+            }
+            Part::Noise(noise) => {
+                let relative = self.rate(&format!("{path}.noise.relative"), noise.relative);
+                Component::Noise { relative, seed }
+            }
+        }
+    }
+}
+
+/// `HH:MM` as hours.
+fn parse_time(text: &str) -> Option<f64> {
+    let (hour, minute) = text.split_once(':')?;
+    let (hour, minute) = (hour.parse::<u8>().ok()?, minute.parse::<u8>().ok()?);
+    (text.len() == 5 && hour < 24 && minute < 60).then(|| f64::from(hour) + f64::from(minute) / 60.0)
+}

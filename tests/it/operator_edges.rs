@@ -1,0 +1,107 @@
+//! An edge that many policies share.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+use tidetable::operator::{Occasion, OperatorOptions};
+
+use crate::support::operator::{Stage, at, deployment, policy};
+
+/// A deployment and its policy, which opens at 20:00.
+fn shop(name: &str, changes: &Value) -> [Value; 2] {
+    let mut shop = policy(&json!({
+        "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": name},
+        "schedule": {"entries": [{"name": "open", "cron": "0 20 * * *", "until": "22:00", "replicas": 3}]},
+    }));
+    shop["metadata"]["name"] = json!(name);
+    // As an API server would: the same policy has the same UID for ever.
+    for (pointer, value) in changes.as_object().expect("changes") {
+        let (field, rest) = pointer.split_once('.').expect("a path");
+        shop[field][rest] = value.clone();
+    }
+    [deployment(name, 1), shop]
+}
+
+/// Who is evaluated at the next edge of each, in order, and when.
+async fn edges(stage: &mut Stage, count: usize) -> Vec<(String, Timestamp)> {
+    let mut edges = Vec::new();
+    while edges.len() < count {
+        let evaluation = stage.next().await;
+        if evaluation.occasion == Occasion::Edge {
+            edges.push((evaluation.name, evaluation.at));
+        }
+    }
+    edges
+}
+
+#[tokio::test]
+async fn of_those_that_have_to_queue_the_higher_priority_goes_first() {
+    let priorities = [("a", -5), ("b", 0), ("c", 100), ("d", 7), ("e", 0), ("f", 100), ("g", -5)];
+    let objects: Vec<Value> = priorities
+        .iter()
+        .flat_map(|(name, priority)| shop(name, &json!({"spec.priority": priority})))
+        .collect();
+    let one_at_a_time = |options| OperatorOptions { concurrency: 1, ..options };
+    let mut stage = Stage::with_options("2026-11-23T19:59:50Z", &objects, one_at_a_time).await;
+    for _ in 0..priorities.len() {
+        assert_eq!(stage.next().await.occasion, Occasion::First);
+    }
+    let edge = at("2026-11-23T20:00:00Z");
+    stage.clock.advance_to(edge);
+    let order: Vec<i32> = edges(&mut stage, priorities.len())
+        .await
+        .into_iter()
+        .map(|(name, at)| {
+            assert_eq!(at, edge);
+            priorities.iter().find(|(known, _)| *known == name).map(|(_, priority)| *priority).expect("known")
+        })
+        .collect();
+    // Who comes first finds nobody waiting. All others have to queue.
+    assert!(order[1..].is_sorted_by(|a, b| a >= b), "{order:?}");
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn a_spread_gives_each_policy_an_instant_of_its_own_that_stays() {
+    let names: Vec<String> = (0..8).map(|number| format!("shop-{number}")).collect();
+    let schedule = json!({
+        "spread": "60s",
+        "entries": [{"name": "open", "cron": "0 20 * * *", "until": "22:00", "replicas": 3}],
+    });
+    let objects: Vec<Value> =
+        names.iter().flat_map(|name| shop(name, &json!({"spec.schedule": schedule}))).collect();
+    let slow = |options| OperatorOptions { interval: std::time::Duration::from_secs(3600), ..options };
+    let mut stage = Stage::with_options("2026-11-23T19:50:00.5Z", &objects, slow).await;
+    for _ in &names {
+        assert_eq!(stage.next().await.occasion, Occasion::First);
+    }
+    let mut announced = BTreeMap::new();
+    for name in &names {
+        let next = stage.status(name).await.next_change.expect("a change");
+        announced.insert(next.at, name.clone());
+    }
+    let edge = at("2026-11-23T20:00:00Z");
+    let half = SignedDuration::from_secs(30);
+    assert!(announced.keys().all(|at| (edge - half..=edge + half).contains(at)), "{announced:?}");
+    assert!(announced.len() > 4, "{announced:?}");
+
+    // One after the other, and the second half after a restart.
+    let mut seen = BTreeMap::new();
+    for (index, instant) in announced.keys().enumerate() {
+        if index == announced.len() / 2 {
+            stage.end_operator().await;
+            stage.start_operator();
+            for _ in &names {
+                assert_eq!(stage.next().await.occasion, Occasion::First);
+            }
+        }
+        stage.clock.advance_to(*instant);
+        let (name, at) = edges(&mut stage, 1).await.remove(0);
+        assert_eq!(at, *instant);
+        assert_eq!(stage.replicas(&name).await, 3);
+        seen.insert(at, name);
+    }
+    assert_eq!(seen, announced);
+    stage.stop().await;
+}
