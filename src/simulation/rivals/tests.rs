@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::*;
+use crate::simulation::scenario::{self, Overrides};
 use crate::simulation::tests::{at, scenario};
 use crate::simulation::traffic::Traffic;
 use crate::simulation::{Run, run};
@@ -216,7 +217,7 @@ fn a_rival_keeps_its_own_period_whatever_the_scenarios_is() {
 fn rivals_read_what_the_scenario_says_their_metrics_are() {
     let file =
         std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("simulations/shared-database-latency.yaml");
-    let scenario = crate::simulation::scenario::read(&file, &Default::default()).expect("a good scenario");
+    let scenario = scenario::read(&file, &Overrides::default()).expect("a good scenario");
     let trapped = run(&scenario).scores.peak_replicas;
     for rival in ["hpa", "keda"] {
         // Taken for seconds, requests per second would ask for the most at once, with 500 of 0.05 s.
@@ -231,7 +232,7 @@ fn rivals_read_what_the_scenario_says_their_metrics_are() {
     let knative = Rival::read("knative").expect("known").play(&scenario);
     assert!(knative.is_err(), "latency is nothing that it could follow");
     let named = file.with_file_name("shared-database-guard.yaml");
-    let scenario = crate::simulation::scenario::read(&named, &Default::default()).expect("a good scenario");
+    let scenario = scenario::read(&named, &Overrides::default()).expect("a good scenario");
     let (ours, theirs) = (run(&scenario), play(&guard, &scenario));
     assert_eq!(
         (ours.rows, ours.changes),
