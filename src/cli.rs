@@ -8,6 +8,7 @@ mod crd;
 mod demo;
 mod explain;
 mod overriding;
+mod playing;
 mod preview;
 mod run;
 mod sandbox;

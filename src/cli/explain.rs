@@ -9,6 +9,7 @@ use jiff::tz::TimeZone;
 use kube::ResourceExt;
 
 use super::cluster::{Cluster, Place};
+use super::playing::Changes;
 use super::{Failure, runtime};
 use crate::api::{
     Condition, ConditionStatus, DecisionStatus, GuardStatus, MetricStatus, OVERRIDE_ANNOTATION, ScalePolicy,
@@ -32,13 +33,20 @@ pub(super) struct Args {
     #[arg(long, value_name = "TIME", requires = "simulate", conflicts_with = "policy")]
     at: Option<String>,
     #[command(flatten)]
+    changes: Changes,
+    #[command(flatten)]
     cluster: Place,
 }
 
 pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
     if let (Some(scenario), Some(at)) = (&args.simulate, &args.at) {
-        out.write_all(simulated::explanation(scenario, at)?.as_bytes())?;
+        let text = simulated::explanation(scenario, &args.changes.overrides(), at)?;
+        out.write_all(text.as_bytes())?;
         return Ok(());
+    }
+    if args.changes != Changes::default() {
+        let problem = "--trace, --scale, --from and --length are about a scenario: name one with --simulate";
+        return Err(Failure::BadInput(problem.to_owned()));
     }
     let name = args.policy.as_deref().unwrap_or_default();
     let (policy, now) = runtime()?.block_on(async {

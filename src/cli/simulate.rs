@@ -7,13 +7,14 @@ use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp};
 
+use super::playing::Changes;
 use super::{Failure, check};
 use crate::policy::parse_duration;
 use crate::report::{csv, html, svg, terminal};
-use crate::simulation::scenario::{self, Overrides};
+use crate::simulation::scenario;
 use crate::simulation::{self, Run, Scenario};
 
 /// Arguments of `tidetable simulate`.
@@ -22,19 +23,8 @@ pub(super) struct Args {
     /// The scenario: traffic, plant, policy, length
     #[arg(value_name = "SCENARIO.yaml")]
     scenario: PathBuf,
-    /// A recorded trace in the place of the scenario's traffic: timestamp,qps in Unix seconds or RFC 3339.
-    /// It is played from its first local midnight, and no longer than it is
-    #[arg(long, value_name = "FILE.csv")]
-    trace: Option<PathBuf>,
-    /// Multiply all demand, to fit a trace of another scale
-    #[arg(long, value_name = "FACTOR", value_parser = factor, allow_negative_numbers = true)]
-    scale: Option<f64>,
-    /// Start at this instant (RFC 3339)
-    #[arg(long, value_name = "INSTANT")]
-    from: Option<Timestamp>,
-    /// Play this long, such as 24h
-    #[arg(long, value_name = "DURATION", value_parser = length)]
-    length: Option<Duration>,
+    #[command(flatten)]
+    changes: Changes,
     /// Play the scenario with these too, and show all side by side: hpa, keda, knative, oracle, static:N, or a
     /// file with a ScalePolicy or a HorizontalPodAutoscaler
     #[arg(long, value_name = "RIVAL,…", value_delimiter = ',')]
@@ -61,7 +51,7 @@ enum Output {
     Json,
 }
 
-fn factor(text: &str) -> Result<f64, String> {
+pub(super) fn factor(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(factor) if factor.is_finite() && factor > 0.0 => Ok(factor),
         Ok(_) | Err(_) => Err("must be a finite number above 0".to_owned()),
@@ -77,14 +67,7 @@ pub(super) fn length(text: &str) -> Result<Duration, String> {
 }
 
 pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
-    let overrides = Overrides {
-        trace: args.trace.clone(),
-        scale: args.scale,
-        from: args.from,
-        length: args.length,
-        is_check: false,
-    };
-    let scenario = scenario::read(&args.scenario, &overrides)?;
+    let scenario = scenario::read(&args.scenario, &args.changes.overrides())?;
     check::warn(&scenario.missing_calendars);
     let rivals = compare::rivals(&args.compare)?;
     for file in [&args.csv, &args.html, &args.svg].into_iter().flatten() {

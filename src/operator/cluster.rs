@@ -51,6 +51,8 @@ pub(super) enum CallError {
         code: u16,
         /// What it said.
         message: String,
+        /// How long it asks to wait before the next try.
+        retry_after: Option<Duration>,
     },
     /// There was no answer in time.
     #[error("the API server did not answer within {0:?}")]
@@ -83,6 +85,14 @@ impl CallError {
         }
     }
 
+    /// How long the API server asks to wait before the next try.
+    pub(super) fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Refused { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+
     /// Whether the same call may succeed a moment later.
     pub(super) fn is_passing(&self) -> bool {
         match self {
@@ -100,7 +110,12 @@ impl From<kube::Error> for CallError {
             403 => Self::Forbidden(status.message),
             404 => Self::NotFound(status.message),
             422 => Self::Unprocessable(status.message),
-            code => Self::Refused { code, message: status.message },
+            code => {
+                let details = status.details.as_ref().filter(|details| details.retry_after_seconds > 0);
+                let retry_after =
+                    details.map(|details| Duration::from_secs(details.retry_after_seconds.into()));
+                Self::Refused { code, message: status.message, retry_after }
+            }
         }
     }
 }

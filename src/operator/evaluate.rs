@@ -1,6 +1,8 @@
 //! One evaluation: observe, decide, apply, then status and event, in this order. The scale write goes
 //! first because it is what a workload waits for; a status can be late.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ObjectReference;
 
@@ -30,6 +32,8 @@ struct Settled {
     foreign: Option<String>,
     /// It failed, and may succeed a moment later.
     retry: bool,
+    /// How long the API server asks to wait before that.
+    retry_after: Option<Duration>,
 }
 
 impl Context {
@@ -61,7 +65,8 @@ impl Context {
         state.timetable.evaluated(due.at, next_edge);
         state.is_absent = settled.able.reason == Reason::TargetNotFound;
         if settled.retry {
-            state.timetable.failed(self.clock.now());
+            let chance = state.uid_hash();
+            state.timetable.failed(self.clock.now(), settled.retry_after, chance);
         } else {
             state.timetable.succeeded();
         }
@@ -97,7 +102,7 @@ impl Context {
             state.history = History::default();
         }
         let current = Some(self.observe(subject, &mut state.seen, &due.samples).await?.setting);
-        Ok(Settled { decision: None, current, outcome, able, foreign: None, retry: false })
+        Ok(Settled { decision: None, current, outcome, able, foreign: None, retry: false, retry_after: None })
     }
 
     /// Observes, decides and applies, and again when somebody else wrote in between.
@@ -173,6 +178,7 @@ impl Context {
             able: Finding::new(ConditionStatus::False, Reason::Overtaken, message),
             foreign: None,
             retry: true,
+            retry_after: None,
         })
     }
 
@@ -253,7 +259,9 @@ impl Context {
         }
     }
 
-    /// Writes a status when it says something new, or when the last one could not be written.
+    /// Writes a status when it says something new, or when the last one was not written. Within a quarter of a
+    /// minute of the one before it is owed until that is over, unless somebody waits for it who has just
+    /// changed the policy.
     pub(super) async fn write_status(
         &self,
         namespace: &str,
@@ -266,6 +274,12 @@ impl Context {
         if !is_news {
             return;
         }
+        let now = self.clock.now();
+        if !state.timetable.may_tell(now) && !state.is_awaited {
+            state.unwritten = true;
+            return;
+        }
+        state.timetable.told(now);
         let written = self.cluster.apply_status(namespace, name, &state.status).await;
         state.unwritten = written.is_err();
         match written {
@@ -330,7 +344,15 @@ fn settled(decision: Decision, observed: Setting, outcome: Outcome, subject: &Su
         }
     };
     let able = Finding::new(ConditionStatus::True, Reason::AsPlanned, message);
-    Settled { decision: Some(decision), current: Some(current), outcome, able, foreign: None, retry: false }
+    Settled {
+        decision: Some(decision),
+        current: Some(current),
+        outcome,
+        able,
+        foreign: None,
+        retry: false,
+        retry_after: None,
+    }
 }
 
 fn paused() -> Finding {
@@ -352,6 +374,7 @@ fn contested(decision: Decision, observed: Setting, manager: &str) -> Settled {
         able: Finding::new(ConditionStatus::False, Reason::Contested, message),
         foreign: None,
         retry: false,
+        retry_after: None,
     }
 }
 
@@ -363,5 +386,6 @@ fn failed(error: &CallError) -> Settled {
         able: conditions::call_failed(error),
         foreign: None,
         retry: error.is_passing(),
+        retry_after: error.retry_after(),
     }
 }

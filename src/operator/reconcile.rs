@@ -105,6 +105,11 @@ pub(super) async fn reconcile(object: Arc<Guarded>, context: Arc<Context>) -> Re
             }
         }
         if context.may_act() {
+            state.is_awaited = false;
+            if state.timetable.owes(context.clock.now()) {
+                let status = state.status.clone();
+                context.write_status(&key.namespace, &key.name, &mut state, status).await;
+            }
             let wake = state.timetable.wake(context.grid, context.clock.now());
             context.wakeups.rank(&key, state.policy.as_ref().map_or(0, |policy| policy.priority));
             context.wakeups.set(key.clone(), wake);
@@ -250,6 +255,7 @@ impl Context {
         let is_changed =
             is_respecified || state.annotation.as_ref() != annotation || state.standing != standing;
         state.standing = standing;
+        state.is_awaited = is_changed;
         let target = &resource.spec.scale_target_ref;
         if is_respecified {
             state.generation = resource.metadata.generation;

@@ -7,7 +7,10 @@
 //! evaluation is for the present. What was missed in between is skipped and never queued up.
 //!
 //! What failed for a passing reason is tried again after a second, then two, four and so on, and at the
-//! next tick in any case.
+//! next tick in any case. Each wait is shortened by up to a half, so that those who failed together don't
+//! come back together; a server that says how long to wait is listened to.
+//!
+//! The status is written once in each quarter of a minute at most. What comes later than that is owed.
 
 use std::time::Duration;
 
@@ -18,6 +21,9 @@ const FIRST_RETRY: SignedDuration = SignedDuration::from_secs(1);
 
 /// The longest wait for another try.
 const LAST_RETRY: SignedDuration = SignedDuration::from_secs(60);
+
+/// In each of these the status of a policy is written once.
+const STATUS_SLOT: Grid = Grid { interval: 15_000_000_000 };
 
 /// The instants of the ticks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +76,10 @@ pub(crate) struct Timetable {
     last: Option<Timestamp>,
     /// When a failed evaluation is tried again, and how long that waited.
     retry: Option<(Timestamp, SignedDuration)>,
+    /// The slot in which the status was last written.
+    told: Option<Timestamp>,
+    /// A status that is owed can be written from then on.
+    owed: Option<Timestamp>,
 }
 
 impl Timetable {
@@ -114,10 +124,36 @@ impl Timetable {
         self.retry = None;
     }
 
-    /// Notes that the last evaluation failed for a passing reason.
-    pub(crate) fn failed(&mut self, now: Timestamp) {
+    /// Notes that the last evaluation failed for a passing reason. `at_least` is what the server asks to wait,
+    /// and `chance` any number that differs between policies.
+    pub(crate) fn failed(&mut self, now: Timestamp, at_least: Option<Duration>, chance: u64) {
         let wait = self.retry.map_or(FIRST_RETRY, |(_, wait)| (wait * 2).min(LAST_RETRY));
-        self.retry = Some((now.saturating_add(wait).unwrap_or(Timestamp::MAX), wait));
+        let asked = at_least.and_then(|asked| SignedDuration::try_from(asked).ok()).unwrap_or_default();
+        // Another share at each try.
+        let mixed = (chance ^ wait.as_secs().unsigned_abs()).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let share = i64::try_from((mixed >> 32) % 501).unwrap_or(0);
+        let millis = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
+        let next = asked.min(LAST_RETRY) + SignedDuration::from_millis(millis - millis / 1000 * share);
+        self.retry = Some((now.saturating_add(next).unwrap_or(Timestamp::MAX), wait));
+    }
+
+    /// Whether the status may be written now. If not, it is owed.
+    pub(crate) fn may_tell(&mut self, now: Timestamp) -> bool {
+        let slot = STATUS_SLOT.latest(now);
+        let may = self.told.is_none_or(|told| told < slot);
+        self.owed = (!may).then(|| STATUS_SLOT.after(slot));
+        may
+    }
+
+    /// Notes that the status was written, or that it was tried.
+    pub(crate) fn told(&mut self, now: Timestamp) {
+        self.told = Some(STATUS_SLOT.latest(now));
+        self.owed = None;
+    }
+
+    /// Whether a status is owed and can be written now.
+    pub(crate) fn owes(&self, now: Timestamp) -> bool {
+        self.owed.is_some_and(|owed| owed <= now)
     }
 
     /// Leaves nothing but ticks: the policy can't be evaluated, and an edge that nobody takes would be due
@@ -149,7 +185,7 @@ impl Timetable {
     pub(crate) fn wake(&self, grid: Grid, now: Timestamp) -> Timestamp {
         let tick = grid.after(self.tick.unwrap_or(now));
         let retry = self.retry.map(|(at, _)| at);
-        [self.edge, retry].into_iter().flatten().fold(tick, Timestamp::min)
+        [self.edge, retry, self.owed].into_iter().flatten().fold(tick, Timestamp::min)
     }
 }
 
@@ -214,10 +250,12 @@ mod tests {
     fn a_failure_is_tried_again_after_ever_longer_waits_until_it_succeeds() {
         let mut table = Timetable::starting(grid(), at("07:00:01"));
         for (now, retry) in [("07:00:01", "07:00:02"), ("07:00:02", "07:00:04"), ("07:00:04", "07:00:08")] {
-            table.failed(at(now));
-            assert!(!table.retry_due(at(now)), "{now}");
+            table.failed(at(now), None, 7);
+            let half = at(retry).duration_since(at(now)) / 2;
+            assert!(!table.retry_due(at(retry) - half - SignedDuration::from_millis(1)), "{now}");
             assert!(table.retry_due(at(retry)), "{now}");
-            assert_eq!(table.wake(grid(), at(now)), at(retry));
+            let wake = table.wake(grid(), at(now));
+            assert!((at(retry) - half..=at(retry)).contains(&wake), "{wake}");
         }
         table.succeeded();
         assert!(!table.retry_due(at("07:00:08")));
@@ -225,10 +263,38 @@ mod tests {
     }
 
     #[test]
+    fn who_failed_together_does_not_come_back_together_and_nobody_before_the_server_wants_it() {
+        let now = at("07:00:01");
+        let wait = |at_least: Option<u64>, chance: u64| {
+            let mut table = Timetable::starting(grid(), now);
+            table.failed(now, at_least.map(Duration::from_secs), chance);
+            table.retry.expect("another try").0.duration_since(now).as_millis()
+        };
+        let waits: std::collections::BTreeSet<i128> = (0..200).map(|chance| wait(None, chance)).collect();
+        assert!(waits.len() > 100 && waits.iter().all(|wait| (500..=1000).contains(wait)), "{waits:?}");
+        assert!((0..200).all(|chance| (5500..=6000).contains(&wait(Some(5), chance))));
+        assert!((0..200).all(|chance| wait(Some(3600), chance) <= 61_000), "but not for ever");
+    }
+
+    #[test]
+    fn the_status_is_written_once_in_a_quarter_of_a_minute_and_what_comes_later_is_owed() {
+        let mut table = Timetable::starting(grid(), at("07:00:16"));
+        assert!(table.may_tell(at("07:00:16")));
+        table.told(at("07:00:16"));
+        assert!(!table.owes(at("07:00:20")), "nothing new");
+        assert!(!table.may_tell(at("07:00:20")));
+        assert_eq!(table.wake(Grid::new(Duration::from_secs(60)), at("07:00:20")), at("07:00:30"));
+        assert!(!table.owes(at("07:00:29.9")) && table.owes(at("07:00:30")));
+        assert!(table.may_tell(at("07:00:30")));
+        table.told(at("07:00:30"));
+        assert!(!table.owes(at("07:00:45")), "it is paid");
+    }
+
+    #[test]
     fn a_policy_that_became_invalid_sleeps_through_its_edges() {
         let mut table = Timetable::starting(grid(), at("06:59:50"));
         table.evaluated(at("06:59:50"), Some(at("07:00:00")));
-        table.failed(at("06:59:50"));
+        table.failed(at("06:59:50"), None, 0);
         table.suspend();
         table.ticked(at("07:00:00"));
         assert_eq!(table.wake(grid(), at("07:00:01")), at("07:00:15"));

@@ -39,6 +39,33 @@ web-day: 18 replicas
 }
 
 #[test]
+fn a_guard_that_holds_is_named_with_its_bound() {
+    let scenario = "simulations/shared-database-guard.yaml";
+    let (code, out, errors) = explain(&["--simulate", scenario, "--at", "2026-11-23T08:40:00Z"]);
+    assert_eq!((code, errors.as_str()), (Some(0), ""), "{out}");
+    for part in [
+        "minReplicas is 4; latency is 2.074; guard database keeps it from 166\n",
+        "  rate      166 → 8: rate policies allow up to 8; minReplicas 4, maxReplicas 40\n",
+        "  holds     8 → 4: a guard holds it\n",
+        "  guard     database is over 0.7 since Mon 2026-11-23 08:34:45+00:00 (2026-11-23T08:34:45Z), and holds\n",
+    ] {
+        assert!(out.contains(part), "{part}: {out}");
+    }
+}
+
+#[test]
+fn a_decision_on_recorded_traffic_is_explained_too() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let trace = directory.path().join("trace.csv");
+    std::fs::write(&trace, "timestamp,qps\n1795474800,5\n1795478400,7\n").expect("written");
+    let trace = trace.display().to_string();
+    let scenario = ["--simulate", "simulations/web-day-trace.yaml", "--trace", &trace, "--scale", "100"];
+    let (code, out, errors) = explain(&[&scenario[..], &["--at", "2026-11-24T00:30:00+01:00"]].concat());
+    assert_eq!((code, errors.as_str()), (Some(0), ""), "{out}");
+    assert!(out.contains("  metric    qps is 500 and asks for"), "{out}");
+}
+
+#[test]
 fn what_can_not_be_explained_is_bad_input() {
     let scenario = "simulations/web-day.yaml";
     for (arguments, part) in [
@@ -52,6 +79,7 @@ fn what_can_not_be_explained_is_bad_input() {
         (&["--at", "2026-11-23T12:00", "web"], "cannot be used with"),
         (&["--simulate", scenario, "--at", "2026-11-23T12:00", "web"], "cannot be used with"),
         (&["--simulate", "nowhere.yaml", "--at", "2026-11-23T12:00"], "nowhere.yaml"),
+        (&["web", "--scale", "2"], "name one with --simulate"),
         (&[], "<POLICY>"),
     ] {
         let (code, out, errors) = explain(arguments);

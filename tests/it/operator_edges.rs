@@ -105,3 +105,33 @@ async fn a_spread_gives_each_policy_an_instant_of_its_own_that_stays() {
     assert_eq!(seen, announced);
     stage.stop().await;
 }
+
+#[tokio::test]
+async fn a_status_is_written_at_most_once_in_a_quarter_of_a_minute_and_never_forgotten() {
+    let ramp = json!({"entries": [
+        {"name": "open", "cron": "0 20 * * *", "until": "22:00", "replicas": 61, "rampUp": "60s"},
+    ]});
+    let objects = shop("web", &json!({"spec.schedule": ramp, "spec.maxReplicas": 61}));
+    let slow = |options| OperatorOptions { interval: std::time::Duration::from_secs(3600), ..options };
+    let mut stage = Stage::with_options("2026-11-23T19:58:50Z", &objects, slow).await;
+    assert_eq!(stage.next().await.occasion, Occasion::First);
+    let writes = |stage: &Stage, resource: &str, subresource: &str| -> u64 {
+        let asked = stage.sandbox.requests().into_iter();
+        let of = asked.filter(|(request, _)| {
+            request.verb == "patch" && request.resource == resource && request.subresource == subresource
+        });
+        of.map(|(_, count)| count).sum()
+    };
+    let before = (writes(&stage, "deployments", "scale"), writes(&stage, "scalepolicies", "status"));
+    let start = at("2026-11-23T19:59:00Z");
+    for second in 1..=60 {
+        stage.clock.advance_to(start + SignedDuration::from_secs(second));
+        while stage.next().await.occasion != Occasion::Edge {}
+    }
+    let after = (writes(&stage, "deployments", "scale"), writes(&stage, "scalepolicies", "status"));
+    assert_eq!(after.0 - before.0, 60, "each step of the ramp is written at its instant");
+    assert!(after.1 - before.1 <= 5, "{} writes of the status in a minute", after.1 - before.1);
+    stage.clock.advance_to(at("2026-11-23T20:00:15Z"));
+    stage.until_status("web", |status| status.current_replicas == Some(61)).await;
+    stage.stop().await;
+}

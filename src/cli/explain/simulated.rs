@@ -8,13 +8,16 @@ use jiff::SignedDuration;
 use super::super::simulate::zone;
 use super::super::time::instant;
 use super::{Failure, Times, line};
-use crate::decision::{Cause, Decision, Direction, LoadDecision, Milli, Policy, Reading, Replicas, Steps};
+use crate::decision::{
+    Cause, Decision, Direction, Guard, GuardState, LoadDecision, LoadLimit, Milli, Policy, Reading, Replicas,
+    Steps,
+};
 use crate::simulation::scenario::{self, Overrides};
 use crate::simulation::{self, Scenario};
 
 /// The decision in force at `at`, and the last one that read the metrics when that is another.
-pub(super) fn explanation(file: &Path, at: &str) -> Result<String, Failure> {
-    let scenario = scenario::read(file, &Overrides::default())?;
+pub(super) fn explanation(file: &Path, overrides: &Overrides, at: &str) -> Result<String, Failure> {
+    let scenario = scenario::read(file, overrides)?;
     let zone = zone(&scenario);
     let right = "an instant (2026-11-23T07:00:00Z) or a local date and time (2026-11-23T07:00)";
     let at = instant(at, &zone).ok_or_else(|| Failure::BadInput(format!("--at: {at:?} is not {right}")))?;
@@ -43,6 +46,11 @@ fn text(scenario: &Scenario, last: &Decision, read: Option<&Decision>, when: &Ti
                 line("damping", format!("none: the metrics were not followed, the level is {}", load.level));
             }
         }
+    }
+    for text in
+        read.and_then(|read| read.load.as_ref()).map(|load| guards(policy, load, when)).into_iter().flatten()
+    {
+        line("guard", text);
     }
     let baseline = &last.baseline;
     let by = |cause: Cause, field: &str| {
@@ -82,6 +90,27 @@ fn metrics(policy: &Policy, load: &LoadDecision, line: &mut impl FnMut(&str, Str
     }
 }
 
+/// What became of each guard.
+fn guards(policy: &Policy, load: &LoadDecision, when: &Times) -> Vec<String> {
+    let told = |(guard, state): (&Guard, &GuardState)| {
+        let name = &guard.name;
+        match state {
+            GuardState::Quiet => format!("{name} is not over {}", guard.above),
+            GuardState::Pending(since) => format!(
+                "{name} is over {} since {}, for less than {:?}",
+                guard.above,
+                when.both(*since),
+                guard.after
+            ),
+            GuardState::Active(since) => {
+                format!("{name} is over {} since {}, and holds", guard.above, when.both(*since))
+            }
+            GuardState::Unread(cause) => format!("{name} can't be read and does nothing: {}", cause.as_str()),
+        }
+    };
+    policy.guards.iter().zip(&load.guards).map(told).collect()
+}
+
 /// Each damper with what went in, what came out, and what bound it.
 fn dampers(policy: &Policy, load: &LoadDecision, steps: Steps, line: &mut impl FnMut(&str, String)) {
     let (up, down) = (&policy.damping.up, &policy.damping.down);
@@ -109,5 +138,10 @@ fn dampers(policy: &Policy, load: &LoadDecision, steps: Steps, line: &mut impl F
     });
     let (min, max) = (policy.min, policy.max);
     line("rate", format!("{stabilized} → {limited}: {rate}; minReplicas {min}, maxReplicas {max}"));
-    line("holds", format!("{limited} → {held}: {}", if limited == held { "nothing holds" } else { "held" }));
+    let hold = match load.limit {
+        _ if limited == held => "nothing holds",
+        Some(LoadLimit::Capacity) => "pods that can't be scheduled hold it",
+        _ => "a guard holds it",
+    };
+    line("holds", format!("{limited} → {held}: {hold}"));
 }

@@ -61,6 +61,7 @@ impl Context {
             state.uid.clone_from(&metadata.uid);
         }
         state.generation = metadata.generation;
+        state.is_awaited = true;
         state.policy = None;
         state.timetable.suspend();
         tracing::warn!(generation = state.generation, "the policy can't be parsed: {}", invalid.error);

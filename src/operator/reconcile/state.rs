@@ -51,15 +51,22 @@ pub(in crate::operator) struct State {
     pub(in crate::operator) status: ScalePolicyStatus,
     /// Whether all that had to be known was known, at the last evaluation that is not in the ledger yet.
     pub(in crate::operator) observed: Option<bool>,
+    /// Somebody has changed the policy, and may wait for what is said of it.
+    pub(in crate::operator) is_awaited: bool,
     /// The last status that said something new could not be written.
     pub(in crate::operator) unwritten: bool,
 }
 
 impl State {
+    /// A number that differs between policies.
+    pub(in crate::operator) fn uid_hash(&self) -> u64 {
+        self.uid.as_deref().map_or(0, shard::hash)
+    }
+
     /// Takes a valid spec over, with as much of the history as still counts.
     pub(super) fn adopt(&mut self, mut policy: Policy, target: &ScaleTargetRef, now: Timestamp) {
-        if let Some(uid) = &self.uid {
-            policy.schedule.spread_by(shard::hash(uid));
+        if self.uid.is_some() {
+            policy.schedule.spread_by(self.uid_hash());
         }
         match &self.target {
             None => {

@@ -233,6 +233,16 @@ impl Stage {
         Api::namespaced(self.client.clone(), "default")
     }
 
+    /// Waits until the status of a policy is as `fits` wants it.
+    pub(crate) async fn until_status(&self, name: &str, fits: impl Fn(&ScalePolicyStatus) -> bool) {
+        let waited = tokio::time::timeout(PATIENCE, async {
+            while !fits(&self.status(name).await) {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        });
+        waited.await.expect("a status as it should be");
+    }
+
     pub(crate) async fn status(&self, name: &str) -> ScalePolicyStatus {
         self.policies().get(name).await.expect("the policy").status.expect("a status")
     }
