@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use tidetable::decision::{History, Milli, Observation, Reading, Replicas, decide};
+use tidetable::simulation::rivals::Rival;
 use tidetable::simulation::scenario::{self, Overrides};
 use tidetable::simulation::{self, Scenario};
 
@@ -19,6 +20,11 @@ fn main() {
     let ticks = 28.0 * 5760.0;
     let seconds = median(runs, || simulation::run(&month).rows.len()).as_secs_f64();
     println!("simulated_ticks {:.2} million/s", ticks / seconds / 1e6);
+    for name in ["hpa", "keda", "knative", "oracle"] {
+        let rival = Rival::read(name).expect("a rival");
+        let played = median(runs, || rival.play(&month).expect("a policy with a metric").rows.len());
+        figure(&format!("simulate_28_days_{name}"), played, "ms");
+    }
     single_decision(runs, &day);
     let calls = 1000_u32;
     let lookups = median(runs, || {

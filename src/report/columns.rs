@@ -4,6 +4,7 @@
 use jiff::Timestamp;
 
 use super::axis::Period;
+use crate::simulation::service::Standing;
 use crate::simulation::{Row, Run};
 
 /// Several ticks as one.
@@ -30,12 +31,16 @@ pub(super) struct Column {
     pub(super) replicas: u32,
     /// The last number of ready replicas.
     pub(super) ready: u32,
+    /// How the service last stood, in a run that has one.
+    pub(super) service: Option<Standing>,
 }
 
-/// Whether a tick's demand is more than its capacity.
+/// Whether a tick's demand is more than its capacity. With a queue, somebody also has to wait or to be turned away: what
+/// a tier behind leaves to the replicas when all of them are busy may be more while they are not.
 pub(super) fn lacks(row: &Row) -> bool {
     // A hair more is rounding.
-    row.qps > row.capacity * (1.0 + 1e-9) + 1e-9
+    let is_over = row.qps > row.capacity * (1.0 + 1e-9) + 1e-9;
+    is_over && row.service.is_none_or(|service| service.queue > 0.0 || row.dropped > 0.0)
 }
 
 /// The run in `width` columns of equal time; a column without a tick is like the one before. Empty
@@ -97,6 +102,7 @@ impl Column {
             desired: last.desired,
             replicas: last.replicas,
             ready: last.ready,
+            service: last.service,
         }
     }
 }

@@ -114,8 +114,10 @@ fn axis(runs: &[Run], steps: u32) -> Axis {
     Axis::covering(runs.iter().map(highest).fold(0.0, f64::max), steps, 1.0)
 }
 
-/// What one replica carries, in requests per second. Nothing is ready at no time: then it does not matter.
+/// What one replica carries at best, in requests per second: with a tier behind, more of them may carry less
+/// each. Nothing is ready at no time: then it does not matter.
 fn per_replica(run: &Run) -> f64 {
-    let ready = run.rows.iter().find(|row| row.ready > 0);
-    ready.map_or(f64::INFINITY, |row| row.capacity / f64::from(row.ready))
+    let ready = run.rows.iter().filter(|row| row.ready > 0);
+    let most = ready.map(|row| row.capacity / f64::from(row.ready)).fold(0.0, f64::max);
+    if most > 0.0 { most } else { f64::INFINITY }
 }

@@ -13,6 +13,7 @@ use super::svg;
 use super::svg::detail::Layout;
 use super::text::{escape, second};
 use crate::simulation::Run;
+use crate::simulation::service::Standing;
 
 mod comparison;
 pub mod preview;
@@ -41,7 +42,7 @@ pub fn page(run: &Run, compared: &[Run], zone: &TimeZone) -> String {
         escape(&period.words(zone)),
         escape(&seconds(run))
     );
-    let _ = write!(page, "<figure>\n{}", svg::draw(run, zone, &Layout::DETAILED));
+    let _ = write!(page, "<figure>\n{}", svg::draw(run, zone, &Layout::detailed(run)));
     page.push_str("<p id=\"hover\" aria-live=\"off\" hidden=\"hidden\"></p>\n<p id=\"decision\" aria-live=\"off\" hidden=\"hidden\"></p>\n</figure>\n");
     comparison::section(&mut page, compared, zone);
     scores(&mut page, run);
@@ -116,9 +117,14 @@ fn data(run: &Run, zone: &TimeZone) -> String {
                 column.desired,
                 column.replicas,
                 column.ready,
+                column.service.map(|service| {
+                    let Standing { queue, latency, utilization, downstream } = service;
+                    [queue, latency, utilization, downstream].map(hundredths)
+                }),
             ])
         })
         .collect();
+    let layout = Layout::detailed(run);
     let period = Period::of(run);
     let changes: Vec<_> = run
         .changes
@@ -131,11 +137,11 @@ fn data(run: &Run, zone: &TimeZone) -> String {
         })
         .collect();
     let data = serde_json::json!({
-        "width": Layout::DETAILED.size.0,
+        "width": layout.size.0,
         "left": svg::SIDES.0,
         "right": svg::SIDES.1,
-        "top": Layout::DETAILED.upper.0,
-        "bottom": Layout::DETAILED.lower.1,
+        "top": layout.upper.0,
+        "bottom": layout.bottom(),
         "rows": rows,
         "changes": changes,
     });

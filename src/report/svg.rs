@@ -62,10 +62,11 @@ pub(super) fn draw(run: &Run, zone: &TimeZone, layout: &Layout) -> String {
     }
     demand(&mut svg, run, period, &ticks, layout);
     replicas(&mut svg, run, period, &ticks, layout);
+    detail::service(&mut svg, run, period, &ticks, layout);
     if layout.is_detailed {
         detail::changes(&mut svg, run, &lower(run, period, layout), zone);
     }
-    let bottom = layout.lower.1;
+    let bottom = layout.bottom();
     for tick in &ticks {
         let x = SIDES.0 + tick.place * (SIDES.1 - SIDES.0);
         let class = if tick.midnight { "tt-label tt-day" } else { "tt-label" };
@@ -104,7 +105,11 @@ fn demand(svg: &mut String, run: &Run, period: Period, ticks: &[Tick], layout: &
 fn lower(run: &Run, period: Period, layout: &Layout) -> Frame {
     let most = |row: &Row| {
         let most = row.replicas.max(row.floor).max(row.level.unwrap_or(0));
-        if layout.is_detailed { most.max(row.recommendation.unwrap_or(0)).max(row.desired) } else { most }
+        if layout.is_detailed {
+            most.max(row.recommendation.unwrap_or(0).min(row.ceiling)).max(row.desired)
+        } else {
+            most
+        }
     };
     let most = run.rows.iter().map(most).max().unwrap_or(0);
     Frame { period, axis: Axis::covering(f64::from(most), 4, 1.0), sides: SIDES, panel: layout.lower }
@@ -147,7 +152,7 @@ fn legend(svg: &mut String, y: f64, unit: &str, entries: &[(&str, &str)]) {
     let mut x = SIDES.0 + 60.0;
     for (class, meaning) in entries {
         let d = match *class {
-            "tt-short" | "tt-floor" | "tt-gap" => format!("M{x} {}h22v9h-22Z", y - 8.5),
+            "tt-short" | "tt-floor" | "tt-gap" | "tt-queue" => format!("M{x} {}h22v9h-22Z", y - 8.5),
             _ => format!("M{x} {}h22", y - 4.0),
         };
         path(svg, class, &d);

@@ -118,9 +118,9 @@ impl Chooser for Follower<'_> {
         let choice = Choice::of(&decision, self.policy.mode);
         if self.policy.mode != Mode::Paused {
             self.history.record(self.policy, &decision);
-            if observation.samples != Samples::NotDue {
-                self.last_read = Some(decision.clone());
-            }
+        }
+        if observation.samples != Samples::NotDue {
+            self.last_read = Some(decision.clone());
         }
         self.last = Some(decision);
         choice

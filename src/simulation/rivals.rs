@@ -22,7 +22,7 @@ use self::oracle::Oracle;
 use self::periodic::Clocked;
 use super::chooser::Follower;
 use super::{Run, Scenario, run_with};
-use crate::decision::{Policy, Replicas};
+use crate::decision::{Guard, Policy, Replicas};
 use crate::manifest::{Mistake, Mistakes};
 
 /// The most replicas that a fixed number may be.
@@ -46,7 +46,7 @@ enum Kind {
     Oracle,
     Static(Replicas),
     Policy { policy: Box<Policy>, text: String },
-    HpaFile { spec: Box<HpaSpec>, text: String },
+    HpaFile { spec: Box<HpaSpec>, names: Vec<String>, text: String },
 }
 
 /// Why a rival can't play in a scenario.
@@ -100,19 +100,27 @@ impl Rival {
     pub fn play(&self, scenario: &Scenario) -> Result<Run, Unfit> {
         let policy = &scenario.policy;
         let initial = scenario.plant.initial_replicas;
-        let clocked = |hpa| Clocked::new(hpa, scenario.from);
+        let quantities = scenario.quantities(policy).metrics;
         let unfit = |problem| Unfit { rival: self.name.clone(), problem };
         let run = match &self.kind {
             Kind::Hpa => {
                 let spec = like(policy).ok_or(unfit("the scenario's policy has no metrics to follow"))?;
-                run_with(scenario, clocked(Hpa::new(spec)), initial)
+                run_with(scenario, Clocked::new(Hpa::new(spec), scenario.from, quantities), initial)
             }
-            Kind::HpaFile { spec, .. } => run_with(scenario, clocked(Hpa::new((**spec).clone())), initial),
-            Kind::Keda => run_with(scenario, Clocked::new(Keda::new(policy), scenario.from), initial),
+            Kind::HpaFile { spec, names, .. } => {
+                let of = |name: &String| scenario.quantities.get(name).copied().unwrap_or_default();
+                let quantities = names.iter().map(of).collect();
+                let hpa = Hpa::new((**spec).clone());
+                run_with(scenario, Clocked::new(hpa, scenario.from, quantities), initial)
+            }
+            Kind::Keda => {
+                run_with(scenario, Clocked::new(Keda::new(policy), scenario.from, quantities), initial)
+            }
             Kind::Knative => {
-                let knative = Knative::new(policy, &scenario.traffic);
-                let problem = "the scenario's policy has no metric with an averageValue";
-                run_with(scenario, Clocked::new(knative.ok_or(unfit(problem))?, scenario.from), initial)
+                let knative = Knative::new(policy, &quantities, &scenario.traffic);
+                let problem = "the scenario's policy has no metric of requests with an averageValue";
+                let knative = knative.ok_or(unfit(problem))?;
+                run_with(scenario, Clocked::new(knative, scenario.from, Vec::new()), initial)
             }
             Kind::Oracle => {
                 let oracle = Oracle::new(scenario);
@@ -121,6 +129,10 @@ impl Rival {
             }
             Kind::Static(count) => run_with(scenario, Fixed(*count), *count),
             Kind::Policy { policy, .. } => {
+                let is_named = |guard: &Guard| scenario.quantities.contains_key(&*guard.name);
+                if !policy.guards.iter().all(is_named) {
+                    return Err(unfit("it has a guard that the scenario's `metrics` do not name"));
+                }
                 run_with(scenario, Follower::new(policy, scenario.quantities(policy)), initial)
             }
         };

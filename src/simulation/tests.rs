@@ -104,6 +104,14 @@ fn dry_run_and_paused_change_nothing() {
 }
 
 #[test]
+fn what_a_paused_policy_would_decide_can_be_looked_at_too() {
+    let scenario = scenario(&format!("{LOAD}mode: Paused\n"), Traffic::constant(1000.0), 1);
+    let (last, read) = decisions_by(&scenario, at("2026-11-23T00:10:00Z")).expect("within the scenario");
+    assert_eq!(last.desired, Replicas::new(6), "the first move from two, again and again");
+    assert_eq!(read, Some(last));
+}
+
+#[test]
 fn the_same_scenario_gives_the_same_run() {
     let wave = |now: Timestamp| {
         let second = i32::try_from(now.as_second().rem_euclid(3600)).unwrap_or(0);

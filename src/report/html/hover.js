@@ -22,6 +22,11 @@
     return last ? last[1] + ": " + last[2] : "no change yet";
   }
   function some(value) { return value === null ? "none" : value; }
+  function service(standing) {
+    if (standing === null) { return ""; }
+    return " · waiting " + standing[0] + " · latency " + standing[1] + " s · in use " + standing[2] +
+      " · behind " + standing[3];
+  }
   svg.addEventListener("pointermove", function (event) {
     var box = svg.getBoundingClientRect();
     var x = (event.clientX - box.left) / box.width * data.width;
@@ -31,7 +36,7 @@
     cursor.setAttribute("d", "M" + x.toFixed(1) + " " + data.top + "V" + data.bottom);
     out.textContent = row[0] + " · demand " + row[1] + "/s · capacity " + row[2] + "/s · baseline " + row[3] +
       " · recommendation " + some(row[4]) + " · load level " + some(row[5]) + " · desired " + row[6] +
-      (row[7] === row[6] ? "" : " · replicas " + row[7]) + " · ready " + row[8];
+      (row[7] === row[6] ? "" : " · replicas " + row[7]) + " · ready " + row[8] + service(row[9]);
     why.textContent = decision(place);
   });
   svg.addEventListener("pointerleave", function () {

@@ -5,9 +5,11 @@ use std::fmt::Write;
 
 use jiff::tz::TimeZone;
 
+use super::super::axis::{Axis, Period, Tick};
 use super::super::text::{escape, second};
-use super::path::Frame;
-use super::{LOWER, SIDES, SIZE, UPPER};
+use super::path::{Frame, Steps};
+use super::{LOWER, SIDES, SIZE, UPPER, grid, legend, path};
+use crate::simulation::service::Standing;
 use crate::simulation::{Row, Run};
 
 const STYLE: &str = include_str!("detail.css");
@@ -21,6 +23,12 @@ pub(in super::super) const MOST_MARKS: usize = 300;
 /// The height of what the panels are under: the name and the summary.
 const HEAD: f64 = 60.0;
 
+/// The height of a low panel.
+const LOW: f64 = 90.0;
+
+/// The height between two panels, which has the legend of the lower one.
+const BETWEEN: f64 = 46.0;
+
 /// The size of a picture and what is in it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(in super::super) struct Layout {
@@ -32,6 +40,8 @@ pub(in super::super) struct Layout {
     pub(in super::super) upper: (f64, f64),
     /// Top and bottom of the panel of replicas.
     pub(in super::super) lower: (f64, f64),
+    /// Top and bottom of the panels of waiting requests and of what is in use, for a run that has a queue.
+    pub(in super::super) service: Option<((f64, f64), (f64, f64))>,
     /// Whether every number of a decision is drawn, and every change marked.
     pub(super) is_detailed: bool,
 }
@@ -46,16 +56,23 @@ pub(super) struct Series {
 impl Layout {
     /// By itself, with its name and a summary.
     pub(in super::super) const PLAIN: Self =
-        Self { size: SIZE, top: 0.0, upper: UPPER, lower: LOWER, is_detailed: false };
+        Self { size: SIZE, top: 0.0, upper: UPPER, lower: LOWER, service: None, is_detailed: false };
 
-    /// Within a page.
-    pub(in super::super) const DETAILED: Self = Self {
-        size: (SIZE.0, SIZE.1 + 120.0),
-        top: HEAD,
-        upper: UPPER,
-        lower: (LOWER.0, LOWER.1 + 120.0),
-        is_detailed: true,
-    };
+    /// Within a page, with room for what the run has.
+    pub(in super::super) fn detailed(run: &Run) -> Self {
+        let lower = (LOWER.0, LOWER.1 + 120.0);
+        let queue = (lower.1 + BETWEEN, lower.1 + BETWEEN + LOW);
+        let usage = (queue.1 + BETWEEN, queue.1 + BETWEEN + LOW);
+        let service = run.rows.iter().any(|row| row.service.is_some()).then_some((queue, usage));
+        let bottom = service.map_or(lower.1, |(_, usage)| usage.1);
+        let size = (SIZE.0, SIZE.1 - LOWER.1 + bottom);
+        Self { size, top: HEAD, upper: UPPER, lower, service, is_detailed: true }
+    }
+
+    /// Where the lowest panel ends.
+    pub(in super::super) fn bottom(&self) -> f64 {
+        self.service.map_or(self.lower.1, |(_, usage)| usage.1)
+    }
 
     pub(super) fn is_headed(&self) -> bool {
         self.top == 0.0
@@ -92,6 +109,33 @@ impl Layout {
             all.push(series("tt-replicas", "replicas", replicas));
         }
         all
+    }
+}
+
+/// The panels of a run with a queue: who waits, and how much of the workload and of the tier behind is in use.
+pub(super) fn service(svg: &mut String, run: &Run, period: Period, ticks: &[Tick], layout: &Layout) {
+    let Some((queue, usage)) = layout.service else { return };
+    let steps =
+        |frame: &Frame, value: fn(Standing) -> f64| Steps::of(frame, run, |row| row.service.map(value));
+    let waiting = run.rows.iter().filter_map(|row| row.service).map(|service| service.queue);
+    let frame = Frame {
+        period,
+        axis: Axis::covering(waiting.fold(0.0, f64::max), 3, 1.0),
+        sides: SIDES,
+        panel: queue,
+    };
+    legend(svg, queue.0 - 18.0, "requests", &[("tt-queue", "waiting")]);
+    grid(svg, &frame, ticks);
+    path(svg, "tt-queue", &steps(&frame, |service| service.queue).area());
+    let frame = Frame { period, axis: Axis { step: 0.5, steps: 2 }, sides: SIDES, panel: usage };
+    let has_tier = run.rows.iter().filter_map(|row| row.service).any(|service| service.downstream > 0.0);
+    let tier = has_tier.then_some(("tt-downstream", "of the tier behind"));
+    let entries: Vec<_> = [("tt-usage", "of the ready replicas")].into_iter().chain(tier).collect();
+    legend(svg, usage.0 - 18.0, "in use", &entries);
+    grid(svg, &frame, ticks);
+    path(svg, "tt-usage", &steps(&frame, |service| service.utilization).line());
+    if has_tier {
+        path(svg, "tt-downstream", &steps(&frame, |service| service.downstream).line());
     }
 }
 

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
+use crate::simulation::service::Standing;
 
 /// The `d` of every path of a class, in order, and the points at which texts stand.
 struct Drawing {
@@ -90,7 +91,7 @@ fn lively() -> Run {
 fn every_series_of_a_page_is_where_its_rows_are() {
     type Value = dyn Fn(&Row) -> Option<f64>;
     let run = lively();
-    let layout = svg::detail::Layout::DETAILED;
+    let layout = svg::detail::Layout::detailed(&run);
     let drawing = Drawing::read(&html::page(&run, &[], &berlin()));
     let series: [(&str, (f64, f64), &Value); 8] = [
         ("tt-demand", layout.upper, &|row| Some(row.qps)),
@@ -120,6 +121,53 @@ fn every_series_of_a_page_is_where_its_rows_are() {
             }
         }
     }
+}
+
+#[test]
+fn a_run_with_a_queue_has_panels_of_who_waits_and_what_is_in_use() {
+    type Value = fn(Standing) -> f64;
+    let mut run = lively();
+    assert!(!html::page(&run, &[], &berlin()).contains("class=\"tt-queue\""), "it has none");
+    for (index, row) in (0_u32..).zip(&mut run.rows) {
+        let share = f64::from(index % 9) / 10.0;
+        let queue = f64::from(index % 5) * 20.0;
+        row.service = Some(Standing { queue, latency: 0.25, utilization: share, downstream: 1.0 - share });
+    }
+    let (queue, usage) = svg::detail::Layout::detailed(&run).service.unwrap();
+    let page = html::page(&run, &[], &berlin());
+    balanced(&page);
+    let drawing = Drawing::read(&page);
+    let series: [(&str, (f64, f64), Value); 3] = [
+        ("tt-queue", queue, |service| service.queue),
+        ("tt-usage", usage, |service| service.utilization),
+        ("tt-downstream", usage, |service| service.downstream),
+    ];
+    let width = (svg::SIDES.1 - svg::SIDES.0) / 96.0;
+    for (class, panel, value) in series {
+        let (per_height, zero) = drawing.scale(panel);
+        let drawn = stretches(drawing.series(class));
+        for (index, row) in (0_u32..).zip(&run.rows) {
+            let x = svg::SIDES.0 + (f64::from(index) + 0.5) * width;
+            let (drawn, value) =
+                ((zero - height(&drawn, x).unwrap()) * per_height, value(row.service.unwrap()));
+            assert!((drawn - value).abs() < 0.1 * per_height + 1e-9, "{class} {index}: {drawn}, not {value}");
+        }
+    }
+    assert!(page.contains("[20.0,0.25,0.1,0.9]"), "and under the cursor");
+    // More is asked than all of them could carry, and it counts where somebody waits or is turned away.
+    let marks = |run: &Run| Drawing::read(&html::page(run, &[], &berlin())).paths.get("tt-mark").cloned();
+    run.rows.iter_mut().for_each(|row| (row.qps, row.dropped) = (row.capacity + 20.0, 0.0));
+    let waiting =
+        run.rows.iter().filter(|row| row.service.is_some_and(|service| service.queue > 0.0)).count();
+    assert_eq!(marks(&run).map(|marks| marks[0].matches('Z').count()), Some(waiting));
+    run.rows.iter_mut().for_each(|row| row.service = Some(Standing::default()));
+    assert_eq!(marks(&run), None);
+    run.rows[50].dropped = 1.0;
+    assert_eq!(marks(&run).map(|marks| marks[0].matches('Z').count()), Some(1));
+    for row in &mut run.rows {
+        row.service = row.service.map(|service| Standing { downstream: 0.0, ..service });
+    }
+    assert!(!html::page(&run, &[], &berlin()).contains("of the tier behind"), "there is none");
 }
 
 #[test]
@@ -155,7 +203,7 @@ fn every_change_is_marked_and_tells_its_reason_without_a_script_too() {
     let data: serde_json::Value = serde_json::from_str(data).unwrap();
     let change = serde_json::json!([0.0, "Mon 23 Nov 00:00:00: 3 → 10, Baseline", "entry <morning> & more"]);
     assert_eq!(data["changes"], serde_json::json!([change]));
-    let row = serde_json::json!(["Mon 23 Nov 00:15", 60.0, 100.0, 4, 6, 6, 10, 10, 10]);
+    let row = serde_json::json!(["Mon 23 Nov 00:15", 60.0, 100.0, 4, 6, 6, 10, 10, 10, null]);
     assert_eq!(data["rows"][1], row);
     // So many that they would hide the lines are in the table alone.
     run.changes = vec![run.changes[0].clone(); svg::detail::MOST_MARKS + 1];

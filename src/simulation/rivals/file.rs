@@ -24,17 +24,13 @@ pub(super) fn read(file: &Path) -> Result<Rival, Mistakes> {
     let kind = match documents.iter().filter(is_hpa).collect::<Vec<_>>().as_slice() {
         [] => {
             let (manifest, _) = manifest::parse_policy(file, &text)?;
-            if !manifest.policy.guards.is_empty() {
-                let problem = "spec.guards: a rival's guards can't be simulated; leave them out";
-                return Err(whole(problem.to_owned()).into());
-            }
             missing_calendars = manifest.missing_calendars;
             Kind::Policy { policy: Box::new(manifest.policy), text }
         }
         [hpa] => {
             let open = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
-            let (_, spec) = hpa.examine(&open, |value: &Value| spec(value))?;
-            Kind::HpaFile { spec: Box::new(spec), text }
+            let (_, (spec, names)) = hpa.examine(&open, |value: &Value| spec(value))?;
+            Kind::HpaFile { spec: Box::new(spec), names, text }
         }
         several => {
             let problem = format!("{} HorizontalPodAutoscalers in this file; one is needed", several.len());
@@ -44,8 +40,8 @@ pub(super) fn read(file: &Path) -> Result<Rival, Mistakes> {
     Ok(Rival { name, missing_calendars, kind })
 }
 
-/// What a `HorizontalPodAutoscaler` says, or all that is wrong with it.
-fn spec(document: &Value) -> Result<HpaSpec, Vec<FieldError>> {
+/// What a `HorizontalPodAutoscaler` says and what its metrics are called, or all that is wrong with it.
+fn spec(document: &Value) -> Result<(HpaSpec, Vec<String>), Vec<FieldError>> {
     let error = |path: &str, problem: &str| FieldError { path: path.to_owned(), problem: problem.to_owned() };
     if document["apiVersion"] != "autoscaling/v2" {
         return Err(vec![error("apiVersion", "must be autoscaling/v2")]);
@@ -67,10 +63,13 @@ fn spec(document: &Value) -> Result<HpaSpec, Vec<FieldError>> {
             "must name a metric; the default is the CPU, which nobody simulates",
         ));
     }
-    let mut read = smallvec::SmallVec::new();
+    let (mut read, mut names) = (smallvec::SmallVec::new(), Vec::new());
     for (index, metric) in metrics.iter().enumerate() {
         match target(metric) {
-            Ok(metric) => read.push(metric),
+            Ok((name, metric)) => {
+                read.push(metric);
+                names.push(name);
+            }
             Err(problem) => errors.push(error(&format!("spec.metrics[{index}]"), problem)),
         }
     }
@@ -86,11 +85,8 @@ fn spec(document: &Value) -> Result<HpaSpec, Vec<FieldError>> {
     };
     let (min, max) = (Replicas::new(min), Replicas::new(max));
     let scales_from_zero = min == Replicas::ZERO;
-    if errors.is_empty() {
-        Ok(HpaSpec { min, max, metrics: read, pace, scales_from_zero })
-    } else {
-        Err(errors)
-    }
+    let spec = HpaSpec { min, max, metrics: read, pace, scales_from_zero };
+    if errors.is_empty() { Ok((spec, names)) } else { Err(errors) }
 }
 
 /// A `behavior`, judged as the damping of a policy, which is the same field for field.
@@ -115,24 +111,25 @@ fn rules(behavior: &Value) -> Result<(Rules, Rules), Vec<FieldError>> {
     }
 }
 
-/// The metric, which is the traffic whatever it is called.
-fn target(metric: &v2::MetricSpec) -> Result<HpaMetric, &'static str> {
-    let target = match (metric.type_.as_str(), &metric.external, &metric.object, &metric.pods) {
-        ("External", Some(external), None, None) => &external.target,
-        ("Object", None, Some(object), None) => &object.target,
-        ("Pods", None, None, Some(pods)) => &pods.target,
-        _ => return Err("only External, Object and Pods metrics can be simulated: they are the traffic"),
+/// A metric and what it is called, which is how a scenario says what it is.
+fn target(metric: &v2::MetricSpec) -> Result<(String, HpaMetric), &'static str> {
+    let (name, target) = match (metric.type_.as_str(), &metric.external, &metric.object, &metric.pods) {
+        ("External", Some(external), None, None) => (&external.metric.name, &external.target),
+        ("Object", None, Some(object), None) => (&object.metric.name, &object.target),
+        ("Pods", None, None, Some(pods)) => (&pods.metric.name, &pods.target),
+        _ => return Err("only External, Object and Pods metrics can be simulated"),
     };
     let read = |quantity: &k8s_openapi::apimachinery::pkg::api::resource::Quantity| {
         let milli = parse_quantity(&quantity.0).ok().filter(|milli| milli.get() > 0);
         milli.ok_or("the target must be a quantity above 0")
     };
-    match (&target.average_value, &target.value) {
-        (Some(average), None) if metric.pods.is_some() => Ok(HpaMetric::Pods(read(average)?)),
-        (Some(average), None) => Ok(HpaMetric::Whole(Target::AverageValue(read(average)?))),
-        (None, Some(value)) if metric.pods.is_none() => Ok(HpaMetric::Whole(Target::Value(read(value)?))),
-        _ => Err("needs a target with an averageValue, or, if it is no Pods metric, a value"),
-    }
+    let metric = match (&target.average_value, &target.value) {
+        (Some(average), None) if metric.pods.is_some() => HpaMetric::Pods(read(average)?),
+        (Some(average), None) => HpaMetric::Whole(Target::AverageValue(read(average)?)),
+        (None, Some(value)) if metric.pods.is_none() => HpaMetric::Whole(Target::Value(read(value)?)),
+        _ => return Err("needs a target with an averageValue, or, if it is no Pods metric, a value"),
+    };
+    Ok((name.clone(), metric))
 }
 
 /// Fields of `written` that nobody has read. The status is the cluster's.

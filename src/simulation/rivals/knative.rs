@@ -16,6 +16,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::periodic::Periodic;
 use crate::decision::{DesiredReason, Observation, Policy, Replicas, Target};
 use crate::simulation::chooser::Choice;
+use crate::simulation::monitor::Quantity;
 use crate::simulation::traffic::Traffic;
 
 const TICK: Duration = Duration::from_secs(2);
@@ -51,12 +52,14 @@ struct Panic {
 }
 
 impl<'a> Knative<'a> {
-    /// A revision with the policy's bounds and the first `averageValue` among its targets; `None` when there is
-    /// none.
-    pub(super) fn new(policy: &Policy, traffic: &'a Traffic) -> Option<Self> {
-        let target = policy.metrics.iter().find_map(|metric| match metric.target {
-            Target::AverageValue(average) => Some(average),
-            Target::Value(_) => None,
+    /// A revision with the policy's bounds and the first `averageValue` among its targets for requests; `None` when
+    /// there is none.
+    pub(super) fn new(policy: &Policy, quantities: &[Quantity], traffic: &'a Traffic) -> Option<Self> {
+        let target = policy.metrics.iter().zip(quantities).find_map(|(metric, quantity)| {
+            match (metric.target, quantity) {
+                (Target::AverageValue(average), Quantity::Qps) => Some(average),
+                (Target::AverageValue(_) | Target::Value(_), _) => None,
+            }
         })?;
         Some(Self {
             traffic,

@@ -6,7 +6,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::decision::{DesiredReason, Observation, Replicas, Samples};
 use crate::simulation::chooser::{Choice, Chooser, Due};
-use crate::simulation::first_tick;
+use crate::simulation::monitor::Quantity;
+use crate::simulation::{Quantities, first_tick};
 
 /// Something that looks at a workload now and then.
 pub(super) trait Periodic {
@@ -30,19 +31,26 @@ pub(super) trait Periodic {
 #[derive(Debug)]
 pub(super) struct Clocked<P> {
     inner: P,
+    quantities: Quantities,
     next: Timestamp,
     last: Option<Choice>,
 }
 
 impl<P: Periodic> Clocked<P> {
-    pub(super) fn new(inner: P, from: Timestamp) -> Self {
-        Self { inner, next: first_tick(from, P::PERIOD), last: None }
+    /// Begins at `from`; its readings are these quantities.
+    pub(super) fn new(inner: P, from: Timestamp, quantities: Vec<Quantity>) -> Self {
+        let quantities = Quantities { metrics: quantities, guards: Vec::new() };
+        Self { inner, quantities, next: first_tick(from, P::PERIOD), last: None }
     }
 }
 
 impl<P: Periodic> Chooser for Clocked<P> {
     fn metrics(&self) -> usize {
         self.inner.metrics()
+    }
+
+    fn quantities(&self) -> Option<&Quantities> {
+        Some(&self.quantities)
     }
 
     fn due(&self) -> Option<Due> {

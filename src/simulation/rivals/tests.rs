@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::*;
+use crate::simulation::scenario::{self, Overrides};
 use crate::simulation::tests::{at, scenario};
 use crate::simulation::traffic::Traffic;
 use crate::simulation::{Run, run};
@@ -210,4 +211,32 @@ fn a_rival_keeps_its_own_period_whatever_the_scenarios_is() {
     let instant = |run: &Run| run.rows.iter().map(|row| row.at).collect::<Vec<Timestamp>>();
     let rows = instant(&play("knative", &scenario));
     assert_eq!(rows[1].duration_since(rows[0]), SignedDuration::from_secs(300));
+}
+
+#[test]
+fn rivals_read_what_the_scenario_says_their_metrics_are() {
+    let file =
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("simulations/shared-database-latency.yaml");
+    let scenario = scenario::read(&file, &Overrides::default()).expect("a good scenario");
+    let trapped = run(&scenario).scores.peak_replicas;
+    for rival in ["hpa", "keda"] {
+        // Taken for seconds, requests per second would ask for the most at once, with 500 of 0.05 s.
+        let run = play(rival, &scenario);
+        assert_eq!(run.rows[100].replicas, 4, "{rival}: latency is fine before the rise");
+        assert_eq!(run.scores.peak_replicas, trapped, "{rival}: the trap is one for all");
+    }
+    let guard = file.with_file_name("shared-database-guard.policy.yaml").display().to_string();
+    let unfit =
+        Rival::read(&guard).expect("a policy").play(&scenario).expect_err("nobody says what the guard is");
+    assert!(unfit.to_string().contains("a guard that the scenario's `metrics` do not name"), "{unfit}");
+    let knative = Rival::read("knative").expect("known").play(&scenario);
+    assert!(knative.is_err(), "latency is nothing that it could follow");
+    let named = file.with_file_name("shared-database-guard.yaml");
+    let scenario = scenario::read(&named, &Overrides::default()).expect("a good scenario");
+    let (ours, theirs) = (run(&scenario), play(&guard, &scenario));
+    assert_eq!(
+        (ours.rows, ours.changes),
+        (theirs.rows, theirs.changes),
+        "with its guard where there is a name for it"
+    );
 }
