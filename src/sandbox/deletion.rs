@@ -11,6 +11,9 @@ use super::json::text_at;
 use super::objects::{DEFINITIONS, Objects};
 use super::resources::ResourceType;
 
+/// The namespaces that no one may delete.
+const PRESERVED: &[&str] = &["default", "kube-public", "kube-system"];
+
 /// What a deletion asks for.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Deletion {
@@ -35,7 +38,7 @@ impl Objects {
     ) -> Result<(Arc<Value>, bool), ApiError> {
         let name = text_at(present, "/metadata/name").to_owned();
         check_deletion(resource, present, deletion, &name)?;
-        if resource.storage == "namespaces" && matches!(name.as_str(), "default" | "kube-system") {
+        if resource.storage == "namespaces" && PRESERVED.contains(&name.as_str()) {
             return Err(ApiError::forbidden_object(resource, &name, "this namespace may not be deleted"));
         }
         let mut marked = Value::clone(present);

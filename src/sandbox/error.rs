@@ -218,6 +218,13 @@ impl ApiError {
         Self::new(403, "Forbidden", message).with_details(details_of(resource, name))
     }
 
+    /// The same refusal with a cause in its details.
+    pub(crate) fn because(mut self, cause: &Value) -> Self {
+        let details = self.details.get_or_insert_with(|| json!({}));
+        details["causes"] = json!([cause]);
+        self
+    }
+
     /// 415: the body is in none of the formats in `accepted`.
     pub(crate) fn unsupported_media_type(accepted: &str) -> Self {
         let message = format!(

@@ -201,7 +201,12 @@ impl Objects {
             let why = format!(
                 "unable to create new content in namespace {namespace} because it is being terminated"
             );
-            return Err(ApiError::forbidden_object(resource, text_at(object, "/metadata/name"), &why));
+            let refused = ApiError::forbidden_object(resource, text_at(object, "/metadata/name"), &why);
+            return Err(refused.because(&json!({
+                "reason": "NamespaceTerminating",
+                "message": format!("namespace {namespace} is being terminated"),
+                "field": "metadata.namespace",
+            })));
         }
         Ok(())
     }

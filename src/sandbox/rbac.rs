@@ -25,6 +25,10 @@ const DISCOVERY: &[&str] = &["/api", "/api/*", "/apis", "/apis/*", "/openapi", "
 /// Paths that even those without a token may read, as the role `system:public-info-viewer` has them.
 const PUBLIC: &[&str] = &["/healthz", "/livez", "/readyz", "/version", "/version/"];
 
+/// The questions about themselves that all with a token may ask, as the role `system:basic-user` has them.
+const REVIEWS: &[&str] = &["selfsubjectaccessreviews", "selfsubjectrulesreviews"];
+const REVIEW_GROUP: &str = "authorization.k8s.io";
+
 /// Whether a user may do something, and what was wrong with the rules on the way.
 pub(crate) struct Verdict {
     /// Whether it is allowed.
@@ -49,11 +53,57 @@ pub(crate) fn judge(store: &Store, user: &str, attributes: &Attributes) -> Verdi
     if groups.iter().any(|group| group == MASTERS) || always_allowed(user, attributes) {
         return allowed(true);
     }
-    let mut missing = Vec::new();
-    for binding in bindings(store, &attributes.namespace) {
+    // A path outside of all resources is in no namespace, so only cluster-wide bindings reach it.
+    let (rules, problem) = bound_rules(store, user, &groups, &attributes.namespace);
+    if rules.iter().any(|rule| covers(rule, attributes)) {
+        return allowed(true);
+    }
+    let problem = if problem.is_empty() { problem } else { format!("RBAC: {problem}") };
+    Verdict { allowed: false, problem }
+}
+
+/// Everything that a user may do in a namespace, as the status of a `SelfSubjectRulesReview` has it.
+pub(crate) fn rules_for(store: &Store, user: &str, namespace: &str) -> Value {
+    let groups = access::groups(user);
+    let mut rules = Vec::new();
+    if groups.iter().any(|group| group == MASTERS) {
+        rules.push(json!({"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}));
+        rules.push(json!({"verbs": ["*"], "nonResourceURLs": ["*"]}));
+    }
+    if user != access::ANONYMOUS {
+        rules.push(json!({"verbs": ["create"], "apiGroups": [REVIEW_GROUP], "resources": REVIEWS}));
+        rules.push(json!({"verbs": ["get"], "nonResourceURLs": DISCOVERY}));
+    }
+    rules.push(json!({"verbs": ["get"], "nonResourceURLs": PUBLIC}));
+    let (bound, problem) = bound_rules(store, user, &groups, namespace);
+    rules.extend(bound);
+    let having = |list: &str, keys: &[&str]| -> Vec<Value> {
+        let chosen = rules.iter().filter(|rule| texts(rule, list).next().is_some());
+        chosen
+            .map(|rule| {
+                let fields = keys.iter().filter(|key| texts(rule, key).next().is_some());
+                fields.map(|key| ((*key).to_owned(), rule[*key].clone())).collect()
+            })
+            .collect()
+    };
+    let mut status = json!({
+        "resourceRules": having("resources", &["verbs", "apiGroups", "resources", "resourceNames"]),
+        "nonResourceRules": having("nonResourceURLs", &["verbs", "nonResourceURLs"]),
+        "incomplete": false,
+    });
+    if !problem.is_empty() {
+        status["evaluationError"] = json!(problem);
+    }
+    status
+}
+
+/// The rules of the roles that are bound to a user, and which of those roles don't exist.
+fn bound_rules(store: &Store, user: &str, groups: &[String], namespace: &str) -> (Vec<Value>, String) {
+    let (mut rules, mut missing) = (Vec::new(), Vec::new());
+    for binding in bindings(store, namespace) {
         let namespace = text_at(&binding, "/metadata/namespace");
         let subjects = binding["subjects"].as_array().into_iter().flatten();
-        if !subjects.into_iter().any(|subject| names(subject, user, &groups, namespace)) {
+        if !subjects.into_iter().any(|subject| names(subject, user, groups, namespace)) {
             continue;
         }
         let name = text_at(&binding, "/roleRef/name");
@@ -62,22 +112,18 @@ pub(crate) fn judge(store: &Store, user: &str, attributes: &Attributes) -> Verdi
         } else {
             (CLUSTER_ROLES, "", "clusterrole")
         };
-        let Some(role) = store.get(storage, place, name) else {
-            missing.push(format!("{kind}.rbac.authorization.k8s.io \"{name}\" not found"));
-            continue;
-        };
-        // A path outside of all resources is in no namespace, so only cluster-wide bindings reach it.
-        if role["rules"].as_array().into_iter().flatten().any(|rule| covers(rule, attributes)) {
-            return allowed(true);
+        match store.get(storage, place, name) {
+            Some(role) => rules.extend(role["rules"].as_array().into_iter().flatten().cloned()),
+            None => missing.push(format!("{kind}.rbac.authorization.k8s.io \"{name}\" not found")),
         }
     }
     missing.dedup();
     let problem = match missing.as_slice() {
         [] => String::new(),
-        [one] => format!("RBAC: {one}"),
-        several => format!("RBAC: [{}]", several.join(", ")),
+        [one] => one.clone(),
+        several => format!("[{}]", several.join(", ")),
     };
-    Verdict { allowed: false, problem }
+    (rules, problem)
 }
 
 /// What every cluster's own roles allow.
@@ -87,8 +133,8 @@ fn always_allowed(user: &str, attributes: &Attributes) -> bool {
         let among = |paths: &[&str]| paths.iter().any(|path| covers_path(path, &attributes.path));
         attributes.verb == "get" && (among(PUBLIC) || (known && among(DISCOVERY)))
     } else {
-        let review = attributes.group == "authorization.k8s.io"
-            && attributes.resource == "selfsubjectaccessreviews"
+        let review = attributes.group == REVIEW_GROUP
+            && REVIEWS.contains(&attributes.resource.as_str())
             && attributes.verb == "create";
         known && review
     }

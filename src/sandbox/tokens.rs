@@ -55,10 +55,20 @@ pub(crate) fn request(server: &Server, call: &Call) -> Result<Answer, ApiError> 
     Ok(Answer::Object(StatusCode::CREATED, object, Vec::new()))
 }
 
-/// Answers the question whether the user who asks may do something.
+/// Answers the question whether the user who asks may do something, or what they may do in a namespace.
 pub(crate) fn review(server: &Server, call: &Call) -> Result<Answer, ApiError> {
     let mut object = body_of(call)?.value;
     object_at(&mut object, "metadata");
+    if call.resource.kind == "SelfSubjectRulesReview" {
+        let namespace = text_at(&object, "/spec/namespace").to_owned();
+        if namespace.is_empty() {
+            return Err(ApiError::bad_request("no namespace on request"));
+        }
+        // A real server answers with the rules alone and does not repeat the question.
+        object["spec"] = json!({});
+        object["status"] = rbac::rules_for(&server.objects.store, &call.user, &namespace);
+        return Ok(Answer::Object(StatusCode::CREATED, object, Vec::new()));
+    }
     let asked = asked(&object["spec"]);
     let verdict = rbac::judge(&server.objects.store, &call.user, &asked);
     let mut status = json!({"allowed": verdict.allowed});

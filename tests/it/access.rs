@@ -5,7 +5,7 @@ use std::error::Error;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
-use k8s_openapi::api::authorization::v1::SelfSubjectAccessReview;
+use k8s_openapi::api::authorization::v1::{SelfSubjectAccessReview, SelfSubjectRulesReview};
 use k8s_openapi::api::core::v1::{ConfigMap, ServiceAccount};
 use kube::api::{Api, ListParams, PostParams};
 use serde_json::{Value, json};
@@ -124,6 +124,50 @@ async fn a_binding_to_a_role_that_does_not_exist_is_named_in_the_refusal() -> Ch
     let end = "at the cluster scope: RBAC: clusterrole.rbac.authorization.k8s.io \"gone\" not found";
     assert!(refused.ends_with(end), "{refused}");
     Ok(())
+}
+
+#[tokio::test]
+async fn a_user_is_told_every_rule_that_holds_in_a_namespace_and_no_other() -> Checked {
+    let (sandbox, client) = started(&stopped()).await?;
+    let account = json!({"kind": "ServiceAccount", "name": "robot", "namespace": "shop"});
+    let everywhere = json!({
+        "apiGroups": ["apps"], "resources": ["*/scale"], "resourceNames": ["web"], "verbs": ["get"]});
+    let here = json!({"apiGroups": [""], "resources": ["pods"], "verbs": ["list", "watch"]});
+    let others = json!({"kind": "User", "name": "somebody"});
+    let elsewhere = json!({"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]});
+    let granted = [
+        grant("ClusterRole", "scales", &everywhere, &account),
+        grant("Role", "pods", &here, &account),
+        grant("Role", "secrets", &elsewhere, &others),
+    ];
+    for object in granted.into_iter().flatten() {
+        sandbox.create(object)?;
+    }
+    let [_, dangling] = grant("ClusterRole", "gone", &json!({}), &account);
+    sandbox.create(dangling)?;
+
+    let basic = json!({
+        "apiGroups": ["authorization.k8s.io"], "verbs": ["create"],
+        "resources": ["selfsubjectaccessreviews", "selfsubjectrulesreviews"],
+    });
+    let all = json!({"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]});
+    let told = rules(&client, "shop").await?;
+    assert_eq!(told["resourceRules"], json!([basic, everywhere, here]));
+    assert_eq!(told["nonResourceRules"][1]["nonResourceURLs"][0], "/healthz");
+    assert_eq!(told["evaluationError"], "clusterrole.rbac.authorization.k8s.io \"gone\" not found");
+    assert_eq!(rules(&client, "default").await?["resourceRules"], json!([basic, everywhere]));
+    assert_eq!(rules(&sandbox.client()?, "shop").await?["resourceRules"], json!([all, basic]));
+    let nowhere = rules(&client, "").await.expect_err("a review without a namespace is refused");
+    assert!(nowhere.to_string().contains("no namespace on request"), "{nowhere}");
+    Ok(())
+}
+
+/// The status of the answer to what the client may do in a namespace.
+async fn rules(client: &kube::Client, namespace: &str) -> Result<Value, Box<dyn Error>> {
+    let review = serde_json::from_value(json!({"metadata": {}, "spec": {"namespace": namespace}}))?;
+    let reviews = Api::<SelfSubjectRulesReview>::all(client.clone());
+    let answer = reviews.create(&PostParams::default(), &review).await?;
+    Ok(serde_json::to_value(answer.status)?)
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
-use kube::api::{Api, ListParams, Patch, PatchParams, PostParams, WatchEvent, WatchParams};
+use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams, WatchEvent, WatchParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::runtime::watcher;
 use serde_json::{Value, json};
@@ -99,6 +99,58 @@ async fn an_owners_dependents_go_with_it() -> Checked {
     let maps: Api<ConfigMap> = Api::default_namespaced(sandbox.client()?);
     maps.delete("owner", &kube::api::DeleteParams::default()).await?;
     assert!(maps.get_opt("dependent").await?.is_none());
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_namespace_that_terminates_takes_nothing_new_and_goes_with_its_last_object() -> Checked {
+    let sandbox = started().await?;
+    sandbox.create(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}}))?;
+    let mut held = config_map("held");
+    held["metadata"] = json!({"name": "held", "namespace": "shop", "finalizers": ["example.org/hold"]});
+    sandbox.create(held)?;
+    let client = sandbox.client()?;
+    let namespaces: Api<Namespace> = Api::all(client.clone());
+    let maps: Api<ConfigMap> = Api::namespaced(client, "shop");
+    for _ in 0..2 {
+        namespaces.delete("shop", &DeleteParams::default()).await?;
+        let phase = namespaces.get("shop").await?.status.and_then(|status| status.phase);
+        assert_eq!(phase.as_deref(), Some("Terminating"));
+    }
+
+    let late = ConfigMap { metadata: serde_json::from_value(json!({"name": "late"}))?, ..Default::default() };
+    let Err(kube::Error::Api(refused)) = maps.create(&PostParams::default(), &late).await else {
+        return Err("a terminating namespace took a new object".into());
+    };
+    assert_eq!(
+        refused.message,
+        "configmaps \"late\" is forbidden: unable to create new content in namespace shop because it is being \
+         terminated"
+    );
+    let details = serde_json::to_value(refused.details)?;
+    let cause = json!({
+        "reason": "NamespaceTerminating", "message": "namespace shop is being terminated",
+        "field": "metadata.namespace",
+    });
+    assert_eq!(details["causes"], json!([cause]));
+
+    let release = Patch::Merge(json!({"metadata": {"finalizers": null}}));
+    maps.patch("held", &PatchParams::default(), &release).await?;
+    assert!(namespaces.get_opt("shop").await?.is_none(), "nothing is left that holds it");
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_namespaces_of_the_system_are_not_deleted() -> Checked {
+    let sandbox = started().await?;
+    let namespaces: Api<Namespace> = Api::all(sandbox.client()?);
+    for name in ["default", "kube-public", "kube-system"] {
+        let Err(kube::Error::Api(refused)) = namespaces.delete(name, &DeleteParams::default()).await else {
+            return Err(format!("{name} was deleted").into());
+        };
+        let wanted = format!("namespaces \"{name}\" is forbidden: this namespace may not be deleted");
+        assert_eq!((refused.code, refused.message), (403, wanted));
+    }
     Ok(())
 }
 

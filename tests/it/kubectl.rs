@@ -327,6 +327,7 @@ async fn what_kubectl_creates_without_a_file_is_created() -> Checked {
             ("create pdb web --selector=app=web --min-available=50%", &["poddisruptionbudget.policy/web created"]),
             ("get pdb web -o jsonpath={.spec.minAvailable}", &["50%"]),
             ("auth can-i get pods", &["yes"]),
+            ("auth can-i --list", &["*.*", "selfsubjectrulesreviews.authorization.k8s.io", "/healthz"]),
         ])
         .await
 }
