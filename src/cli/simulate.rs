@@ -83,6 +83,17 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
             "warning: the trace ends {length:#} after {from}; the scenario asks for {asked:#}"
         );
     }
+    if let Some(gaps) = args.trace.as_ref().and_then(|_| scenario.traffic.gaps()) {
+        let _ = writeln!(
+            std::io::stderr(),
+            "warning: rows of the trace are {:#} apart, and further in {} places, the longest {:#} after {}; \
+             the value before holds on",
+            gaps.usual,
+            gaps.count,
+            gaps.longest,
+            gaps.longest_from
+        );
+    }
     let zone = zone(&scenario);
     let run = simulation::run(&scenario);
     let compared = if rivals.is_empty() { Vec::new() } else { compare::play(&scenario, &run, &rivals)? };

@@ -27,6 +27,19 @@ struct Piece {
     before: f64,
 }
 
+/// Where a trace has no rows for longer than usual.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gaps {
+    /// How many there are.
+    pub count: usize,
+    /// The time from row to row elsewhere: the median.
+    pub usual: SignedDuration,
+    /// When the longest one starts: its last row before.
+    pub longest_from: Timestamp,
+    /// How long that is.
+    pub longest: SignedDuration,
+}
+
 /// The highest rate of a trace, in requests per second: as many for ten thousand years can still be added up.
 const HIGHEST_RATE: f64 = 1e12;
 
@@ -122,6 +135,24 @@ impl Traffic {
         }
     }
 
+    /// The steps that are more than one and a half times as long as the median step. The value before a gap
+    /// holds through it. `None` when there are none.
+    #[must_use]
+    pub fn gaps(&self) -> Option<Gaps> {
+        let steps = || self.pieces.windows(2).map(|pair| (pair[1].start - pair[0].start, pair[0].start));
+        let mut sorted: Vec<i64> = steps().map(|(step, _)| step).collect();
+        sorted.sort_unstable();
+        let usual = *sorted.get(sorted.len().checked_sub(1)? / 2)?;
+        let is_gap = |step: i64| step - usual > usual / 2;
+        let (longest, from) = steps().filter(|(step, _)| is_gap(*step)).max_by_key(|(step, _)| *step)?;
+        Some(Gaps {
+            count: sorted.iter().filter(|step| is_gap(**step)).count(),
+            usual: SignedDuration::from_millis(usual),
+            longest_from: instant(from),
+            longest: SignedDuration::from_millis(longest),
+        })
+    }
+
     /// Demand at an instant, in requests per second.
     #[must_use]
     pub fn qps(&self, at: Timestamp) -> f64 {
@@ -188,4 +219,29 @@ fn seconds(milliseconds: i64) -> f64 {
 /// An instant of a piece. All starts are in range; an end may be later than time goes on.
 fn instant(milliseconds: i64) -> Timestamp {
     Timestamp::from_millisecond(milliseconds).unwrap_or(Timestamp::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows_at(seconds: &[i64]) -> Traffic {
+        Traffic::new(seconds.iter().map(|second| (second * 1000, 1.0)).collect())
+    }
+
+    #[test]
+    fn a_gap_is_a_step_of_more_than_one_and_a_half_medians() {
+        let none: [&[i64]; 4] = [&[], &[0], &[0, 60, 120], &[0, 60, 120, 210, 270]];
+        for rows in none {
+            assert_eq!(rows_at(rows).gaps(), None, "{rows:?}");
+        }
+        let found = rows_at(&[0, 60, 120, 211, 271, 331, 931, 991]).gaps();
+        let expected = Gaps {
+            count: 2,
+            usual: SignedDuration::from_secs(60),
+            longest_from: instant(331_000),
+            longest: SignedDuration::from_secs(600),
+        };
+        assert_eq!(found, Some(expected));
+    }
 }
