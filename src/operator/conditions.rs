@@ -262,7 +262,7 @@ mod tests {
         for (error, reason) in [
             (CallError::NotFound("x".to_owned()), Reason::TargetNotFound),
             (CallError::Forbidden("x".to_owned()), Reason::Forbidden),
-            (CallError::Refused { code: 429, message: "x".to_owned() }, Reason::Refused),
+            (CallError::Refused { code: 429, message: "x".to_owned(), retry_after: None }, Reason::Refused),
             (timeout, Reason::Unavailable),
         ] {
             assert_eq!(call_failed(&error).reason, reason);

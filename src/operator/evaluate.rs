@@ -13,7 +13,8 @@ use super::reconcile::{Context, Due, Problems, State, Subject};
 use super::rivals::{Rival, Standing};
 use super::setting::Setting;
 use super::status::{self, Report};
-use super::{Evaluation, Occasion, Outcome};
+use super::timetable::Retry;
+use super::{Evaluation, Occasion, Outcome, shard};
 use crate::api::{ConditionStatus, ScalePolicyStatus, ScaleTargetRef};
 use crate::decision::{Decision, History, Mode, Observation, Samples, decide};
 
@@ -29,7 +30,7 @@ struct Settled {
     /// Whose write the observed replicas are, when it was neither the operator's nor what the policy wants.
     foreign: Option<String>,
     /// It failed, and may succeed a moment later.
-    retry: bool,
+    retry: Option<Retry>,
 }
 
 impl Context {
@@ -60,10 +61,12 @@ impl Context {
         };
         state.timetable.evaluated(due.at, next_edge);
         state.is_absent = settled.able.reason == Reason::TargetNotFound;
-        if settled.retry {
-            state.timetable.failed(self.clock.now());
-        } else {
-            state.timetable.succeeded();
+        match settled.retry {
+            Some(retry) => {
+                let seed = shard::hash(subject.uid.unwrap_or(subject.name));
+                state.timetable.failed(self.clock.now(), retry, seed);
+            }
+            None => state.timetable.succeeded(),
         }
         state.observed = observed(state.observed, subject, &due, &settled);
         self.report(subject, state, &due, &settled).await;
@@ -97,7 +100,7 @@ impl Context {
             state.history = History::default();
         }
         let current = Some(self.observe(subject, &mut state.seen, &due.samples).await?.setting);
-        Ok(Settled { decision: None, current, outcome, able, foreign: None, retry: false })
+        Ok(Settled { decision: None, current, outcome, able, foreign: None, retry: None })
     }
 
     /// Observes, decides and applies, and again when somebody else wrote in between.
@@ -172,7 +175,7 @@ impl Context {
             outcome: Outcome::Failed { category: "overtaken" },
             able: Finding::new(ConditionStatus::False, Reason::Overtaken, message),
             foreign: None,
-            retry: true,
+            retry: Some(Retry::default()),
         })
     }
 
@@ -330,7 +333,7 @@ fn settled(decision: Decision, observed: Setting, outcome: Outcome, subject: &Su
         }
     };
     let able = Finding::new(ConditionStatus::True, Reason::AsPlanned, message);
-    Settled { decision: Some(decision), current: Some(current), outcome, able, foreign: None, retry: false }
+    Settled { decision: Some(decision), current: Some(current), outcome, able, foreign: None, retry: None }
 }
 
 fn paused() -> Finding {
@@ -351,7 +354,7 @@ fn contested(decision: Decision, observed: Setting, manager: &str) -> Settled {
         outcome: Outcome::Contested,
         able: Finding::new(ConditionStatus::False, Reason::Contested, message),
         foreign: None,
-        retry: false,
+        retry: None,
     }
 }
 
@@ -362,6 +365,6 @@ fn failed(error: &CallError) -> Settled {
         outcome: Outcome::Failed { category: error.category() },
         able: conditions::call_failed(error),
         foreign: None,
-        retry: error.is_passing(),
+        retry: error.is_passing().then(|| Retry { after: error.retry_after() }),
     }
 }
