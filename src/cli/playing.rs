@@ -14,7 +14,7 @@ pub(super) struct Changes {
     /// A recorded trace in the place of the scenario's traffic: timestamp,qps in Unix seconds or RFC 3339.
     /// It is played from its first local midnight, and no longer than it is
     #[arg(long, value_name = "FILE.csv")]
-    trace: Option<PathBuf>,
+    pub(super) trace: Option<PathBuf>,
     /// Multiply all demand, to fit a trace of another scale
     #[arg(long, value_name = "FACTOR", value_parser = factor, allow_negative_numbers = true)]
     scale: Option<f64>,

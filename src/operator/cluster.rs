@@ -15,6 +15,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{FieldsV1, ManagedFieldsEntr
 use kube::api::{DynamicObject, PostParams};
 use kube::core::{ApiResource, GroupVersionKind};
 use kube::{Api, Client, Resource};
+use serde::de::DeserializeOwned;
 use tokio::sync::Semaphore;
 
 use super::leader::Leadership;
@@ -23,102 +24,15 @@ use super::turns::{Turn, Turns};
 use crate::api::{ScalePolicy, ScalePolicyStatus, ScaleTargetRef};
 use crate::decision::Replicas;
 
+mod error;
+
+pub(super) use self::error::CallError;
+
 /// The field manager of writes to the scale subresource.
 pub(super) const SCALE_MANAGER: &str = "tidetable";
 
 /// The field manager of writes to the status of policies.
 pub(super) const STATUS_MANAGER: &str = "tidetable-status";
-
-/// Why a call failed.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum CallError {
-    /// The API server knows neither this object nor perhaps its kind.
-    #[error("{0}")]
-    NotFound(String),
-    /// The operator's service account may not do this.
-    #[error("{0}")]
-    Forbidden(String),
-    /// The API server found the request invalid, or its precondition failed.
-    #[error("{0}")]
-    Unprocessable(String),
-    /// Another operator leads, or may lead by now: nothing was sent.
-    #[error("this operator does not lead")]
-    NotLeading,
-    /// The API server refused with another status code.
-    #[error("the API server answered {code}: {message}")]
-    Refused {
-        /// The HTTP status code.
-        code: u16,
-        /// What it said.
-        message: String,
-        /// How long it asks to wait before the next try.
-        retry_after: Option<Duration>,
-    },
-    /// There was no answer in time.
-    #[error("the API server did not answer within {0:?}")]
-    Timeout(Duration),
-    /// There was no answer, or not one that could be understood.
-    #[error("the API server could not be reached or understood")]
-    Transport(#[source] Box<kube::Error>),
-}
-
-impl CallError {
-    /// A bounded label for metrics and outcomes.
-    pub(super) fn category(&self) -> &'static str {
-        match self {
-            Self::NotFound(_) => "not-found",
-            Self::Forbidden(_) => "forbidden",
-            Self::Unprocessable(_) => "unprocessable",
-            Self::NotLeading => "not-leading",
-            Self::Refused { .. } => "refused",
-            Self::Timeout(_) => "timeout",
-            Self::Transport(_) => "transport",
-        }
-    }
-
-    /// Whether a write that ended so may have been carried out all the same.
-    pub(super) fn leaves_doubt(&self) -> bool {
-        match self {
-            Self::NotFound(_) | Self::Forbidden(_) | Self::Unprocessable(_) | Self::NotLeading => false,
-            Self::Refused { code, .. } => *code >= 500,
-            Self::Timeout(_) | Self::Transport(_) => true,
-        }
-    }
-
-    /// How long the API server asks to wait before the next try.
-    pub(super) fn retry_after(&self) -> Option<Duration> {
-        match self {
-            Self::Refused { retry_after, .. } => *retry_after,
-            _ => None,
-        }
-    }
-
-    /// Whether the same call may succeed a moment later.
-    pub(super) fn is_passing(&self) -> bool {
-        match self {
-            Self::NotFound(_) | Self::Forbidden(_) | Self::Unprocessable(_) | Self::NotLeading => false,
-            Self::Refused { code, .. } => *code == 409 || *code == 429 || *code >= 500,
-            Self::Timeout(_) | Self::Transport(_) => true,
-        }
-    }
-}
-
-impl From<kube::Error> for CallError {
-    fn from(error: kube::Error) -> Self {
-        let kube::Error::Api(status) = error else { return Self::Transport(Box::new(error)) };
-        match status.code {
-            403 => Self::Forbidden(status.message),
-            404 => Self::NotFound(status.message),
-            422 => Self::Unprocessable(status.message),
-            code => {
-                let details = status.details.as_ref().filter(|details| details.retry_after_seconds > 0);
-                let retry_after =
-                    details.map(|details| Duration::from_secs(details.retry_after_seconds.into()));
-                Self::Refused { code, message: status.message, retry_after }
-            }
-        }
-    }
-}
 
 /// A target as it was read or written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -267,10 +181,9 @@ impl Cluster {
         let url = format!("{collection}/{}{subresource}?fieldManager={SCALE_MANAGER}", target.name);
         let request = patch_request(&url, "application/json-patch+json", patch)?;
         if is_autoscaler {
-            let answer = self.client.request::<HorizontalPodAutoscaler>(request);
-            return self.write(answer).await.map(ScaleSeen::from);
+            return self.write(self.send::<HorizontalPodAutoscaler>(request)).await.map(ScaleSeen::from);
         }
-        self.write(self.client.request::<Scale>(request)).await.map(ScaleSeen::from)
+        self.write(self.send::<Scale>(request)).await.map(ScaleSeen::from)
     }
 
     /// Applies a policy's status, which the operator owns as a whole.
@@ -291,7 +204,7 @@ impl Cluster {
         let request = patch_request(&url, "application/apply-patch+yaml", &body)?;
         // The answer is not read as a policy: it may hold one that this version can't parse.
         let _permit = self.others.acquire().await.ok();
-        self.write(self.client.request::<serde_json::Value>(request)).await.map(drop)
+        self.write(self.send::<serde_json::Value>(request)).await.map(drop)
     }
 
     /// Reads a policy's status as it stands, for a policy that this version may not be able to parse.
@@ -304,7 +217,7 @@ impl Cluster {
             .body(Vec::new())
             .map_err(|error| CallError::from(kube::Error::HttpError(error)))?;
         let _permit = self.others.acquire().await.ok();
-        let list: serde_json::Value = self.call(self.client.request(request)).await?;
+        let list: serde_json::Value = self.call(self.send(request)).await?;
         Ok(list.pointer("/items/0/status").cloned().unwrap_or_default())
     }
 
@@ -342,13 +255,29 @@ impl Cluster {
         Ok(resource)
     }
 
+    /// Sends a request. kube's own calls do the same, but lose how long a refused caller is asked to wait.
+    async fn send<T: DeserializeOwned>(&self, request: http::Request<Vec<u8>>) -> Result<T, CallError> {
+        let (head, body) = self.client.send(request.map(kube::client::Body::from)).await?.into_parts();
+        let body = body.collect_bytes().await?;
+        if !head.status.is_success() {
+            return Err(CallError::answered(head.status, &head.headers, &body));
+        }
+        serde_json::from_slice(&body).map_err(|error| CallError::from(kube::Error::SerdeError(error)))
+    }
+
     /// Makes a call with a deadline.
-    async fn call<T>(&self, call: impl Future<Output = Result<T, kube::Error>>) -> Result<T, CallError> {
+    async fn call<T, E>(&self, call: impl Future<Output = Result<T, E>>) -> Result<T, CallError>
+    where
+        CallError: From<E>,
+    {
         within(self.deadline, call).await
     }
 
     /// Makes a call that changes something: only while this operator leads, and not for longer.
-    async fn write<T>(&self, call: impl Future<Output = Result<T, kube::Error>>) -> Result<T, CallError> {
+    async fn write<T, E>(&self, call: impl Future<Output = Result<T, E>>) -> Result<T, CallError>
+    where
+        CallError: From<E>,
+    {
         let left = self.leadership.may_write().ok_or(CallError::NotLeading)?;
         within(self.deadline.min(left), call).await
     }
@@ -358,10 +287,10 @@ impl Cluster {
     }
 }
 
-async fn within<T>(
-    deadline: Duration,
-    call: impl Future<Output = Result<T, kube::Error>>,
-) -> Result<T, CallError> {
+async fn within<T, E>(deadline: Duration, call: impl Future<Output = Result<T, E>>) -> Result<T, CallError>
+where
+    CallError: From<E>,
+{
     match tokio::time::timeout(deadline, call).await {
         Ok(result) => result.map_err(CallError::from),
         Err(_) => Err(CallError::Timeout(deadline)),

@@ -1,8 +1,6 @@
 //! One evaluation: observe, decide, apply, then status and event, in this order. The scale write goes
 //! first because it is what a workload waits for; a status can be late.
 
-use std::time::Duration;
-
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ObjectReference;
 
@@ -15,7 +13,8 @@ use super::reconcile::{Context, Due, Problems, State, Subject};
 use super::rivals::{Rival, Standing};
 use super::setting::Setting;
 use super::status::{self, Report};
-use super::{Evaluation, Occasion, Outcome};
+use super::timetable::Retry;
+use super::{Evaluation, Occasion, Outcome, shard};
 use crate::api::{ConditionStatus, ScalePolicyStatus, ScaleTargetRef};
 use crate::decision::{Decision, History, Mode, Observation, Samples, decide};
 
@@ -31,9 +30,7 @@ struct Settled {
     /// Whose write the observed replicas are, when it was neither the operator's nor what the policy wants.
     foreign: Option<String>,
     /// It failed, and may succeed a moment later.
-    retry: bool,
-    /// How long the API server asks to wait before that.
-    retry_after: Option<Duration>,
+    retry: Option<Retry>,
 }
 
 impl Context {
@@ -64,11 +61,12 @@ impl Context {
         };
         state.timetable.evaluated(due.at, next_edge);
         state.is_absent = settled.able.reason == Reason::TargetNotFound;
-        if settled.retry {
-            let chance = state.uid_hash();
-            state.timetable.failed(self.clock.now(), settled.retry_after, chance);
-        } else {
-            state.timetable.succeeded();
+        match settled.retry {
+            Some(retry) => {
+                let seed = shard::hash(subject.uid.unwrap_or(subject.name));
+                state.timetable.failed(self.clock.now(), retry, seed);
+            }
+            None => state.timetable.succeeded(),
         }
         state.observed = observed(state.observed, subject, &due, &settled);
         self.report(subject, state, &due, &settled).await;
@@ -102,7 +100,7 @@ impl Context {
             state.history = History::default();
         }
         let current = Some(self.observe(subject, &mut state.seen, &due.samples).await?.setting);
-        Ok(Settled { decision: None, current, outcome, able, foreign: None, retry: false, retry_after: None })
+        Ok(Settled { decision: None, current, outcome, able, foreign: None, retry: None })
     }
 
     /// Observes, decides and applies, and again when somebody else wrote in between.
@@ -177,8 +175,7 @@ impl Context {
             outcome: Outcome::Failed { category: "overtaken" },
             able: Finding::new(ConditionStatus::False, Reason::Overtaken, message),
             foreign: None,
-            retry: true,
-            retry_after: None,
+            retry: Some(Retry::default()),
         })
     }
 
@@ -344,15 +341,7 @@ fn settled(decision: Decision, observed: Setting, outcome: Outcome, subject: &Su
         }
     };
     let able = Finding::new(ConditionStatus::True, Reason::AsPlanned, message);
-    Settled {
-        decision: Some(decision),
-        current: Some(current),
-        outcome,
-        able,
-        foreign: None,
-        retry: false,
-        retry_after: None,
-    }
+    Settled { decision: Some(decision), current: Some(current), outcome, able, foreign: None, retry: None }
 }
 
 fn paused() -> Finding {
@@ -373,8 +362,7 @@ fn contested(decision: Decision, observed: Setting, manager: &str) -> Settled {
         outcome: Outcome::Contested,
         able: Finding::new(ConditionStatus::False, Reason::Contested, message),
         foreign: None,
-        retry: false,
-        retry_after: None,
+        retry: None,
     }
 }
 
@@ -385,7 +373,6 @@ fn failed(error: &CallError) -> Settled {
         outcome: Outcome::Failed { category: error.category() },
         able: conditions::call_failed(error),
         foreign: None,
-        retry: error.is_passing(),
-        retry_after: error.retry_after(),
+        retry: error.is_passing().then(|| Retry { after: error.retry_after() }),
     }
 }

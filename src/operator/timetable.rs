@@ -6,9 +6,10 @@
 //! evaluation is for the instant that was meant; after more than that the world has moved on, and the
 //! evaluation is for the present. What was missed in between is skipped and never queued up.
 //!
-//! What failed for a passing reason is tried again after a second, then two, four and so on, and at the
-//! next tick in any case. Each wait is shortened by up to a half, so that those who failed together don't
-//! come back together; a server that says how long to wait is listened to.
+//! What failed for a passing reason is tried again after up to a second, then two, four and so on, and at
+//! the next tick in any case. Each policy takes its own share of such a wait, from half of it to all, so that
+//! those that failed together do not come back together. When the API server asks for a wait, nothing of the
+//! policy is due before that is over.
 //!
 //! The status is written once in each quarter of a minute at most. What comes later than that is owed.
 
@@ -74,12 +75,28 @@ pub(crate) struct Timetable {
     edge: Option<Timestamp>,
     /// The instant of the last evaluation.
     last: Option<Timestamp>,
-    /// When a failed evaluation is tried again, and how long that waited.
-    retry: Option<(Timestamp, SignedDuration)>,
+    /// When a failed evaluation is tried again.
+    retry: Option<Again>,
     /// The slot in which the status was last written.
     told: Option<Timestamp>,
     /// A status that is owed can be written from then on.
     owed: Option<Timestamp>,
+}
+
+/// How a failed evaluation may be tried again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Retry {
+    /// How long the API server asks to be left alone.
+    pub(crate) after: Option<Duration>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Again {
+    at: Timestamp,
+    /// The longest that this wait could have been, before the API server's wish.
+    wait: SignedDuration,
+    /// Until when nothing may be tried.
+    held: Option<Timestamp>,
 }
 
 impl Timetable {
@@ -92,7 +109,7 @@ impl Timetable {
 
     /// The instant for which an edge has to be evaluated now.
     pub(crate) fn edge_due(&self, grid: Grid, now: Timestamp) -> Option<Timestamp> {
-        let edge = self.edge.filter(|edge| *edge <= now)?;
+        let edge = self.edge.filter(|edge| *edge <= now && !self.is_held(now))?;
         let at = if grid.is_stale(edge, now) { now } else { edge };
         Some(self.not_before_last(at))
     }
@@ -100,7 +117,7 @@ impl Timetable {
     /// The tick that has to be evaluated now.
     pub(crate) fn tick_due(&self, grid: Grid, now: Timestamp) -> Option<Timestamp> {
         let latest = grid.latest(now);
-        self.tick.is_none_or(|tick| tick < latest).then_some(latest)
+        (self.tick.is_none_or(|tick| tick < latest) && !self.is_held(now)).then_some(latest)
     }
 
     /// Notes that `tick` was evaluated or given up.
@@ -110,7 +127,7 @@ impl Timetable {
 
     /// Whether a failed evaluation has to be tried again now.
     pub(crate) fn retry_due(&self, now: Timestamp) -> bool {
-        self.retry.is_some_and(|(at, _)| at <= now)
+        self.retry.is_some_and(|retry| retry.at <= now)
     }
 
     /// Notes an evaluation at `at` and the edge that follows it.
@@ -124,17 +141,20 @@ impl Timetable {
         self.retry = None;
     }
 
-    /// Notes that the last evaluation failed for a passing reason. `at_least` is what the server asks to wait,
-    /// and `chance` any number that differs between policies.
-    pub(crate) fn failed(&mut self, now: Timestamp, at_least: Option<Duration>, chance: u64) {
-        let wait = self.retry.map_or(FIRST_RETRY, |(_, wait)| (wait * 2).min(LAST_RETRY));
-        let asked = at_least.and_then(|asked| SignedDuration::try_from(asked).ok()).unwrap_or_default();
-        // Another share at each try.
-        let mixed = (chance ^ wait.as_secs().unsigned_abs()).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let share = i64::try_from((mixed >> 32) % 501).unwrap_or(0);
-        let millis = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
-        let next = asked.min(LAST_RETRY) + SignedDuration::from_millis(millis - millis / 1000 * share);
-        self.retry = Some((now.saturating_add(next).unwrap_or(Timestamp::MAX), wait));
+    /// Notes that the last evaluation failed for a passing reason. `seed` is the policy's own.
+    pub(crate) fn failed(&mut self, now: Timestamp, retry: Retry, seed: u64) {
+        let wait = self.retry.map_or(FIRST_RETRY, |retry| (retry.wait * 2).min(LAST_RETRY));
+        let asked = retry.after.map(|after| SignedDuration::try_from(after).unwrap_or(SignedDuration::MAX));
+        let asked = asked.map(|asked| asked.min(LAST_RETRY));
+        let later = |by: SignedDuration| now.saturating_add(by).unwrap_or(Timestamp::MAX);
+        let share = wait / 2 + share(seed, wait) / 2;
+        let at = later(asked.unwrap_or(SignedDuration::ZERO).saturating_add(share));
+        self.retry = Some(Again { at, wait, held: asked.map(|_| at) });
+    }
+
+    /// Whether the API server has asked to be left alone for longer than this.
+    fn is_held(&self, now: Timestamp) -> bool {
+        self.retry.and_then(|retry| retry.held).is_some_and(|held| now < held)
     }
 
     /// Whether the status may be written now. If not, it is owed.
@@ -184,9 +204,20 @@ impl Timetable {
     /// The next instant at which anything is due.
     pub(crate) fn wake(&self, grid: Grid, now: Timestamp) -> Timestamp {
         let tick = grid.after(self.tick.unwrap_or(now));
-        let retry = self.retry.map(|(at, _)| at);
-        [self.edge, retry, self.owed].into_iter().flatten().fold(tick, Timestamp::min)
+        let retry = self.retry.map(|retry| retry.at);
+        let next = [self.edge, retry, self.owed].into_iter().flatten().fold(tick, Timestamp::min);
+        self.retry.and_then(|retry| retry.held).map_or(next, |held| next.max(held))
     }
+}
+
+/// A policy's own part of a wait, from none of it to all, and another one for each wait.
+fn share(seed: u64, wait: SignedDuration) -> SignedDuration {
+    // The finalizer of SplitMix64: neighbouring seeds give unrelated numbers.
+    let mut mixed = seed ^ wait.as_secs().unsigned_abs().wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    let thousandths = i32::try_from((mixed ^ (mixed >> 31)) % 1001).unwrap_or(1000);
+    wait / 1000 * thousandths
 }
 
 #[cfg(test)]
@@ -249,13 +280,16 @@ mod tests {
     #[test]
     fn a_failure_is_tried_again_after_ever_longer_waits_until_it_succeeds() {
         let mut table = Timetable::starting(grid(), at("07:00:01"));
-        for (now, retry) in [("07:00:01", "07:00:02"), ("07:00:02", "07:00:04"), ("07:00:04", "07:00:08")] {
-            table.failed(at(now), None, 7);
-            let half = at(retry).duration_since(at(now)) / 2;
-            assert!(!table.retry_due(at(retry) - half - SignedDuration::from_millis(1)), "{now}");
-            assert!(table.retry_due(at(retry)), "{now}");
+        for (now, half, whole) in [
+            ("07:00:01", "07:00:01.5", "07:00:02"),
+            ("07:00:02", "07:00:03", "07:00:04"),
+            ("07:00:04", "07:00:06", "07:00:08"),
+        ] {
+            table.failed(at(now), Retry::default(), 1);
             let wake = table.wake(grid(), at(now));
-            assert!((at(retry) - half..=at(retry)).contains(&wake), "{wake}");
+            assert!(at(half) <= wake && wake <= at(whole), "{now}: {wake}");
+            assert!(!table.retry_due(at(now)), "{now}");
+            assert!(table.retry_due(wake), "{now}");
         }
         table.succeeded();
         assert!(!table.retry_due(at("07:00:08")));
@@ -263,17 +297,34 @@ mod tests {
     }
 
     #[test]
-    fn who_failed_together_does_not_come_back_together_and_nobody_before_the_server_wants_it() {
-        let now = at("07:00:01");
-        let wait = |at_least: Option<u64>, chance: u64| {
-            let mut table = Timetable::starting(grid(), now);
-            table.failed(now, at_least.map(Duration::from_secs), chance);
-            table.retry.expect("another try").0.duration_since(now).as_millis()
+    fn policies_that_fail_together_come_back_apart() {
+        let wake = |seed| {
+            let mut table = Timetable::starting(grid(), at("07:00:01"));
+            table.failed(at("07:00:01"), Retry::default(), seed);
+            table.wake(grid(), at("07:00:01"))
         };
-        let waits: std::collections::BTreeSet<i128> = (0..200).map(|chance| wait(None, chance)).collect();
-        assert!(waits.len() > 100 && waits.iter().all(|wait| (500..=1000).contains(wait)), "{waits:?}");
-        assert!((0..200).all(|chance| (5500..=6000).contains(&wait(Some(5), chance))));
-        assert!((0..200).all(|chance| wait(Some(3600), chance) <= 61_000), "but not for ever");
+        let wakes: std::collections::BTreeSet<_> = (0..100).map(wake).collect();
+        assert!(wakes.len() > 80, "{} different instants", wakes.len());
+        let middle = at("07:00:01.75");
+        let early = wakes.iter().filter(|wake| **wake < middle).count();
+        assert!((30..70).contains(&early), "{early} in the first half");
+    }
+
+    #[test]
+    fn nothing_is_due_while_the_server_asks_to_be_left_alone() {
+        let mut table = Timetable::starting(grid(), at("07:00:01"));
+        table.evaluated(at("07:00:01"), Some(at("07:00:20")));
+        table.failed(at("07:00:01"), Retry { after: Some(Duration::from_secs(30)) }, 1);
+        for now in ["07:00:02", "07:00:15", "07:00:20", "07:00:30"] {
+            let due = (table.edge_due(grid(), at(now)), table.tick_due(grid(), at(now)));
+            assert_eq!((due, table.retry_due(at(now))), ((None, None), false), "{now}");
+        }
+        let wake = table.wake(grid(), at("07:00:15"));
+        assert!(at("07:00:31.5") <= wake && wake <= at("07:00:32"), "{wake}");
+        assert!(table.retry_due(wake));
+        assert_eq!(table.edge_due(grid(), wake), Some(at("07:00:20")), "the edge is late and not lost");
+        table.failed(at("07:00:32"), Retry { after: Some(Duration::from_secs(86_400)) }, 1);
+        assert!(table.wake(grid(), at("07:00:32")) <= at("07:01:34"), "a day is not waited for");
     }
 
     #[test]
@@ -294,7 +345,7 @@ mod tests {
     fn a_policy_that_became_invalid_sleeps_through_its_edges() {
         let mut table = Timetable::starting(grid(), at("06:59:50"));
         table.evaluated(at("06:59:50"), Some(at("07:00:00")));
-        table.failed(at("06:59:50"), None, 0);
+        table.failed(at("06:59:50"), Retry::default(), 1);
         table.suspend();
         table.ticked(at("07:00:00"));
         assert_eq!(table.wake(grid(), at("07:00:01")), at("07:00:15"));

@@ -12,6 +12,7 @@ mod compare;
 mod differential;
 mod docs;
 mod explain;
+mod faults;
 mod kubectl;
 mod operator_autoscaler;
 mod operator_calendars;

@@ -1,4 +1,4 @@
-//! An API server that does what it is told, but whose answer gets lost on the way.
+//! An API server that does what it is told, but whose answer gets lost on the way, or that refuses.
 
 use std::sync::{Arc, Mutex};
 
@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use http::{Method, StatusCode};
 use kube::Client;
 
-/// What becomes of the answer to a write of `/scale`, which itself is carried out.
+/// What becomes of a write of `/scale`, which itself is carried out unless it says otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
     /// Another one takes its place.
@@ -17,6 +17,8 @@ pub(crate) enum Fault {
     Cut,
     /// It never comes.
     Silence,
+    /// Nothing is carried out: the server is overloaded, and asks to be left alone for so many seconds.
+    Overload(u16),
 }
 
 /// A client that talks to `client`'s server through a proxy. The next write of a `/scale` takes `fault`
@@ -35,12 +37,17 @@ pub(crate) async fn between(client: Client, fault: Arc<Mutex<Option<Fault>>>) ->
 async fn forward(client: Client, fault: Arc<Mutex<Option<Fault>>>, request: Request) -> Response {
     let (mut head, body) = request.into_parts();
     let is_scaling = head.method == Method::PATCH && head.uri.path().ends_with("/scale");
+    let fault = if is_scaling { fault.lock().expect("not poisoned").take() } else { None };
+    if let Some(Fault::Overload(seconds)) = fault {
+        let header = [(http::header::RETRY_AFTER, seconds.to_string())];
+        return (StatusCode::TOO_MANY_REQUESTS, header, "Too many requests, please try again later.")
+            .into_response();
+    }
     head.headers.remove(http::header::HOST);
     let body = axum::body::to_bytes(body, usize::MAX).await.expect("a body");
     let answer = client.send(http::Request::from_parts(head, body.to_vec().into())).await.expect("an answer");
-    let fault = if is_scaling { fault.lock().expect("not poisoned").take() } else { None };
     match fault {
-        None => answer.map(Body::new),
+        None | Some(Fault::Overload(_)) => answer.map(Body::new),
         Some(Fault::Status(code)) => code.into_response(),
         Some(Fault::Cut) => {
             let broken = std::io::Error::from(std::io::ErrorKind::ConnectionReset);

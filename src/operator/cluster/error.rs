@@ -1,0 +1,151 @@
+//! Why a call to the Kubernetes API failed, and what follows from it.
+
+use std::time::Duration;
+
+use http::header::RETRY_AFTER;
+use http::{HeaderMap, StatusCode};
+use kube::core::Status;
+
+use crate::operator::text::shorten;
+
+/// Why a call failed.
+#[derive(Debug, thiserror::Error)]
+pub(in crate::operator) enum CallError {
+    /// The API server knows neither this object nor perhaps its kind.
+    #[error("{0}")]
+    NotFound(String),
+    /// The operator's service account may not do this.
+    #[error("{0}")]
+    Forbidden(String),
+    /// The API server found the request invalid, or its precondition failed.
+    #[error("{0}")]
+    Unprocessable(String),
+    /// Another operator leads, or may lead by now: nothing was sent.
+    #[error("this operator does not lead")]
+    NotLeading,
+    /// The API server refused with another status code.
+    #[error("the API server answered {code}: {message}")]
+    Refused {
+        /// The HTTP status code.
+        code: u16,
+        /// What it said.
+        message: String,
+        /// How long it asks the caller to wait, when it says so.
+        retry_after: Option<Duration>,
+    },
+    /// There was no answer in time.
+    #[error("the API server did not answer within {0:?}")]
+    Timeout(Duration),
+    /// There was no answer, or not one that could be understood.
+    #[error("the API server could not be reached or understood")]
+    Transport(#[source] Box<kube::Error>),
+}
+
+impl CallError {
+    /// A bounded label for metrics and outcomes.
+    pub(in crate::operator) fn category(&self) -> &'static str {
+        match self {
+            Self::NotFound(_) => "not-found",
+            Self::Forbidden(_) => "forbidden",
+            Self::Unprocessable(_) => "unprocessable",
+            Self::NotLeading => "not-leading",
+            Self::Refused { .. } => "refused",
+            Self::Timeout(_) => "timeout",
+            Self::Transport(_) => "transport",
+        }
+    }
+
+    /// Whether a write that ended so may have been carried out all the same.
+    pub(in crate::operator) fn leaves_doubt(&self) -> bool {
+        match self {
+            Self::NotFound(_) | Self::Forbidden(_) | Self::Unprocessable(_) | Self::NotLeading => false,
+            Self::Refused { code, .. } => *code >= 500,
+            Self::Timeout(_) | Self::Transport(_) => true,
+        }
+    }
+
+    /// Whether the same call may succeed a moment later.
+    pub(in crate::operator) fn is_passing(&self) -> bool {
+        match self {
+            Self::NotFound(_) | Self::Forbidden(_) | Self::Unprocessable(_) | Self::NotLeading => false,
+            Self::Refused { code, .. } => *code == 409 || *code == 429 || *code >= 500,
+            Self::Timeout(_) | Self::Transport(_) => true,
+        }
+    }
+
+    /// How long the API server asks the caller to wait before the next try.
+    pub(in crate::operator) fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Refused { retry_after, .. } => *retry_after,
+            Self::NotFound(_)
+            | Self::Forbidden(_)
+            | Self::Unprocessable(_)
+            | Self::NotLeading
+            | Self::Timeout(_)
+            | Self::Transport(_) => None,
+        }
+    }
+
+    /// What an answer means that is no success. A server that is overloaded answers with plain text.
+    pub(super) fn answered(code: StatusCode, headers: &HeaderMap, body: &[u8]) -> Self {
+        let status = serde_json::from_slice::<Status>(body).ok().filter(|status| status.code != 0);
+        let said = status.as_ref().map(|status| status.message.clone());
+        let message = said.unwrap_or_else(|| shorten(String::from_utf8_lossy(body).trim(), 512));
+        let header = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
+        let retry_after = header.map(Duration::from_secs).or_else(|| status.as_ref().and_then(details));
+        Self::of_code(status.map_or(code.as_u16(), |status| status.code), message, retry_after)
+    }
+
+    fn of_code(code: u16, message: String, retry_after: Option<Duration>) -> Self {
+        match code {
+            403 => Self::Forbidden(message),
+            404 => Self::NotFound(message),
+            422 => Self::Unprocessable(message),
+            code => Self::Refused { code, message, retry_after },
+        }
+    }
+}
+
+impl From<kube::Error> for CallError {
+    fn from(error: kube::Error) -> Self {
+        let kube::Error::Api(status) = error else { return Self::Transport(Box::new(error)) };
+        let retry_after = details(&status);
+        Self::of_code(status.code, status.message, retry_after)
+    }
+}
+
+/// How long a `Status` asks the caller to wait.
+fn details(status: &Status) -> Option<Duration> {
+    let seconds = status.details.as_ref()?.retry_after_seconds;
+    (seconds > 0).then(|| Duration::from_secs(seconds.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_wait_that_a_server_asks_for_is_read_from_the_header_or_else_from_the_status() {
+        let detailed = r#"{"kind":"Status","status":"Failure","code":429,"message":"no","details":{"retryAfterSeconds":7}}"#;
+        for (code, header, body, category, seconds) in [
+            (429, Some("1"), "Too many requests, please try again later.", "refused", Some(1)),
+            (429, Some("3"), detailed, "refused", Some(3)),
+            (429, None, detailed, "refused", Some(7)),
+            (429, Some("Mon, 23 Nov 2026 07:00:00 GMT"), "", "refused", None),
+            (503, Some("2"), "", "refused", Some(2)),
+            (500, None, "", "refused", None),
+            (404, None, "404 page not found", "not-found", None),
+            (403, None, "", "forbidden", None),
+            (422, None, "", "unprocessable", None),
+        ] {
+            let mut headers = HeaderMap::new();
+            if let Some(header) = header {
+                headers.insert(RETRY_AFTER, header.parse().expect("a header"));
+            }
+            let code = StatusCode::from_u16(code).expect("a code");
+            let error = CallError::answered(code, &headers, body.as_bytes());
+            let expected = (category, seconds.map(Duration::from_secs));
+            assert_eq!((error.category(), error.retry_after()), expected, "{code} {header:?} {body}");
+        }
+    }
+}
