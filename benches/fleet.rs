@@ -3,11 +3,11 @@
 //! names (with the CRDs applied; objects are made in the namespace `tidetable-bench`, which is deleted afterwards).
 //!
 //! One line `name value unit` each on stdout. A write is timed when a watch shows it. Beside the operator stands the
-//! limit: a client that sends the same PATCHes at the edge and decides nothing.
+//! limit: a client that sends the same patches at the edge and decides nothing.
 //!
 //! `FLEET_EDGES` (1000,5000) and `FLEET_IDLE` (10000) are how many policies.
 
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "the figures are the result")]
+#![expect(clippy::print_stdout, reason = "the figures are the result")]
 
 #[path = "fleet/cluster.rs"]
 mod cluster;
@@ -64,7 +64,7 @@ async fn common_edge(count: usize) {
     let at = edge.strftime("%Y-%m-%dT%H:%M:%S").to_string();
     let schedule = json!({"entries": [{"name": "open", "at": at, "for": "2h", "replicas": 3}]});
     cluster.make(count, |_| json!({"schedule": schedule})).await;
-    let operator = Operator::start(&cluster, None).await;
+    let operator = Operator::start(&cluster, None);
     operator.until_decided(count).await;
     assert!(Timestamp::now() < edge, "the fleet was not ready before its edge: this machine is too slow");
     let mut delays = delays(&cluster, edge, count, 3).await;
@@ -132,7 +132,7 @@ async fn idle(count: usize, watched: Duration) {
         })
         .await;
     let started = Timestamp::now();
-    let operator = Operator::start(&cluster, Some(source.url())).await;
+    let operator = Operator::start(&cluster, Some(source.url()));
     operator.until_decided(count).await;
     let seconds = Timestamp::now().duration_since(started).as_secs_f64();
     println!("fleet_{count}_start_to_all_decided {seconds:.1} s");

@@ -20,7 +20,7 @@ pub(crate) struct Operator {
 
 impl Operator {
     /// Starts `tidetable run`, with a source if there is one.
-    pub(crate) async fn start(cluster: &Cluster, source: Option<&str>) -> Self {
+    pub(crate) fn start(cluster: &Cluster, source: Option<&str>) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let config = directory.path().join("config.yaml");
         let sources =
