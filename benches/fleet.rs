@@ -67,7 +67,7 @@ async fn common_edge(count: usize) {
     let operator = Operator::start(&cluster, None);
     operator.until_decided(count).await;
     assert!(Timestamp::now() < edge, "the fleet was not ready before its edge: this machine is too slow");
-    let mut delays = delays(&cluster, edge, count, 3).await;
+    let mut delays = seen_after(&cluster, edge, count, 3).await;
     delays.sort_unstable();
     let percentile = |percent: usize| delays[(delays.len() * percent).div_ceil(100) - 1].as_secs_f64() * 1e3;
     for (name, percent) in [("p50", 50), ("p99", 99), ("last", 100)] {
@@ -76,20 +76,15 @@ async fn common_edge(count: usize) {
     operator.stop().await;
 
     let start = Timestamp::now();
-    let (bare, ()) = tokio::join!(delays_to(&cluster, start, count, 1), bare(&cluster, count, 1));
+    let (bare, ()) = tokio::join!(seen_after(&cluster, start, count, 1), bare(&cluster, count, 1));
     let last = bare.iter().max().expect("some").as_secs_f64() * 1e3;
     println!("fleet_{count}_bare_client_last {last:.0} ms");
     println!("fleet_{count}_times_the_limit {:.2} ×", percentile(100) / last);
     cluster.end().await;
 }
 
-/// Waits for the edge, and gives how long after it each write of `replicas` was seen.
-async fn delays(cluster: &Cluster, edge: Timestamp, count: usize, replicas: i32) -> Vec<SignedDuration> {
-    delays_to(cluster, edge, count, replicas).await
-}
-
 /// How long after `start` each deployment is seen to have `replicas`.
-async fn delays_to(cluster: &Cluster, start: Timestamp, count: usize, replicas: i32) -> Vec<SignedDuration> {
+async fn seen_after(cluster: &Cluster, start: Timestamp, count: usize, replicas: i32) -> Vec<SignedDuration> {
     let mut events = pin!(watcher(cluster.deployments(), watcher::Config::default()));
     let mut seen: BTreeMap<String, SignedDuration> = BTreeMap::new();
     while seen.len() < count {
