@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::api::{ScaleCalendar, ScalePolicy};
+use crate::api::{GROUP, ScaleCalendar, ScalePolicy};
 use crate::decision::Policy;
 use crate::policy::{self, Calendars, FieldError, References};
 use crate::zones;
@@ -152,6 +152,27 @@ impl Document {
     #[must_use]
     pub fn is_policy(&self) -> bool {
         self.kind() == Some("ScalePolicy")
+    }
+
+    /// What is wrong with a document that only seems to be one of ours, if it is such a one.
+    #[must_use]
+    pub fn misnamed(&self) -> Option<Mistake> {
+        let kind = self.kind().unwrap_or_default();
+        let known = ["ScalePolicy", "ScaleCalendar"];
+        let is_ours = |value: &Value| {
+            value["apiVersion"].as_str().is_some_and(|version| version.split('/').next() == Some(GROUP))
+        };
+        if is_ours(&self.value) && !known.contains(&kind) {
+            let meant = words::nearest(kind, known.into_iter()).unwrap_or("ScalePolicy or ScaleCalendar");
+            return Some(
+                self.mistake("kind", format!("{GROUP} has no kind {kind:?}; did you mean {meant}?")),
+            );
+        }
+        let items = self.value["items"].as_array().filter(|_| kind == "List")?;
+        let place = items.iter().position(is_ours)?;
+        let problem =
+            "is in a List, where it is not read: make it a document of its own, after a line with ---";
+        Some(self.mistake(&format!("items[{place}]"), problem))
     }
 
     /// What `kind` says.

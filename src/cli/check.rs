@@ -17,7 +17,7 @@ use crate::zones;
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// YAML files with ScalePolicies and ScaleCalendars (other kinds among them are passed over) or one scenario.
-    /// Policies see the calendars of all files
+    /// Policies see the calendars of all files. Of a directory, all that end in .yaml or .yml
     #[arg(required = true)]
     files: Vec<PathBuf>,
     /// Exit with 1 when there is a warning: something that is no mistake, and probably not meant
@@ -34,7 +34,9 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
         warned += 1;
     }
     let mut mistakes = Vec::new();
-    let files: Vec<_> = args.files.iter().map(|file| (file, manifest::read(file))).collect();
+    let files: Vec<PathBuf> =
+        args.files.iter().map(|file| in_directory(file)).collect::<Result<Vec<_>, _>>()?.concat();
+    let files: Vec<_> = files.iter().map(|file| (file, manifest::read(file))).collect();
     let shelf = Shelf::of(files.iter().flat_map(|(_, documents)| documents.iter().flatten()));
     for (file, documents) in &files {
         let documents = documents.as_ref().map_err(Clone::clone);
@@ -60,6 +62,26 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
     }
 }
 
+/// The YAML files of a directory in the order of their names, or the file itself.
+fn in_directory(file: &Path) -> Result<Vec<PathBuf>, Failure> {
+    if !file.is_dir() {
+        return Ok(vec![file.to_owned()]);
+    }
+    let unreadable = |error: std::io::Error| Failure::BadInput(format!("{}: {error}", file.display()));
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(file).map_err(unreadable)? {
+        let path = entry.map_err(unreadable)?.path();
+        if path.extension().is_some_and(|ending| ending == "yaml" || ending == "yml") && path.is_file() {
+            files.push(path);
+        }
+    }
+    if files.is_empty() {
+        return Err(Failure::BadInput(format!("{}: no *.yaml or *.yml in this directory", file.display())));
+    }
+    files.sort();
+    Ok(files)
+}
+
 /// Says what is no mistake, and may be one.
 pub(super) fn warn(warnings: &[Mistake]) {
     for warning in warnings {
@@ -82,6 +104,7 @@ fn check(
         return Ok("ok, a scenario".to_owned());
     }
     let mut mistakes = shelf.mistakes_in(file);
+    mistakes.extend(documents.iter().filter_map(Document::misnamed));
     let mut policies = 0;
     for document in documents.iter().filter(|document| document.is_policy()) {
         policies += 1;
@@ -96,7 +119,7 @@ fn check(
     }
     warnings.sort_by_key(|warning| warning.place);
     let calendars = documents.iter().filter(|document| document.is_calendar()).count();
-    if policies + calendars == 0 {
+    if policies + calendars == 0 && mistakes.is_empty() {
         mistakes.push(nothing(file, documents.first()));
     }
     mistakes.sort_by_key(|mistake| mistake.place);

@@ -11,7 +11,7 @@ use crate::clock::Clock;
 use crate::operator::install_crypto_provider;
 
 /// Which cluster, and where in it.
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 pub(super) struct Place {
     /// The namespace of the policy [default: the context's]
     #[arg(long, short, value_name = "NAMESPACE")]
@@ -28,6 +28,21 @@ pub(super) struct Place {
 pub(super) struct Cluster {
     pub(super) client: kube::Client,
     pub(super) namespace: String,
+    /// Where the API server is, for people.
+    server: String,
+}
+
+/// The name of a policy as kubectl takes it: `web`, `sp/web`, `scalepolicy/web`.
+pub(super) fn policy_name(text: &str) -> Result<&str, Failure> {
+    let Some((kind, name)) = text.split_once('/') else { return Ok(text) };
+    let known =
+        ["sp", "scalepolicy", "scalepolicies", "scalepolicies.tidetable.dev", "scalepolicy.tidetable.dev"];
+    if known.contains(&kind.to_ascii_lowercase().as_str()) && !name.is_empty() && !name.contains('/') {
+        return Ok(name);
+    }
+    Err(Failure::BadInput(format!(
+        "{text:?} is not a policy's name; write NAME or sp/NAME, and its namespace with --namespace"
+    )))
 }
 
 impl Cluster {
@@ -48,13 +63,22 @@ impl Cluster {
                 let config = kube::Config::from_kubeconfig(&options).await;
                 config.map_err(|error| Failure::BadInput(format!("--context {context}: {error}")))?
             }
-            (None, None) => kube::Config::infer().await.map_err(|error| failed(&error))?,
+            (None, None) => kube::Config::infer().await.map_err(|_| {
+                let file = std::env::var("KUBECONFIG").unwrap_or("~/.kube/config".to_owned());
+                let problem =
+                    format!("no cluster: {file} can't be read, and this is no pod with an account of its own; name a kubeconfig with --kubeconfig or KUBECONFIG");
+                Failure::BadInput(problem)
+            })?,
         };
         // A person would rather know at once.
         config.default_retry = false;
         let namespace = place.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
+        // Without what may stand in a URL besides: a kubeconfig's address can hold a token.
+        let server = config.cluster_url.authority().map_or(String::new(), |address| {
+            address.as_str().rsplit('@').next().unwrap_or_default().to_owned()
+        });
         let client = kube::Client::try_from(config).map_err(|error| failed(&error))?;
-        Ok(Self { client, namespace })
+        Ok(Self { client, namespace, server })
     }
 
     pub(super) fn policies(&self) -> kube::Api<ScalePolicy> {
@@ -92,7 +116,20 @@ impl Cluster {
             kube::Error::SerdeError(error) => {
                 Failure::Runtime(format!("this version can't read {namespace}/{policy}: {error}"))
             }
-            error => Failure::Runtime(format!("the cluster can't be reached: {error}")),
+            error => Failure::Runtime(format!(
+                "the cluster at {} can't be reached: {}",
+                self.server,
+                deepest(&error)
+            )),
         }
     }
+}
+
+/// What is at the bottom of an error: what is above it are layers of libraries.
+fn deepest(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(below) = cause.source() {
+        cause = below;
+    }
+    cause.to_string()
 }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use kube::ResourceExt;
 
-use super::cluster::{Cluster, Place};
+use super::cluster::{Cluster, Place, policy_name};
 use super::playing::Changes;
 use super::{Failure, runtime};
 use crate::api::{
@@ -48,7 +48,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
         let problem = "--trace, --scale, --from and --length are about a scenario: name one with --simulate";
         return Err(Failure::BadInput(problem.to_owned()));
     }
-    let name = args.policy.as_deref().unwrap_or_default();
+    let name = policy_name(args.policy.as_deref().unwrap_or_default())?;
     let (policy, now) = runtime()?.block_on(async {
         let cluster = Cluster::connect(&args.cluster).await?;
         let found = cluster.policies().get(name).await;

@@ -9,7 +9,7 @@ use kube::ResourceExt;
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 
-use super::cluster::{Cluster, Place};
+use super::cluster::{Cluster, Place, policy_name};
 use super::{Failure, runtime, time};
 use crate::api::{Mode, OVERRIDE_ANNOTATION, ScalePolicy};
 use crate::decision::Override;
@@ -20,7 +20,7 @@ use crate::zones;
 const MANAGER: &str = "tidetable-override";
 
 /// Arguments of `tidetable override`.
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 #[command(group = clap::ArgGroup::new("what").required(true).args(["replicas", "clear"]))]
 #[command(group = clap::ArgGroup::new("end").args(["length", "until"]))]
 pub(super) struct Args {
@@ -28,7 +28,7 @@ pub(super) struct Args {
     #[arg(value_name = "POLICY")]
     policy: String,
     /// Put this number in the place of every decision
-    #[arg(long, value_name = "N", requires = "end", value_parser = clap::value_parser!(i32).range(0..))]
+    #[arg(long, value_name = "N", requires = "end", allow_negative_numbers = true, value_parser = clap::value_parser!(i32).range(0..))]
     replicas: Option<i32>,
     /// For this long from now, such as 2h
     #[arg(long = "for", value_name = "DURATION", value_parser = super::simulate::length, requires = "replicas")]
@@ -48,6 +48,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
+    let args = &Args { policy: policy_name(&args.policy)?.to_owned(), ..args.clone() };
     let text = runtime()?.block_on(async {
         let cluster = Cluster::connect(&args.cluster).await?;
         let found = cluster.policies().get(&args.policy).await;

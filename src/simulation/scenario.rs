@@ -76,6 +76,16 @@ pub fn parse(
         let problem = format!("a scenario is one YAML document; there are {}", documents.len());
         return Err(whole(file, problem).into());
     };
+    if document.is_policy() {
+        let name = file.file_name().unwrap_or_default().to_string_lossy();
+        let problem = format!(
+            "this is a ScalePolicy; what is played is a scenario that names one, such as\n\n\
+             policy: {name}\nfrom: 2026-11-23T00:00:00Z\nlength: 24h\n\
+             traffic: [{{diurnal: {{low: 100, high: 1000, peak: \"14:00\"}}}}]\n\
+             plant: {{startup: 30s, capacityPerReplica: 100, initialReplicas: 2}}\n"
+        );
+        return Err(document.mistake("", problem).into());
+    }
     let policy_file = |policy: &str| file.parent().unwrap_or(Path::new("")).join(policy);
     let manifest = document.text("policy").map(|policy| {
         let unreadable =

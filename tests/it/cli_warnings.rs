@@ -1,4 +1,4 @@
-//! What `tidetable check` says of policies that are valid and probably not meant.
+//! What `tidetable check` says of policies that are valid and probably not meant, and of what only looks like one.
 
 use std::process::{Command, Output};
 
@@ -74,4 +74,33 @@ fn a_policy_without_warnings_succeeds_also_when_they_are_denied() {
     let others: Vec<&str> = said.lines().filter(|line| line.contains("web.yaml")).collect();
     assert_eq!(others, [""; 0]);
     assert_eq!(output.status.code(), Some(i32::from(!said.is_empty())), "{said}");
+}
+
+#[test]
+fn what_only_looks_like_ours_is_a_mistake_and_a_directory_is_its_files() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let write = |name: &str, text: &str| std::fs::write(directory.path().join(name), text).expect("written");
+    let name = directory.path().display().to_string();
+    let empty = check(&[&name]);
+    assert_eq!(empty.status.code(), Some(2));
+    assert!(text(&empty.stderr).contains("no *.yaml or *.yml in this directory"));
+    write("a.yaml", POLICY);
+    write("notes.txt", "not: ours");
+    assert_eq!(text(&check(&[&name]).stdout), format!("{name}/a.yaml: ok, 1 policy\n"));
+    write("b.yml", &POLICY.replace("kind: ScalePolicy", "kind: ScalePolcy"));
+    write("c.yaml", &format!("{POLICY}---\napiVersion: tidetable.dev/v2\nkind: Thing\n"));
+    write(
+        "d.yaml",
+        "apiVersion: v1\nkind: List\nitems:\n- {kind: Pod}\n- {apiVersion: tidetable.dev/v1alpha1}\n",
+    );
+    let output = check(&[&name]);
+    assert_eq!(output.status.code(), Some(2));
+    let errors = text(&output.stderr);
+    for expected in [
+        "b.yml:2:1: kind: tidetable.dev has no kind \"ScalePolcy\"; did you mean ScalePolicy?",
+        "kind: tidetable.dev has no kind \"Thing\"; did you mean ScalePolicy or ScaleCalendar?",
+        "d.yaml:5:3: items[1]: is in a List, where it is not read",
+    ] {
+        assert!(errors.contains(expected), "{expected}: {errors}");
+    }
 }

@@ -136,10 +136,34 @@ async fn what_can_not_be_overridden_is_said_clearly_and_changes_nothing() -> Che
     let token = desk.sandbox.add_token("jane");
     let jane = desk.home.path().join("jane");
     std::fs::write(&jane, desk.sandbox.kubeconfig_for("jane", &token))?;
+    let nowhere = desk.home.path().join("nowhere");
+    let address = "http://127.0.0.1:9";
+    let known = std::fs::read_to_string(desk.home.path().join("config"))?;
+    let dead: Vec<String> = known
+        .lines()
+        .map(|line| match line.split_once("server:") {
+            Some((before, _)) => format!("{before}server: {address}"),
+            None => line.to_owned(),
+        })
+        .collect();
+    std::fs::write(&nowhere, dead.join("\n"))?;
+    let unreachable = format!("override web --replicas 3 --for 1h --kubeconfig {}", nowhere.display());
     let by_jane = format!("override web --replicas 3 --for 1h --kubeconfig {}", jane.display());
     for (line, code, part) in [
         ("override api --replicas 3 --for 1h", 2, "there is no ScalePolicy api in the namespace default\n"),
         ("override web --replicas 3 --for 1h -n shop", 2, "no ScalePolicy web in the namespace shop\n"),
+        (
+            "override sp/api --replicas 3 --for 1h",
+            2,
+            "there is no ScalePolicy api in the namespace default\n",
+        ),
+        (
+            "override deploy/web --replicas 3 --for 1h",
+            2,
+            "\"deploy/web\" is not a policy's name; write NAME or sp/",
+        ),
+        ("override web --replicas -1 --for 1h", 2, "-1 is not in 0"),
+        (unreachable.as_str(), 3, "the cluster at 127.0.0.1:9 can't be reached: Connection refused"),
         ("override web --replicas 3 --for soon", 2, "--for <DURATION>"),
         ("override web --replicas 3 --for 0s", 2, "must be longer than nothing"),
         ("override web --replicas 3", 2, "--for <DURATION>|--until <TIME>"),
@@ -175,7 +199,7 @@ async fn kubectl_calls_it_as_a_plugin_and_the_help_shows_what_people_type() -> C
     let (code, out, errors) = desk.call(&kubectl, "tidetable explain web -n default").await?;
     assert_eq!((code, errors.as_str()), (Some(0), ""), "{out}");
     assert_eq!(out, "default/web: nothing has been decided yet\n");
-    let (code, _, errors) = desk.tidetable("explain api").await?;
+    let (code, _, errors) = desk.tidetable("explain scalepolicy/api").await?;
     assert_eq!(code, Some(2));
     assert_eq!(errors, "there is no ScalePolicy api in the namespace default\n");
     let (code, out, errors) = desk.call(&kubectl, "tidetable override --help").await?;

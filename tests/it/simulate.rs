@@ -231,3 +231,21 @@ fn metrics_and_guards_are_bound_to_what_the_plant_has() {
         assert!(text(&output.stderr).contains(expected), "{to}: {}", text(&output.stderr));
     }
 }
+
+#[test]
+fn a_policy_in_the_place_of_a_scenario_is_told_what_a_scenario_looks_like() {
+    let output = simulate(&["simulations/web-day.policy.yaml"]);
+    assert_eq!(output.status.code(), Some(2));
+    let error = text(&output.stderr);
+    assert!(
+        error.contains("this is a ScalePolicy; what is played is a scenario that names one, such as"),
+        "{error}"
+    );
+    let example = error.split_once("\n\n").map(|(_, example)| example.trim()).expect("an example");
+    let directory = tempfile::tempdir().expect("a directory");
+    std::fs::copy("simulations/web-day.policy.yaml", directory.path().join("web-day.policy.yaml"))
+        .expect("copied");
+    let file = directory.path().join("day.yaml");
+    std::fs::write(&file, example).expect("written");
+    assert!(simulate(&[&file.display().to_string()]).status.success(), "the example works: {example}");
+}
