@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
@@ -59,6 +60,8 @@ pub(super) struct Context {
     pub(super) evaluations: Option<UnboundedSender<Evaluation>>,
     pub(super) shutdown: CancellationToken,
     pub(super) instance: String,
+    /// Whether it was said that the cluster has no such kind as ScalePolicy.
+    told_missing: AtomicBool,
 }
 
 /// The policy that is being worked on.
@@ -154,6 +157,7 @@ impl Context {
             evaluations: options.evaluations.clone(),
             shutdown,
             instance: options.instance.clone(),
+            told_missing: AtomicBool::new(false),
         }
     }
 
@@ -217,6 +221,16 @@ impl Context {
                 namespace: object.namespace.clone().unwrap_or_default(),
                 name: object.name.clone(),
             }),
+            controller::Error::QueueError(watcher::Error::InitialListFailed(kube::Error::Api(status)))
+                if status.code == 404 =>
+            {
+                // It is tried again and again, and is said once.
+                if !self.told_missing.swap(true, Ordering::Relaxed) {
+                    tracing::warn!(
+                        "the cluster has no ScalePolicies: apply the definitions (kubectl apply -f crds/); waiting for them"
+                    );
+                }
+            }
             controller::Error::QueueError(error) => {
                 tracing::warn!(%error, "the watch of policies was interrupted");
             }

@@ -113,7 +113,7 @@ This page is generated from the code (`make docs`). The lists are closed: no oth
 | LOAD | the load's level: what the metrics ask for after damping |
 | DESIRED | what the last decision asks for |
 | CURRENT | the replicas as last seen or written |
-| NEXT | the next change of the schedule, in its zone |
+| NEXT | the next change of the schedule, in its zone: `20:00 → 3` is a floor of 3 from 20:00 on, `22:00 ≤ 6` a ceiling of 6; with the day or the date when it is further off |
 | REASON | what determined DESIRED; empty while no decision is in force |
 | READY | whether the policy is understood and does its work; with `-o wide` only |
 | AGE | since the policy was made |

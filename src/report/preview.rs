@@ -116,6 +116,11 @@ impl<'a> Preview<'a> {
         entries
     }
 
+    /// Whether the first instant is one at which something changes, so that this says what is in force then.
+    pub(super) fn begins_with_a_change(&self) -> bool {
+        self.changes.first().is_some_and(|change| change.at <= self.from)
+    }
+
     /// Floor and ceiling with the instants from which they hold, from the first instant on.
     pub(super) fn steps(&self) -> impl Iterator<Item = (Timestamp, Replicas, Replicas)> {
         let changes = self.changes.iter().map(|change| (change.at, change.floor, change.ceiling));

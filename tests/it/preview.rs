@@ -225,6 +225,20 @@ Clocks change on 2026-03-29 in Europe/Berlin: +1h at 2026-03-29T01:00:00Z
 }
 
 #[test]
+fn an_instant_at_which_something_changes_has_one_row() {
+    let policy = written(&schedule("UTC", "{name: day, cron: '0 7 * * *', for: 2h, replicas: 9}"));
+    for (from, expected) in
+        [("2026-11-23T07:00", "day starts"), ("2026-11-23T06:59", "in force: minReplicas")]
+    {
+        let shown = text(&preview(&[&policy.file, "--from", from, "--days", "1"]).stdout);
+        let rows: Vec<&str> = shown.lines().skip_while(|line| !line.starts_with("LOCAL")).skip(1).collect();
+        assert!(rows[0].ends_with(expected), "{shown}");
+        let at = rows[0].split("  ").next().expect("a time");
+        assert_eq!(rows.iter().filter(|row| row.starts_with(at)).count(), 1, "{shown}");
+    }
+}
+
+#[test]
 fn the_page_has_everything_and_needs_no_network() {
     let policy = written(&schedule("Europe/Berlin", "{name: a, cron: '30 2 * * *', for: 1h, replicas: 9}"));
     let page = policy.directory.path().join("web.html");

@@ -122,7 +122,8 @@ impl Source {
             let timeout = self.config.timeout;
             let problem = unreachable_because(&format!("the source did not answer within {timeout:?}"));
             if stage.load(Ordering::Relaxed) == SENT {
-                self.ticks.unanswered(tick, &problem);
+                let is_news = self.ticks.unanswered(tick, &problem);
+                self.tell(is_news, &problem);
             }
             Err(problem)
         })
@@ -140,7 +141,9 @@ impl Source {
         let sent = self.client.query(expression).query("time", time).get_raw().await;
         let response = sent.map_err(|error| self.unanswered(&error, tick))?;
         stage.store(ANSWERED, Ordering::Relaxed);
-        self.ticks.answered(tick);
+        if self.ticks.answered(tick) {
+            tracing::info!(source = self.config.name, "the Prometheus source answers again");
+        }
         let status = response.status();
         let body = body(response).await?;
         answer::parse(status, &body, &self.redactor)
@@ -153,12 +156,20 @@ impl Source {
             _ => None,
         };
         let problem = unreachable_because(words(error));
-        if cause.is_some_and(reqwest::Error::is_connect) {
-            self.ticks.failed(tick, &problem);
+        let is_news = if cause.is_some_and(reqwest::Error::is_connect) {
+            self.ticks.failed(tick, &problem)
         } else {
-            self.ticks.unanswered(tick, &problem);
-        }
+            self.ticks.unanswered(tick, &problem)
+        };
+        self.tell(is_news, &problem);
         problem
+    }
+
+    /// Says that the source is away: once, and not for every policy that asks it.
+    fn tell(&self, is_news: bool, problem: &Problem) {
+        if is_news {
+            tracing::warn!(source = self.config.name, "the Prometheus source does not answer: {problem}");
+        }
     }
 }
 

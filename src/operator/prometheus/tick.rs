@@ -49,25 +49,25 @@ impl Ticks {
         tick
     }
 
-    /// Notes that the source answered, whatever it said.
-    pub(super) fn answered(&self, tick: &Tick) {
-        lock(&self.0).is_suspect = false;
+    /// Notes that the source answered, whatever it said. Gives whether it had not before.
+    pub(super) fn answered(&self, tick: &Tick) -> bool {
+        let was_suspect = std::mem::replace(&mut lock(&self.0).is_suspect, false);
         *lock(&tick.health) = Health::Answers;
+        was_suspect
     }
 
     /// Notes that a request was not answered, in time or at all. It may have been the query's fault, or that
-    /// of an old connection, unless nothing else was answered either.
-    pub(super) fn unanswered(&self, tick: &Tick, problem: &Problem) {
+    /// of an old connection, unless nothing else was answered either. Gives whether that is news.
+    pub(super) fn unanswered(&self, tick: &Tick, problem: &Problem) -> bool {
         let answers = matches!(*lock(&tick.health), Health::Answers);
-        if !answers {
-            self.failed(tick, problem);
-        }
+        !answers && self.failed(tick, problem)
     }
 
-    /// Notes that there is no connection to the source.
-    pub(super) fn failed(&self, tick: &Tick, problem: &Problem) {
-        lock(&self.0).is_suspect = true;
+    /// Notes that there is no connection to the source. Gives whether that is news.
+    pub(super) fn failed(&self, tick: &Tick, problem: &Problem) -> bool {
+        let was_suspect = std::mem::replace(&mut lock(&self.0).is_suspect, true);
         *lock(&tick.health) = Health::Down(problem.clone());
+        !was_suspect
     }
 }
 

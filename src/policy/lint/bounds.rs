@@ -49,8 +49,8 @@ pub(super) fn crossed(subject: &Subject, warnings: &mut Mistakes) {
         let Some(entry) = subject.schedule.entries().get(index) else { continue };
         let when = at.to_zoned(entry.zone.clone()).strftime("%a %Y-%m-%d %H:%M");
         let problem = format!(
-            "the ceiling {ceiling} is below the floor {floor} {whose}, first from {when}; the floor wins, so raise the one \
-             or lower the other if the ceiling should hold"
+            "the ceiling {ceiling} is below the floor {floor} {whose}, first from {when}; the floor wins: for the ceiling \
+             to hold, lower that floor to {ceiling}, and else raise this maxReplicas to {floor}"
         );
         warnings.add(&entry_path(index).field("maxReplicas"), problem);
     }

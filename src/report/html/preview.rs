@@ -51,7 +51,9 @@ fn changes(page: &mut String, preview: &Preview<'_>) {
         );
     };
     let start = &preview.start;
-    row(preview.from, start.floor, start.ceiling, &preview.names_at_first(), &preview.why_at_first());
+    if !preview.begins_with_a_change() {
+        row(preview.from, start.floor, start.ceiling, &preview.names_at_first(), &preview.why_at_first());
+    }
     for change in &preview.changes {
         row(change.at, change.floor, change.ceiling, &preview.names(change), &preview.why(change));
     }

@@ -85,17 +85,17 @@ fn columns(preview: &Preview<'_>, width: usize) -> Vec<(f64, Option<f64>)> {
 /// What is in force at first, and every change.
 fn table(preview: &Preview<'_>) -> String {
     let start = &preview.start;
-    let mut rows = vec![
-        ["LOCAL", "UTC", "FLOOR", "CEILING", "ENTRY", "WHY"].map(ToOwned::to_owned),
-        [
+    let mut rows = vec![["LOCAL", "UTC", "FLOOR", "CEILING", "ENTRY", "WHY"].map(ToOwned::to_owned)];
+    if !preview.begins_with_a_change() {
+        rows.push([
             preview.local(preview.from),
             preview.from.to_string(),
             start.floor.to_string(),
             start.ceiling.to_string(),
             printable(&preview.names_at_first()),
             printable(&preview.why_at_first()),
-        ],
-    ];
+        ]);
+    }
     rows.extend(preview.changes.iter().map(|change| {
         [
             preview.local(change.at),
