@@ -252,6 +252,46 @@ impl ApiError {
         Self::new(410, "Expired", format!("too old resource version: {requested} ({oldest})"))
     }
 
+    /// 410: the state that the pages of a list were taken from is forgotten.
+    pub(crate) fn expired_continue() -> Self {
+        Self::new(
+            410,
+            "Expired",
+            "The provided continue parameter is too old to display a consistent list result. You can start a \
+             new list without the continue parameter.",
+        )
+    }
+
+    /// 504: a list wants to be as new as a version that has not come yet.
+    pub(crate) fn version_of_the_future(wanted: u64, present: u64) -> Self {
+        let message = format!("Too large resource version: {wanted}, current: {present}");
+        Self::new(504, "Timeout", message).with_details(json!({
+            "causes": [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}],
+            "retryAfterSeconds": 1,
+        }))
+    }
+
+    /// 413: the body is larger than `limit` bytes.
+    pub(crate) fn too_large(limit: usize) -> Self {
+        let message = format!("Request entity too large: limit is {limit}");
+        Self::new(413, "RequestEntityTooLarge", message).with_details(json!({}))
+    }
+
+    /// 403: a new object in a namespace that is on its way out.
+    pub(crate) fn terminating_namespace(resource: &ResourceType, name: &str, namespace: &str) -> Self {
+        let why =
+            format!("unable to create new content in namespace {namespace} because it is being terminated");
+        let mut refused = Self::forbidden_object(resource, name, &why);
+        if let Some(details) = &mut refused.details {
+            details["causes"] = json!([{
+                "reason": "NamespaceTerminating",
+                "message": format!("namespace {namespace} is being terminated"),
+                "field": "metadata.namespace",
+            }]);
+        }
+        refused
+    }
+
     /// 500: the server can't answer.
     pub(crate) fn internal(message: &str) -> Self {
         Self::new(500, "InternalError", format!("Internal error occurred: {message}"))
