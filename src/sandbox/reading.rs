@@ -55,7 +55,7 @@ pub(crate) fn list(server: &Server, call: &Call) -> Result<Answer, ApiError> {
 
 /// The objects that a list is made from, their version, and the last one that was shown: the present ones,
 /// or those of the version that a further page or an exact list wants.
-fn state_of(server: &Server, call: &Call) -> Result<(Vec<Arc<Value>>, u64, Option<Position>), ApiError> {
+fn state_of(server: &Server, call: &Call) -> Result<Listed, ApiError> {
     let store = &server.objects.store;
     let (storage, namespace) = (&call.resource.storage, namespace(call));
     let past = |version| store.list_at(storage, namespace, version);
@@ -150,6 +150,9 @@ pub(crate) fn presenter(server: &Server, call: &Call) -> Presenter {
 }
 
 type Position = (String, String);
+
+/// The objects of a list, their version, and the last one that an earlier page has shown.
+type Listed = (Vec<Arc<Value>>, u64, Option<Position>);
 
 fn position(object: &Value) -> Position {
     let text = |pointer| text_at(object, pointer).to_owned();

@@ -27,6 +27,7 @@ mod preview;
 mod prometheus;
 mod recipes;
 mod rules;
+mod sandbox_faults;
 mod sandbox_stress;
 mod simulate;
 mod structure;

@@ -221,7 +221,7 @@ async fn many_watchers_see_the_same_changes_in_order() -> Checked {
         while rounds.len() < 20 {
             match tokio::time::timeout(PATIENCE, events.try_next()).await?? {
                 Some(WatchEvent::Modified(map)) => {
-                    rounds.extend(map.data.unwrap_or_default().remove("round"))
+                    rounds.extend(map.data.unwrap_or_default().remove("round"));
                 }
                 other => return Err(format!("{other:?}").into()),
             }
