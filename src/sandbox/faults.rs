@@ -72,7 +72,6 @@ struct Suffering {
 
 impl Suffering {
     fn new(faults: &Faults) -> Self {
-        let (freeze, frozen) = watch::channel(false);
         let times = faults.faults.iter().find_map(|fault| match fault {
             Fault::Frozen { after, length } => Some((*after, *length)),
             Fault::Latency(_)
@@ -82,6 +81,9 @@ impl Suffering {
             | Fault::LateWatches(_)
             | Fault::Prometheus(_) => None,
         });
+        // The first request may come before the task has run.
+        let at_once = times.is_some_and(|(after, _)| after.is_zero());
+        let (freeze, frozen) = watch::channel(at_once);
         if let Some((after, length)) = times {
             tokio::spawn(async move {
                 tokio::select! {

@@ -49,27 +49,11 @@ pub(crate) fn judge(store: &Store, user: &str, attributes: &Attributes) -> Verdi
     if groups.iter().any(|group| group == MASTERS) || always_allowed(user, attributes) {
         return allowed(true);
     }
-    let mut missing = Vec::new();
-    for binding in bindings(store, &attributes.namespace) {
-        let namespace = text_at(&binding, "/metadata/namespace");
-        let subjects = binding["subjects"].as_array().into_iter().flatten();
-        if !subjects.into_iter().any(|subject| names(subject, user, &groups, namespace)) {
-            continue;
-        }
-        let name = text_at(&binding, "/roleRef/name");
-        let (storage, place, kind) = if text_at(&binding, "/roleRef/kind") == "Role" {
-            (ROLES, namespace, "role")
-        } else {
-            (CLUSTER_ROLES, "", "clusterrole")
-        };
-        let Some(role) = store.get(storage, place, name) else {
-            missing.push(format!("{kind}.rbac.authorization.k8s.io \"{name}\" not found"));
-            continue;
-        };
-        // A path outside of all resources is in no namespace, so only cluster-wide bindings reach it.
-        if role["rules"].as_array().into_iter().flatten().any(|rule| covers(rule, attributes)) {
-            return allowed(true);
-        }
+    let (roles, mut missing) = roles(store, user, &groups, &attributes.namespace);
+    // A path outside of all resources is in no namespace, so only cluster-wide bindings reach it.
+    let mut rules = roles.iter().flat_map(|role| role["rules"].as_array().into_iter().flatten());
+    if rules.any(|rule| covers(rule, attributes)) {
+        return allowed(true);
     }
     missing.dedup();
     let problem = match missing.as_slice() {
@@ -80,6 +64,25 @@ pub(crate) fn judge(store: &Store, user: &str, attributes: &Attributes) -> Verdi
     Verdict { allowed: false, problem }
 }
 
+/// The rules that a user has in a namespace: those about resources, and those about other paths.
+pub(crate) fn rules(store: &Store, user: &str, namespace: &str) -> (Vec<Value>, Vec<Value>) {
+    let groups = access::groups(user);
+    let mut all = vec![json!({"verbs": ["get"], "nonResourceURLs": PUBLIC})];
+    if user != access::ANONYMOUS {
+        all.push(json!({"verbs": ["get"], "nonResourceURLs": DISCOVERY}));
+        let reviews = ["selfsubjectaccessreviews", "selfsubjectrulesreviews"];
+        all.push(json!({"verbs": ["create"], "apiGroups": ["authorization.k8s.io"], "resources": reviews}));
+    }
+    if groups.iter().any(|group| group == MASTERS) {
+        all.push(json!({"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}));
+        all.push(json!({"verbs": ["*"], "nonResourceURLs": ["*"]}));
+    }
+    for role in roles(store, user, &groups, namespace).0 {
+        all.extend(role["rules"].as_array().into_iter().flatten().cloned());
+    }
+    all.into_iter().partition(|rule| !rule["nonResourceURLs"].is_array())
+}
+
 /// What every cluster's own roles allow.
 fn always_allowed(user: &str, attributes: &Attributes) -> bool {
     let known = user != access::ANONYMOUS;
@@ -88,10 +91,38 @@ fn always_allowed(user: &str, attributes: &Attributes) -> bool {
         attributes.verb == "get" && (among(PUBLIC) || (known && among(DISCOVERY)))
     } else {
         let review = attributes.group == "authorization.k8s.io"
-            && attributes.resource == "selfsubjectaccessreviews"
+            && matches!(attributes.resource.as_str(), "selfsubjectaccessreviews" | "selfsubjectrulesreviews")
             && attributes.verb == "create";
         known && review
     }
+}
+
+/// The roles that are bound to a user in a namespace, and those that are bound and don't exist.
+fn roles(
+    store: &Store,
+    user: &str,
+    groups: &[String],
+    namespace: &str,
+) -> (Vec<std::sync::Arc<Value>>, Vec<String>) {
+    let (mut found, mut missing) = (Vec::new(), Vec::new());
+    for binding in bindings(store, namespace) {
+        let namespace = text_at(&binding, "/metadata/namespace");
+        let subjects = binding["subjects"].as_array().into_iter().flatten();
+        if !subjects.into_iter().any(|subject| names(subject, user, groups, namespace)) {
+            continue;
+        }
+        let name = text_at(&binding, "/roleRef/name");
+        let (storage, place, kind) = if text_at(&binding, "/roleRef/kind") == "Role" {
+            (ROLES, namespace, "role")
+        } else {
+            (CLUSTER_ROLES, "", "clusterrole")
+        };
+        match store.get(storage, place, name) {
+            Some(role) => found.push(role),
+            None => missing.push(format!("{kind}.rbac.authorization.k8s.io \"{name}\" not found")),
+        }
+    }
+    (found, missing)
 }
 
 /// The bindings that count in a namespace, or cluster-wide.

@@ -196,6 +196,7 @@ const BUILT_IN: &[Row] = &[
     Row("apps", "v1", "replicasets", "ReplicaSet", &["rs"], "nscgua"),
     Row("apps", "v1", "statefulsets", "StatefulSet", &["sts"], "nscgua"),
     Row("authorization.k8s.io", "v1", "selfsubjectaccessreviews", "SelfSubjectAccessReview", &[], ""),
+    Row("authorization.k8s.io", "v1", "selfsubjectrulesreviews", "SelfSubjectRulesReview", &[], ""),
     Row("autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler", &["hpa"], "nsua"),
     Row("coordination.k8s.io", "v1", "leases", "Lease", &[], "n"),
     Row("events.k8s.io", "v1", "events", "Event", &["ev"], "nu"),

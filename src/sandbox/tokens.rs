@@ -55,10 +55,20 @@ pub(crate) fn request(server: &Server, call: &Call) -> Result<Answer, ApiError> 
     Ok(Answer::Object(StatusCode::CREATED, object, Vec::new()))
 }
 
-/// Answers the question whether the user who asks may do something.
+/// Answers the question whether the user who asks may do something, or all that the user may do.
 pub(crate) fn review(server: &Server, call: &Call) -> Result<Answer, ApiError> {
     let mut object = body_of(call)?.value;
     object_at(&mut object, "metadata");
+    if call.resource.kind == "SelfSubjectRulesReview" {
+        let namespace = text_at(&object, "/spec/namespace");
+        if namespace.is_empty() {
+            return Err(ApiError::bad_request("no namespace on request"));
+        }
+        let (resources, others) = rbac::rules(&server.objects.store, &call.user, namespace);
+        object["status"] =
+            json!({"resourceRules": resources, "nonResourceRules": others, "incomplete": false});
+        return Ok(Answer::Object(StatusCode::CREATED, object, Vec::new()));
+    }
     let asked = asked(&object["spec"]);
     let verdict = rbac::judge(&server.objects.store, &call.user, &asked);
     let mut status = json!({"allowed": verdict.allowed});
