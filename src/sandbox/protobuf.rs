@@ -80,6 +80,7 @@ fn root(api_version: &str, kind: &str) -> Option<&'static str> {
         ("apps/v1", "Deployment") => "Deployment",
         ("authentication.k8s.io/v1", "TokenRequest") => "TokenRequest",
         ("authorization.k8s.io/v1", "SelfSubjectAccessReview") => "SelfSubjectAccessReview",
+        ("authorization.k8s.io/v1", "SelfSubjectRulesReview") => "SelfSubjectRulesReview",
         ("coordination.k8s.io/v1", "Lease") => "Lease",
         ("events.k8s.io/v1", "Event") => "events.Event",
         ("policy/v1", "PodDisruptionBudget") => "PodDisruptionBudget",
