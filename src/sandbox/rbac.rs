@@ -51,8 +51,8 @@ pub(crate) fn judge(store: &Store, user: &str, attributes: &Attributes) -> Verdi
     }
     let (roles, mut missing) = roles(store, user, &groups, &attributes.namespace);
     // A path outside of all resources is in no namespace, so only cluster-wide bindings reach it.
-    let mut rules = roles.iter().flat_map(|role| role["rules"].as_array().into_iter().flatten());
-    if rules.any(|rule| covers(rule, attributes)) {
+    let mut granted = roles.iter().flat_map(|role| role["rules"].as_array().into_iter().flatten());
+    if granted.any(|rule| covers(rule, attributes)) {
         return allowed(true);
     }
     missing.dedup();
