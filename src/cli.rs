@@ -7,6 +7,7 @@ mod cluster;
 mod crd;
 mod demo;
 mod explain;
+mod faults;
 mod overriding;
 mod playing;
 mod preview;

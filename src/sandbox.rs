@@ -17,6 +17,7 @@ mod deletion;
 mod discovery;
 mod error;
 mod events;
+pub mod faults;
 mod json;
 mod jsonpath;
 mod managers;
@@ -65,6 +66,7 @@ pub use store::{Change, Event, Store, StoreError, Watch};
 use access::Access;
 use admission::Strictness;
 use custom::Part;
+use faults::Faults;
 use managers::Manager;
 use objects::{Objects, Write};
 use server::Server;
@@ -83,13 +85,15 @@ pub struct SandboxOptions {
     pub port: u16,
     /// Routes that are served without a token under `/prometheus`.
     pub extra_routes: Option<Router>,
+    /// What goes wrong on purpose.
+    pub faults: Faults,
 }
 
 impl SandboxOptions {
-    /// A free port and no further routes.
+    /// A free port, no further routes and no faults.
     #[must_use]
     pub fn new(clock: Clock) -> Self {
-        Self { clock, port: 0, extra_routes: None }
+        Self { clock, port: 0, extra_routes: None, faults: Faults::default() }
     }
 }
 
@@ -148,7 +152,7 @@ impl Sandbox {
     /// # Errors
     /// [`SandboxError::Listen`] when the port can't be had.
     pub async fn start(options: SandboxOptions) -> Result<Self, SandboxError> {
-        let SandboxOptions { clock, port, extra_routes } = options;
+        let SandboxOptions { clock, port, extra_routes, faults } = options;
         let listen = |source| SandboxError::Listen { port, source };
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
@@ -162,6 +166,7 @@ impl Sandbox {
         if let Some(extra) = extra_routes {
             router = router.nest("/prometheus", extra);
         }
+        let router = faults.before_api(router);
         let serving = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned());
         let task = tokio::spawn(serving.into_future());
         Ok(Self { server, address, token, task: Some(task) })

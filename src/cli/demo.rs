@@ -11,7 +11,7 @@ use tokio::sync::mpsc::{self, UnboundedReceiver};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::{Failure, check, simulate};
+use super::{Failure, check, faults, simulate};
 use crate::clock::Clock;
 use crate::operator::config::SourceConfig;
 use crate::operator::{
@@ -50,6 +50,8 @@ pub(super) struct Args {
     /// Where to write the report
     #[arg(long, value_name = "FILE", default_value = "tidetable-demo.html")]
     html: PathBuf,
+    #[command(flatten)]
+    faults: faults::Args,
 }
 
 fn speed(text: &str) -> Result<f64, String> {
@@ -94,8 +96,8 @@ fn compare(played: &Run, simulated: &Run, out: &mut dyn Write) -> Result<(), Fai
     } else {
         writeln!(
             out,
-            " and made {made} changes; the simulator, where nobody meddles, makes {changes} (an override or \
-             kubectl can do that)"
+            " and made {made} changes; the simulator, where nobody meddles, makes {changes} (an override, \
+             kubectl or a fault can do that)"
         )?;
     }
     Ok(())
@@ -111,7 +113,9 @@ async fn play(
     install_crypto_provider();
     let clock = Clock::scaled(scenario.from, args.speed);
     let failed = |error: &dyn std::fmt::Display| Failure::Runtime(error.to_string());
-    let stage = Stage::set(scenario, clock.clone()).await.map_err(|error| failed(&error))?;
+    let stage = Stage::set_with(scenario, clock.clone(), args.faults.faults())
+        .await
+        .map_err(|error| failed(&error))?;
     stage.sandbox.write_kubeconfig(&args.kubeconfig).await.map_err(|error| failed(&error))?;
     introduce(args, scenario, &stage, out)?;
     let shutdown = CancellationToken::new();

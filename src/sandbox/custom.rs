@@ -19,6 +19,8 @@ pub struct CustomSchema {
     pub schema: Value,
     /// The `additionalPrinterColumns`.
     pub columns: Vec<Value>,
+    /// The fields of `selectableFields`, such as `spec.color`.
+    pub(crate) selectable: Vec<String>,
     rules: Option<CompiledSchema>,
     /// Rules that name another field than the one they stand at.
     redirected: BTreeSet<String>,
@@ -42,7 +44,7 @@ impl CustomSchema {
         let rules = prepare(&mut bare, &mut redirected);
         // Defaults are ours to fill in: an object of the wrong kind is judged without them.
         let rules = rules.then(|| compile_schema(&bare));
-        Self { schema: schema.clone(), columns, rules, redirected }
+        Self { schema: schema.clone(), columns, selectable: Vec::new(), rules, redirected }
     }
 
     /// What is wrong with `object`, given the complaints about its metadata.
@@ -190,6 +192,10 @@ fn resource_of(definition: &Value, version: &Value) -> ResourceType {
         ScalePaths { spec_replicas: spec, status_replicas: status, selector: pointer("labelSelectorPath") }
     });
     let columns = version["additionalPrinterColumns"].as_array().cloned().unwrap_or_default();
+    let schema = CustomSchema::new(&version["schema"]["openAPIV3Schema"], columns);
+    let selectable = version["selectableFields"].as_array().into_iter().flatten();
+    let selectable =
+        selectable.map(|field| text_at(field, "/jsonPath").trim_start_matches('.').to_owned()).collect();
     ResourceType {
         group: name("/group"),
         version: text_at(version, "/name").to_owned(),
@@ -205,7 +211,7 @@ fn resource_of(definition: &Value, version: &Value) -> ResourceType {
         generation: true,
         unconditional_update: false,
         storage: text_at(definition, "/metadata/name").to_owned(),
-        custom: Some(Arc::new(CustomSchema::new(&version["schema"]["openAPIV3Schema"], columns))),
+        custom: Some(Arc::new(CustomSchema { selectable, ..schema })),
     }
 }
 

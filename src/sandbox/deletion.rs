@@ -43,7 +43,7 @@ impl Objects {
         }
         let mut marked = Value::clone(present);
         let held = marked["metadata"]["finalizers"].as_array().is_some_and(|list| !list.is_empty());
-        let contains = matches!(resource.storage.as_str(), "namespaces" | DEFINITIONS);
+        let contains = contains(resource);
         if (held || contains) && !marked["metadata"]["deletionTimestamp"].is_string() {
             marked["metadata"]["deletionTimestamp"] = json!(self.store.now());
             marked["metadata"]["deletionGracePeriodSeconds"] = json!(0);
@@ -81,7 +81,10 @@ impl Objects {
         if !orphan && !uid.is_empty() {
             self.remove_where(|candidate| {
                 let owners = candidate["metadata"]["ownerReferences"].as_array();
-                owners.is_some_and(|owners| owners.iter().any(|owner| owner["uid"] == uid))
+                owners.is_some_and(|owners| {
+                    owners.iter().any(|owner| owner["uid"] == uid)
+                        && !owners.iter().any(|owner| self.lives(owner, candidate))
+                })
             });
         }
         let namespace = text_at(object, "/metadata/namespace");
@@ -126,10 +129,30 @@ impl Objects {
         }
     }
 
-    /// Removes a container that is being deleted when nothing is left in it.
+    /// Whether the owner that a reference in `dependent` names is there.
+    fn lives(&self, owner: &Value, dependent: &Value) -> bool {
+        let text = |key: &str| owner[key].as_str().unwrap_or_default();
+        let Some(resource) = self.registry.find_kind(text("apiVersion"), text("kind")) else { return false };
+        let namespace = if resource.namespaced { text_at(dependent, "/metadata/namespace") } else { "" };
+        let found = self.store.get(&resource.storage, namespace, text("name"));
+        found.is_some_and(|found| found["metadata"]["uid"] == owner["uid"])
+    }
+
+    /// Removes a container whose last finalizer is gone, if nothing else holds it.
+    pub(crate) fn finish_container(&self, resource: &ResourceType, object: &Value) {
+        let name = text_at(object, "/metadata/name");
+        if resource.storage == "namespaces" {
+            self.finish("namespaces", object, |candidate| text_at(candidate, "/metadata/namespace") == name);
+        } else if resource.storage == DEFINITIONS && self.store.list(name, None).0.is_empty() {
+            self.finish(DEFINITIONS, object, |_| false);
+        }
+    }
+
+    /// Removes a container that is being deleted when nothing is left in it and no finalizer holds it.
     fn finish(&self, storage: &str, container: &Value, inside: impl Fn(&Value) -> bool) {
         let deleting = container["metadata"]["deletionTimestamp"].is_string();
-        if !deleting || !self.find(&inside).is_empty() {
+        let held = container["metadata"]["finalizers"].as_array().is_some_and(|list| !list.is_empty());
+        if !deleting || held || !self.find(&inside).is_empty() {
             return;
         }
         let name = text_at(container, "/metadata/name");
@@ -152,6 +175,11 @@ impl Objects {
         }
         found
     }
+}
+
+/// Whether objects of a kind have others in them, which go first.
+pub(crate) fn contains(resource: &ResourceType) -> bool {
+    matches!(resource.storage.as_str(), "namespaces" | DEFINITIONS)
 }
 
 fn check_deletion(

@@ -218,13 +218,6 @@ impl ApiError {
         Self::new(403, "Forbidden", message).with_details(details_of(resource, name))
     }
 
-    /// The same refusal with a cause in its details.
-    pub(crate) fn because(mut self, cause: &Value) -> Self {
-        let details = self.details.get_or_insert_with(|| json!({}));
-        details["causes"] = json!([cause]);
-        self
-    }
-
     /// 415: the body is in none of the formats in `accepted`.
     pub(crate) fn unsupported_media_type(accepted: &str) -> Self {
         let message = format!(
@@ -257,6 +250,46 @@ impl ApiError {
     /// 410: a watch or a continued list starts at a version whose events are forgotten.
     pub(crate) fn expired(requested: u64, oldest: u64) -> Self {
         Self::new(410, "Expired", format!("too old resource version: {requested} ({oldest})"))
+    }
+
+    /// 410: the state that the pages of a list were taken from is forgotten.
+    pub(crate) fn expired_continue() -> Self {
+        Self::new(
+            410,
+            "Expired",
+            "The provided continue parameter is too old to display a consistent list result. You can start a \
+             new list without the continue parameter.",
+        )
+    }
+
+    /// 504: a list wants to be as new as a version that has not come yet.
+    pub(crate) fn version_of_the_future(wanted: u64, present: u64) -> Self {
+        let message = format!("Too large resource version: {wanted}, current: {present}");
+        Self::new(504, "Timeout", message).with_details(json!({
+            "causes": [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}],
+            "retryAfterSeconds": 1,
+        }))
+    }
+
+    /// 413: the body is larger than `limit` bytes.
+    pub(crate) fn too_large(limit: usize) -> Self {
+        let message = format!("Request entity too large: limit is {limit}");
+        Self::new(413, "RequestEntityTooLarge", message).with_details(json!({}))
+    }
+
+    /// 403: a new object in a namespace that is on its way out.
+    pub(crate) fn terminating_namespace(resource: &ResourceType, name: &str, namespace: &str) -> Self {
+        let why =
+            format!("unable to create new content in namespace {namespace} because it is being terminated");
+        let mut refused = Self::forbidden_object(resource, name, &why);
+        if let Some(details) = &mut refused.details {
+            details["causes"] = json!([{
+                "reason": "NamespaceTerminating",
+                "message": format!("namespace {namespace} is being terminated"),
+                "field": "metadata.namespace",
+            }]);
+        }
+        refused
     }
 
     /// 500: the server can't answer.

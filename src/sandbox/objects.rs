@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::admission::{self, Strictness, typing_of};
 use super::custom::{self, Part};
+use super::deletion;
 use super::error::ApiError;
 use super::events;
 use super::json::{Parsed, fields, object_at, text_at};
@@ -150,7 +151,8 @@ impl Objects {
             return Ok(Some(Written { object: Arc::clone(present), warnings }));
         }
         let finished = object["metadata"]["deletionTimestamp"].is_string()
-            && object["metadata"]["finalizers"].as_array().is_none_or(Vec::is_empty);
+            && object["metadata"]["finalizers"].as_array().is_none_or(Vec::is_empty)
+            && !deletion::contains(resource);
         let stored = if finished {
             self.store.delete_unchanged(&resource.storage, present, object)
         } else {
@@ -162,6 +164,7 @@ impl Objects {
                     self.after_removal(resource, &object, false);
                 } else {
                     self.serve_definition(resource, &object);
+                    self.finish_container(resource, &object);
                 }
                 Ok(Some(Written { object, warnings }))
             }
@@ -198,15 +201,8 @@ impl Objects {
             return Err(ApiError::no_namespace(namespace));
         };
         if found["metadata"]["deletionTimestamp"].is_string() {
-            let why = format!(
-                "unable to create new content in namespace {namespace} because it is being terminated"
-            );
-            let refused = ApiError::forbidden_object(resource, text_at(object, "/metadata/name"), &why);
-            return Err(refused.because(&json!({
-                "reason": "NamespaceTerminating",
-                "message": format!("namespace {namespace} is being terminated"),
-                "field": "metadata.namespace",
-            })));
+            let name = text_at(object, "/metadata/name");
+            return Err(ApiError::terminating_namespace(resource, name, namespace));
         }
         Ok(())
     }

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
+use super::faults::Faults;
 use crate::clock::Clock;
 use crate::simulation::plant::Measurement;
 use crate::simulation::traffic::Traffic;
@@ -46,9 +47,18 @@ impl PrometheusEndpoint {
     /// # Errors
     /// When no port can be had.
     pub async fn start(measured: Measured) -> std::io::Result<Self> {
+        Self::start_with(measured, &Faults::default()).await
+    }
+
+    /// Starts an endpoint that answers wrongly when it is told to.
+    ///
+    /// # Errors
+    /// When no port can be had.
+    pub async fn start_with(measured: Measured, faults: &Faults) -> std::io::Result<Self> {
+        let router = faults.before_prometheus(router(measured));
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
-        let task = tokio::spawn(axum::serve(listener, router(measured)).into_future());
+        let task = tokio::spawn(axum::serve(listener, router).into_future());
         Ok(Self { address, task })
     }
 

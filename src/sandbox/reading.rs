@@ -13,6 +13,7 @@ use super::request::Form;
 use super::scale;
 use super::selectors::Selector;
 use super::server::{Answer, Call, Server};
+use super::store::StoreError;
 use super::table::Include;
 use super::watch::{Scope, Terms, stream};
 
@@ -30,9 +31,7 @@ pub(crate) fn get(server: &Server, call: &Call) -> Result<Answer, ApiError> {
 /// Many objects.
 pub(crate) fn list(server: &Server, call: &Call) -> Result<Answer, ApiError> {
     let selector = selector(call)?;
-    let (objects, version) = server.objects.store.list(&call.resource.storage, namespace(call));
-    let token = call.parameters.text("continue");
-    let (version, after) = if token.is_empty() { (version, None) } else { read_token(token)? };
+    let (objects, version, after) = state_of(server, call)?;
     let mut chosen: Vec<Arc<Value>> = objects
         .into_iter()
         .filter(|object| selector.matches(object))
@@ -52,6 +51,42 @@ pub(crate) fn list(server: &Server, call: &Call) -> Result<Answer, ApiError> {
         }
     }
     Ok(Answer::ok(presenter(server, call).list(&chosen, metadata)))
+}
+
+/// The objects that a list is made from, their version, and the last one that was shown: the present ones,
+/// or those of the version that a further page or an exact list wants.
+fn state_of(server: &Server, call: &Call) -> Result<Listed, ApiError> {
+    let store = &server.objects.store;
+    let (storage, namespace) = (&call.resource.storage, namespace(call));
+    let past = |version| store.list_at(storage, namespace, version);
+    let token = call.parameters.text("continue");
+    if !token.is_empty() {
+        let (version, after) = read_token(token)?;
+        let objects = past(version).map_err(|_| ApiError::expired_continue())?;
+        return Ok((objects, version, after));
+    }
+    let text = call.parameters.text("resourceVersion");
+    let wanted: u64 = if text.is_empty() {
+        0
+    } else {
+        text.parse().map_err(|_| {
+            ApiError::bad_request(format!("resourceVersion: Invalid value: \"{text}\": must be a number"))
+        })?
+    };
+    let (objects, version) = store.list(storage, namespace);
+    if wanted > version {
+        return Err(ApiError::version_of_the_future(wanted, version));
+    }
+    if call.parameters.text("resourceVersionMatch") == "Exact" && wanted > 0 {
+        let expired = |error| match error {
+            StoreError::Forgotten { requested, oldest } => ApiError::expired(requested, oldest),
+            other @ (StoreError::NotFound(_) | StoreError::Exists(_) | StoreError::Conflict(_)) => {
+                ApiError::internal(&other.to_string())
+            }
+        };
+        return Ok((past(wanted).map_err(expired)?, wanted, None));
+    }
+    Ok((objects, version, None))
 }
 
 /// Changes as they happen.
@@ -115,6 +150,9 @@ pub(crate) fn presenter(server: &Server, call: &Call) -> Presenter {
 }
 
 type Position = (String, String);
+
+/// The objects of a list, their version, and the last one that an earlier page has shown.
+type Listed = (Vec<Arc<Value>>, u64, Option<Position>);
 
 fn position(object: &Value) -> Position {
     let text = |pointer| text_at(object, pointer).to_owned();

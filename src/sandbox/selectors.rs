@@ -110,7 +110,10 @@ fn selectable(name: &str, resource: &ResourceType) -> Option<Vec<String>> {
         "nodes" => name == "spec.unschedulable",
         "secrets" => name == "type",
         "replicasets.apps" => name == "status.replicas",
-        _ => false,
+        _ => {
+            let custom = resource.custom.as_ref();
+            custom.is_some_and(|custom| custom.selectable.iter().any(|field| field == name))
+        }
     };
     (known || is_common(name)).then(|| vec![pointer(name)])
 }

@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::response::Response;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
-use http_body_util::{BodyExt, Limited};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
@@ -109,7 +109,10 @@ impl Server {
         let body = Limited::new(body, LARGEST_BODY)
             .collect()
             .await
-            .map_err(|error| ApiError::bad_request(format!("the body can't be read: {error}")))?
+            .map_err(|error| match error.downcast_ref::<LengthLimitError>() {
+                Some(_) => ApiError::too_large(LARGEST_BODY),
+                None => ApiError::bad_request(format!("the body can't be read: {error}")),
+            })?
             .to_bytes();
         let call = Call { user, resource, attributes, parameters, headers: head.headers, body };
         Ok(respond(self.dispatch(&call)?))

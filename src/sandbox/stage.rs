@@ -8,6 +8,7 @@ use kube::{CustomResourceExt, ResourceExt};
 use serde_json::json;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use super::faults::Faults;
 use super::prometheus::{Measured, PrometheusEndpoint};
 use super::{ApiError, Sandbox, SandboxError, SandboxOptions, namespace, workload};
 use crate::api::{ScaleCalendar, ScalePolicy};
@@ -60,6 +61,14 @@ impl Stage {
     /// # Errors
     /// When a server can't be started or an object is refused.
     pub async fn set(scenario: &Scenario, clock: Clock) -> Result<Self, StageError> {
+        Self::set_with(scenario, clock, Faults::default()).await
+    }
+
+    /// As [`Stage::set`], with faults in both servers.
+    ///
+    /// # Errors
+    /// As for [`Stage::set`].
+    pub async fn set_with(scenario: &Scenario, clock: Clock, faults: Faults) -> Result<Self, StageError> {
         let policy = &scenario.resource;
         let target = &policy.spec.scale_target_ref;
         if (target.api_version.as_str(), target.kind.as_str()) != ("apps/v1", "Deployment") {
@@ -69,7 +78,9 @@ impl Stage {
             return Err(StageError::Service);
         }
         let space = policy.namespace().unwrap_or_else(|| "default".to_owned());
-        let sandbox = Sandbox::start(SandboxOptions::new(clock.clone())).await?;
+        let sandbox =
+            Sandbox::start(SandboxOptions { faults: faults.clone(), ..SandboxOptions::new(clock.clone()) })
+                .await?;
         for crd in [ScalePolicy::crd(), ScaleCalendar::crd()] {
             sandbox.create(serde_json::to_value(crd)?)?;
         }
@@ -89,7 +100,8 @@ impl Stage {
             measurement: scenario.plant.measurement,
             clock,
         };
-        let prometheus = PrometheusEndpoint::start(measured).await.map_err(StageError::Prometheus)?;
+        let prometheus =
+            PrometheusEndpoint::start_with(measured, &faults).await.map_err(StageError::Prometheus)?;
         let stop = CancellationToken::new();
         tokio::spawn(workload::run(sandbox.store(), scenario.plant.clone(), stop.clone()));
         let target = target.name.clone();

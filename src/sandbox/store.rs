@@ -8,6 +8,7 @@
 //! One lock guards everything. It is held for lookups and inserts alone, never across an `.await`.
 
 mod changes;
+mod past;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -109,12 +110,7 @@ impl Store {
     #[must_use]
     pub fn list(&self, resource: &str, namespace: Option<&str>) -> (Vec<Arc<Value>>, u64) {
         let state = self.state();
-        let objects = state
-            .objects
-            .range(key(resource, namespace.unwrap_or_default(), "")..)
-            .take_while(|((r, n, _), _)| r == resource && namespace.is_none_or(|wanted| n == wanted))
-            .map(|(_, object)| Arc::clone(object))
-            .collect();
+        let objects = range(&state, resource, namespace).map(|(_, object)| Arc::clone(object)).collect();
         (objects, state.version)
     }
 
@@ -291,6 +287,16 @@ impl Store {
         self.0.changed.send_replace(version);
         object
     }
+}
+
+fn range<'a>(
+    state: &'a State,
+    resource: &'a str,
+    namespace: Option<&'a str>,
+) -> impl Iterator<Item = (&'a Key, &'a Arc<Value>)> {
+    let from = key(resource, namespace.unwrap_or_default(), "");
+    let within = move |(r, n, _): &Key| r == resource && namespace.is_none_or(|wanted| n == wanted);
+    state.objects.range(from..).take_while(move |(key, _)| within(key))
 }
 
 fn key(resource: &str, namespace: &str, name: &str) -> Key {

@@ -333,6 +333,48 @@ async fn what_kubectl_creates_without_a_file_is_created() -> Checked {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn objects_are_shown_edited_replaced_awaited_and_deleted_as_users_do() -> Checked {
+    let (_sandbox, kubectl) = started().await?;
+    kubectl
+        .follow(&[
+            ("apply -f web.deployment.yaml", &["created"]),
+            ("get deploy -o custom-columns=N:.metadata.name,R:.spec.replicas", &["N R web 2"]),
+            ("get deploy -A --field-selector metadata.name=web", &["default web"]),
+            ("get deploy web --subresource=scale -o jsonpath={.spec.replicas}", &["2"]),
+            ("replace -f web.deployment.yaml", &["replaced"]),
+            (
+                "patch deploy web --subresource=scale --type=merge -p '{\"spec\":{\"replicas\":7}}'",
+                &["patched"],
+            ),
+            ("wait --for=jsonpath={.spec.replicas}=7 deploy/web --timeout=30s", &["condition met"]),
+            ("explain deployments --recursive", &["KIND: Deployment"]),
+            ("events --for deploy/web", &["No events found"]),
+            ("auth can-i create deployments", &["yes"]),
+            ("auth can-i --list", &["*.* [] [] [*]", "selfsubjectrulesreviews.authorization.k8s.io"]),
+            ("delete deploy web --cascade=foreground --wait --timeout=30s", &["deleted"]),
+            ("wait --for=delete deploy/web --timeout=30s", &[]),
+        ])
+        .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn custom_resources_are_selected_by_the_fields_that_their_definition_names() -> Checked {
+    let (sandbox, kubectl) = started().await?;
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/sandbox/tides.crd.yaml");
+    let mut definition: serde_json::Value = serde_saphyr::from_str(&std::fs::read_to_string(path)?)?;
+    definition["spec"]["versions"][0]["selectableFields"] = json!([{"jsonPath": ".spec.max"}]);
+    sandbox.create(definition)?;
+    kubectl
+        .follow(&[
+            ("apply -f tide.yaml", &["created"]),
+            ("get td --field-selector spec.max=5 -o name", &["tide.test.tidetable.dev/one"]),
+            ("get td --field-selector spec.max=6", &["No resources found"]),
+            ("!get td --field-selector spec.min=1", &["field label not supported: spec.min"]),
+        ])
+        .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_watch_prints_changes_as_they_happen() -> Checked {
     let (sandbox, kubectl) = started().await?;
     kubectl.follow(&[("apply -f web.deployment.yaml", &["created"])]).await?;

@@ -29,6 +29,8 @@ mod preview;
 mod prometheus;
 mod recipes;
 mod rules;
+mod sandbox_faults;
+mod sandbox_stress;
 mod simulate;
 mod structure;
 mod support;

@@ -28,7 +28,7 @@ pub struct Event {
     pub change: Change,
     /// The object after the change; its last state, at the new version, when it was deleted.
     pub object: Arc<Value>,
-    /// The object before a modification.
+    /// The object before a modification or a deletion.
     pub previous: Option<Arc<Value>>,
 }
 
@@ -95,8 +95,8 @@ impl Watch {
 #[derive(Debug)]
 pub(super) struct Log {
     /// The newest version whose events are forgotten.
-    forgotten: u64,
-    events: VecDeque<Arc<Event>>,
+    pub(super) forgotten: u64,
+    pub(super) events: VecDeque<Arc<Event>>,
 }
 
 impl Default for Log {
