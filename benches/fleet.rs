@@ -17,10 +17,10 @@ mod process;
 mod source;
 
 use std::collections::BTreeMap;
-use std::pin::pin;
 use std::time::Duration;
 
-use futures::{StreamExt, stream};
+use futures::StreamExt;
+use futures::stream::{self, BoxStream};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::api::{Patch, PatchParams};
@@ -65,9 +65,9 @@ async fn common_edge(count: usize) {
     let schedule = json!({"entries": [{"name": "open", "at": at, "for": "2h", "replicas": 3}]});
     cluster.make(count, |_| json!({"schedule": schedule})).await;
     let operator = Operator::start(&cluster, None);
-    operator.until_decided(count).await;
+    operator.until_ready(count).await;
     assert!(Timestamp::now() < edge, "the fleet was not ready before its edge: this machine is too slow");
-    let mut delays = seen_after(&cluster, edge, count, 3).await;
+    let mut delays = watch(&cluster).await.seen_after(edge, count, 3).await;
     delays.sort_unstable();
     let percentile = |percent: usize| delays[(delays.len() * percent).div_ceil(100) - 1].as_secs_f64() * 1e3;
     for (name, percent) in [("p50", 50), ("p99", 99), ("last", 100)] {
@@ -75,28 +75,38 @@ async fn common_edge(count: usize) {
     }
     operator.stop().await;
 
+    let watch = watch(&cluster).await;
     let start = Timestamp::now();
-    let (bare, ()) = tokio::join!(seen_after(&cluster, start, count, 1), bare(&cluster, count, 1));
+    let (bare, ()) = tokio::join!(watch.seen_after(start, count, 1), bare(&cluster, count, 1));
     let last = bare.iter().max().expect("some").as_secs_f64() * 1e3;
     println!("fleet_{count}_bare_client_last {last:.0} ms");
     println!("fleet_{count}_times_the_limit {:.2} ×", percentile(100) / last);
     cluster.end().await;
 }
 
-/// How long after `start` each deployment is seen to have `replicas`.
-async fn seen_after(cluster: &Cluster, start: Timestamp, count: usize, replicas: i32) -> Vec<SignedDuration> {
-    let mut events = pin!(watcher(cluster.deployments(), watcher::Config::default()));
-    let mut seen: BTreeMap<String, SignedDuration> = BTreeMap::new();
-    while seen.len() < count {
-        let event = events.next().await.expect("an endless watch").expect("no failure");
-        let (watcher::Event::Apply(deployment) | watcher::Event::InitApply(deployment)) = event else {
-            continue;
-        };
-        if deployment.spec.as_ref().and_then(|spec| spec.replicas) == Some(replicas) {
-            seen.entry(deployment.name_any()).or_insert_with(|| Timestamp::now().duration_since(start));
+/// The deployments, as they change.
+struct Watch(BoxStream<'static, watcher::Result<watcher::Event<Deployment>>>);
+
+/// Begins to watch, and has seen all that is there.
+async fn watch(cluster: &Cluster) -> Watch {
+    let mut events = watcher(cluster.deployments(), watcher::Config::default()).boxed();
+    while !matches!(events.next().await, Some(Ok(watcher::Event::InitDone))) {}
+    Watch(events)
+}
+
+impl Watch {
+    /// How long after `start` each deployment is seen to have `replicas`.
+    async fn seen_after(mut self, start: Timestamp, count: usize, replicas: i32) -> Vec<SignedDuration> {
+        let mut seen: BTreeMap<String, SignedDuration> = BTreeMap::new();
+        while seen.len() < count {
+            let event = self.0.next().await.expect("an endless watch").expect("no failure");
+            let watcher::Event::Apply(deployment) = event else { continue };
+            if deployment.spec.as_ref().and_then(|spec| spec.replicas) == Some(replicas) {
+                seen.entry(deployment.name_any()).or_insert_with(|| Timestamp::now().duration_since(start));
+            }
         }
+        seen.into_values().collect()
     }
-    seen.into_values().collect()
 }
 
 /// Sends what the operator sends, as many at a time, without deciding anything.

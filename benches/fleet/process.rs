@@ -41,10 +41,19 @@ impl Operator {
         Self { child, metrics: format!("http://{address}/metrics"), http, _directory: directory }
     }
 
-    /// Waits until so many policies have been decided on.
+    /// Waits until so many decisions have been made. A policy that has ticked meanwhile counts twice.
     pub(crate) async fn until_decided(&self, count: usize) {
+        self.until("tidetable_decisions_total{", count).await;
+    }
+
+    /// Waits until so many policies say that they are ready.
+    pub(crate) async fn until_ready(&self, count: usize) {
+        self.until("tidetable_policies_by_condition{type=\"Ready\",status=\"True\"}", count).await;
+    }
+
+    async fn until(&self, samples: &str, count: usize) {
         let count = u64::try_from(count).expect("a count");
-        while self.sum("tidetable_policies_by_condition{type=\"Ready\",status=\"True\"}").await < count {
+        while self.sum(samples).await < count {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }

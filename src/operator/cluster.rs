@@ -16,7 +16,7 @@ use kube::api::{DynamicObject, PostParams};
 use kube::core::{ApiResource, GroupVersionKind};
 use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::leader::Leadership;
 use super::setting::{Setting, is_autoscaler};
@@ -30,6 +30,9 @@ pub(super) use self::error::CallError;
 
 /// The field manager of writes to the scale subresource.
 pub(super) const SCALE_MANAGER: &str = "tidetable";
+
+/// How long status and events wait while scale writes queue.
+const MOST_PATIENCE: Duration = Duration::from_secs(3);
 
 /// The field manager of writes to the status of policies.
 pub(super) const STATUS_MANAGER: &str = "tidetable-status";
@@ -106,6 +109,14 @@ impl Cluster {
     /// The wait has no deadline: a write that has to queue is late, one that is given up is lost.
     pub(super) async fn turn(&self, priority: i32) -> Turn {
         self.scales.next(priority).await
+    }
+
+    /// Waits until a call that scales nothing may be made: one of few at a time, and none while somebody waits
+    /// for a turn to scale, unless that takes long.
+    async fn leave(&self) -> Option<SemaphorePermit<'_>> {
+        // Too late is better than never.
+        let _ = tokio::time::timeout(MOST_PATIENCE, self.scales.calm()).await;
+        self.others.acquire().await.ok()
     }
 
     /// Reads the scale subresource of a workload, or a HorizontalPodAutoscaler.
@@ -203,7 +214,7 @@ impl Cluster {
         });
         let request = patch_request(&url, "application/apply-patch+yaml", &body)?;
         // The answer is not read as a policy: it may hold one that this version can't parse.
-        let _permit = self.others.acquire().await.ok();
+        let _permit = self.leave().await;
         self.write(self.send::<serde_json::Value>(request)).await.map(drop)
     }
 
@@ -216,7 +227,7 @@ impl Cluster {
             .header(http::header::ACCEPT, "application/json")
             .body(Vec::new())
             .map_err(|error| CallError::from(kube::Error::HttpError(error)))?;
-        let _permit = self.others.acquire().await.ok();
+        let _permit = self.leave().await;
         let list: serde_json::Value = self.call(self.send(request)).await?;
         Ok(list.pointer("/items/0/status").cloned().unwrap_or_default())
     }
@@ -225,7 +236,7 @@ impl Cluster {
     pub(super) async fn create_event(&self, namespace: &str, event: &Event) -> Result<(), CallError> {
         let api = Api::<Event>::namespaced(self.client.clone(), namespace);
         let params = PostParams { field_manager: Some(SCALE_MANAGER.to_owned()), ..PostParams::default() };
-        let _permit = self.others.acquire().await.ok();
+        let _permit = self.leave().await;
         self.write(api.create(&params, event)).await.map(drop)
     }
 

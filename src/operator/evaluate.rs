@@ -46,7 +46,7 @@ impl Context {
                 self.look(subject, state, &due, Outcome::Conflict, conflict(rival)).await
             }
             (Mode::Active, Standing::First | Standing::Unknown) | (Mode::DryRun, _) => {
-                self.settle(subject, state, &due).await
+                Box::pin(self.settle(subject, state, &due)).await
             }
         };
         drop(turn);
@@ -69,7 +69,7 @@ impl Context {
             None => state.timetable.succeeded(),
         }
         state.observed = observed(state.observed, subject, &due, &settled);
-        self.report(subject, state, &due, &settled).await;
+        Box::pin(self.report(subject, state, &due, &settled)).await;
         self.metrics.evaluated(settled.outcome, settled.decision.as_ref().map(|decision| decision.reason));
         if let Some(evaluations) = &self.evaluations {
             // Nobody listens any more: that is their business.
@@ -279,6 +279,9 @@ impl Context {
         state.timetable.told(now);
         let written = self.cluster.apply_status(namespace, name, &state.status).await;
         state.unwritten = written.is_err();
+        if state.unwritten {
+            state.timetable.owe(now);
+        }
         match written {
             // Not found: the policy was deleted meanwhile.
             Ok(()) | Err(CallError::NotFound(_)) => {}

@@ -94,7 +94,8 @@ pub(super) struct Problems<'a> {
     pub(super) guards: &'a [Option<Problem>],
 }
 
-/// Does what is due for a policy. Failures are reported on the policy; the next wake-up is the retry.
+/// Does what is due for a policy. All policies tick at the same instant, so this exists once for each of them at a
+/// time: what is not always needed is on the heap, and only while it is. Failures are reported on the policy; the next wake-up is the retry.
 pub(super) async fn reconcile(object: Arc<Guarded>, context: Arc<Context>) -> Result<Action, Infallible> {
     let key = Key::of(&object);
     let span = tracing::info_span!("policy", namespace = key.namespace, name = key.name);
@@ -103,15 +104,15 @@ pub(super) async fn reconcile(object: Arc<Guarded>, context: Arc<Context>) -> Re
         // Who does not lead waits for nothing but to lead: then all policies are woken.
         if context.may_act() {
             match &object.0 {
-                Ok(policy) => context.attend(policy, &mut state).await,
-                Err(invalid) => context.refuse_unparsable(invalid, &mut state).await,
+                Ok(policy) => Box::pin(context.attend(policy, &mut state)).await,
+                Err(invalid) => Box::pin(context.refuse_unparsable(invalid, &mut state)).await,
             }
         }
         if context.may_act() {
             state.is_awaited = false;
             if state.timetable.owes(context.clock.now()) {
                 let status = state.status.clone();
-                context.write_status(&key.namespace, &key.name, &mut state, status).await;
+                Box::pin(context.write_status(&key.namespace, &key.name, &mut state, status)).await;
             }
             let wake = state.timetable.wake(context.grid, context.clock.now());
             context.wakeups.rank(&key, state.policy.as_ref().map_or(0, |policy| policy.priority));
@@ -245,7 +246,9 @@ impl Context {
         let now = self.clock.now();
         let term = self.leadership.term();
         // Another leader may have gone on with it: what it said in the status counts, not what we remember.
-        let is_new = state.uid.is_none() || state.uid != resource.metadata.uid || state.term != term;
+        let is_other = state.uid.is_none() || state.uid != resource.metadata.uid || state.term != term;
+        // What was decided for a time that is yet to come says nothing of now.
+        let is_new = is_other || state.timetable.is_ahead_of(self.grid, now);
         if is_new {
             *state = State {
                 term,
@@ -278,12 +281,12 @@ impl Context {
             let references = References { zones: zones::current(), calendars: &calendars };
             match policy::validate_with(&resource.spec, references) {
                 Ok(policy) => state.adopt(policy, target, now),
-                Err(invalid) => self.refuse(resource, state, &invalid.to_string()).await,
+                Err(invalid) => Box::pin(self.refuse(resource, state, &invalid.to_string())).await,
             }
         }
         if is_changed {
             state.annotation = annotation.cloned();
-            self.read_override(resource, state).await;
+            Box::pin(self.read_override(resource, state)).await;
         }
         let Some(policy) = state.policy.clone() else { return self.idle(&key, state).await };
         let (namespace, name) = (resource.namespace().unwrap_or_default(), resource.name_any());
@@ -301,9 +304,9 @@ impl Context {
                 .map(|lack| Finding::new(ConditionStatus::False, Reason::CalendarMissing, lack)),
         };
         if is_changed {
-            self.begin(&subject, state, now).await;
+            Box::pin(self.begin(&subject, state, now)).await;
         }
-        self.continue_with(&subject, state, now).await;
+        Box::pin(self.continue_with(&subject, state, now)).await;
     }
 
     /// Evaluates a policy that is new, or whose spec or calendars have changed.
@@ -330,14 +333,14 @@ impl Context {
             self.unmetered(subject, state, at, Occasion::Retry).await;
         }
         if let Some(tick) = state.timetable.tick_due(self.grid, now) {
-            self.tick(subject, state, tick).await;
+            Box::pin(self.tick(subject, state, tick)).await;
         }
     }
 
     /// Evaluates without asking for metrics.
     async fn unmetered(&self, subject: &Subject<'_>, state: &mut State, at: Timestamp, occasion: Occasion) {
         let (samples, guards, problems) = (Samples::NotDue, Samples::NotDue, Problems::default());
-        self.evaluate(subject, state, Due { at, occasion, samples, guards, problems }).await;
+        Box::pin(self.evaluate(subject, state, Due { at, occasion, samples, guards, problems })).await;
     }
 
     /// Lets a tick pass for a policy that can't be evaluated; its status is written when that did not work

@@ -171,6 +171,16 @@ impl Timetable {
         self.owed = None;
     }
 
+    /// Notes that a status could not be written.
+    pub(crate) fn owe(&mut self, now: Timestamp) {
+        self.owed = Some(STATUS_SLOT.after(now));
+    }
+
+    /// Whether the clock has been set back since the last evaluation, by more than a tick.
+    pub(crate) fn is_ahead_of(&self, grid: Grid, now: Timestamp) -> bool {
+        self.last.is_some_and(|last| grid.is_stale(now, last))
+    }
+
     /// Whether a status is owed and can be written now.
     pub(crate) fn owes(&self, now: Timestamp) -> bool {
         self.owed.is_some_and(|owed| owed <= now)
@@ -325,6 +335,23 @@ mod tests {
         assert_eq!(table.edge_due(grid(), wake), Some(at("07:00:20")), "the edge is late and not lost");
         table.failed(at("07:00:32"), Retry { after: Some(Duration::from_secs(86_400)) }, 1);
         assert!(table.wake(grid(), at("07:00:32")) <= at("07:01:34"), "a day is not waited for");
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_is_noticed_and_jitter_is_not() {
+        let mut table = Timetable::starting(grid(), at("07:00:16"));
+        assert!(!table.is_ahead_of(grid(), at("07:00:16")), "nothing was evaluated yet");
+        table.evaluated(at("07:00:16"), None);
+        assert!(!table.is_ahead_of(grid(), at("07:00:02")));
+        assert!(table.is_ahead_of(grid(), at("06:00:16")));
+    }
+
+    #[test]
+    fn a_status_that_could_not_be_written_is_owed() {
+        let mut table = Timetable::starting(grid(), at("07:00:16"));
+        table.told(at("07:00:16"));
+        table.owe(at("07:00:16"));
+        assert_eq!(table.wake(Grid::new(Duration::from_secs(3600)), at("07:00:16")), at("07:00:30"));
     }
 
     #[test]

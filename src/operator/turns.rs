@@ -7,11 +7,15 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 /// So many turns at a time, and a queue.
 #[derive(Debug)]
-pub(super) struct Turns(Mutex<Queue>);
+pub(super) struct Turns {
+    queue: Mutex<Queue>,
+    /// Told when nobody waits any more.
+    calm: Notify,
+}
 
 #[derive(Debug)]
 struct Queue {
@@ -27,7 +31,8 @@ pub(super) struct Turn(Option<Arc<Turns>>);
 impl Turns {
     /// `count` turns at a time, at least one.
     pub(super) fn new(count: usize) -> Arc<Self> {
-        Arc::new(Self(Mutex::new(Queue { free: count.max(1), arrivals: 0, waiting: BTreeMap::new() })))
+        let queue = Mutex::new(Queue { free: count.max(1), arrivals: 0, waiting: BTreeMap::new() });
+        Arc::new(Self { queue, calm: Notify::new() })
     }
 
     /// Waits for a turn.
@@ -48,6 +53,17 @@ impl Turns {
         waiting.await.unwrap_or(Turn(None))
     }
 
+    /// Waits until nobody waits for a turn: what is less urgent then stands in nobody's way.
+    pub(super) async fn calm(&self) {
+        loop {
+            let told = self.calm.notified();
+            if self.queue().waiting.is_empty() {
+                return;
+            }
+            told.await;
+        }
+    }
+
     /// Gives a turn that has ended to who waits, and still wants it.
     fn pass_on(self: &Arc<Self>) {
         loop {
@@ -57,6 +73,9 @@ impl Turns {
                     queue.free += 1;
                     return;
                 };
+                if queue.waiting.is_empty() {
+                    self.calm.notify_waiters();
+                }
                 next
             };
             match next.send(Turn(Some(Arc::clone(self)))) {
@@ -67,7 +86,7 @@ impl Turns {
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -113,6 +132,21 @@ mod tests {
             }
         }
         assert_eq!(order, [1, 3, 0, 4, 2]);
+    }
+
+    #[test]
+    fn it_is_calm_when_nobody_waits() {
+        let turns = Turns::new(1);
+        assert!(turns.calm().now_or_never().is_some(), "from the start");
+        let first = turns.next(0).now_or_never().expect("a turn");
+        assert!(turns.calm().now_or_never().is_some(), "whoever has a turn does not wait");
+        let mut waiting = turns.next(0).boxed();
+        assert!((&mut waiting).now_or_never().is_none());
+        let mut calm = Box::pin(turns.calm());
+        assert!((&mut calm).now_or_never().is_none());
+        drop(first);
+        assert!((&mut calm).now_or_never().is_some(), "the last one has got a turn");
+        assert!(waiting.now_or_never().is_some());
     }
 
     #[test]

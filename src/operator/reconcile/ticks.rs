@@ -46,7 +46,8 @@ impl Context {
         let (guards, guard_problems) = split(guards);
         let problems = Problems { metrics: &metrics, guards: &guard_problems };
         let at = state.timetable.not_before_last(tick);
-        self.evaluate(subject, state, Due { at, occasion: Occasion::Tick, samples, guards, problems }).await;
+        let due = Due { at, occasion: Occasion::Tick, samples, guards, problems };
+        Box::pin(self.evaluate(subject, state, due)).await;
     }
 
     async fn read_metrics(&self, namespace: &str, policy: &Policy, at: Timestamp) -> Answers {
