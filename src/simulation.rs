@@ -6,6 +6,7 @@
 //! metrics at every multiple of the interval since the Unix epoch, the former first where both coincide.
 
 pub mod chooser;
+pub mod expectation;
 pub mod monitor;
 pub mod plant;
 pub mod rivals;
@@ -30,6 +31,7 @@ use crate::decision::{
 use crate::manifest::Mistake;
 
 use self::chooser::{Chooser, Due, Follower};
+use self::expectation::Expectation;
 use self::monitor::Quantity;
 use self::plant::PlantSpec;
 pub use self::recorder::Recorder;
@@ -66,6 +68,8 @@ pub struct Scenario {
     pub plant: PlantSpec,
     /// What metrics and guards are, by their names; those that are not named are requests per second.
     pub quantities: BTreeMap<String, Quantity>,
+    /// What its scores should be.
+    pub expectations: Vec<Expectation>,
 }
 
 impl Scenario {

@@ -11,6 +11,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use super::Scenario;
+use super::expectation::Expectation;
 use super::monitor::Quantity;
 use super::plant::PlantSpec;
 use super::synthetic::{self, Component};
@@ -99,7 +100,7 @@ pub fn parse(
         let path = "spec.scaleTargetRef.kind".to_owned();
         return Err(Mistake { file, place: None, path, problem }.into());
     }
-    let Read { plant, interval, length, from, parts, quantities } = read;
+    let Read { plant, interval, length, from, parts, quantities, expectations } = read;
     bind(document, &manifest.policy, &plant, &quantities)?;
     let scale = overrides.scale.unwrap_or(1.0);
     let asked = length;
@@ -126,6 +127,7 @@ pub fn parse(
         traffic,
         plant,
         quantities,
+        expectations,
     })
 }
 
@@ -239,6 +241,7 @@ struct Read {
     from: Timestamp,
     parts: Vec<Component>,
     quantities: BTreeMap<String, Quantity>,
+    expectations: Vec<Expectation>,
 }
 
 impl Read {
@@ -262,7 +265,8 @@ impl Read {
         }
         let parts = reader.parts(spec, overrides);
         let quantities = spec.metrics.clone();
-        let read = Self { plant, interval, length, from, parts, quantities };
+        let expectations = reader.expectations(&spec.expect);
+        let read = Self { plant, interval, length, from, parts, quantities, expectations };
         if reader.mistakes.is_empty() { Ok(read) } else { Err(reader.mistakes) }
     }
 }

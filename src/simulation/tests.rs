@@ -38,6 +38,7 @@ pub(super) fn scenario(policy: &str, traffic: Traffic, hours: u64) -> Scenario {
             service: None,
         },
         quantities: BTreeMap::new(),
+        expectations: Vec::new(),
     }
 }
 

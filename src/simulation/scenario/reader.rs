@@ -1,10 +1,12 @@
 //! What the texts of a scenario mean.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use super::super::expectation::Expectation;
 use super::super::plant::{Measurement, PlantSpec};
 use super::super::service::{DownstreamSpec, MOST_RETRIES, QueueSpec, ServiceSpec};
 use super::super::synthetic::Component;
@@ -123,6 +125,15 @@ impl Reader {
         let contention = self.rate("plant.downstream.contention", text.contention);
         let latency = self.span("plant.downstream.latency", &text.latency).as_secs_f64();
         DownstreamSpec { capacity, latency, connections_per_replica, contention }
+    }
+
+    pub(super) fn expectations(&mut self, expect: &BTreeMap<String, String>) -> Vec<Expectation> {
+        let read = |(score, wanted): (&String, &String)| {
+            Expectation::parse(score, wanted)
+                .map_err(|problem| self.add(&format!("expect.{score}"), problem))
+                .ok()
+        };
+        expect.iter().filter_map(read).collect()
     }
 
     pub(super) fn parts(&mut self, spec: &ScenarioSpec, overrides: &Overrides) -> Vec<Component> {

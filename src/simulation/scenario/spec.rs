@@ -33,6 +33,9 @@ pub struct ScenarioSpec {
     /// What the policy's metrics and guards are, by their names; a metric that is not named is `qps`.
     #[serde(default)]
     pub metrics: BTreeMap<String, Quantity>,
+    /// What the scores should be, by their names in JSON: comparisons such as `<= 2`.
+    #[serde(default)]
+    pub expect: BTreeMap<String, String>,
 }
 
 /// A part of the traffic.
