@@ -24,7 +24,7 @@ use crate::zones;
 
 use self::reader::Reader;
 pub use self::spec::{
-    Diurnal, DownstreamText, Noise, Part, PlantText, QueueText, Ramp, ScenarioSpec, Spike, Step,
+    Diurnal, DownstreamText, Noise, OutageText, Part, PlantText, QueueText, Ramp, ScenarioSpec, Spike, Step,
 };
 
 /// The most ticks of a scenario: a year at 15 s is 2.1 million.
@@ -100,7 +100,7 @@ pub fn parse(
         let path = "spec.scaleTargetRef.kind".to_owned();
         return Err(Mistake { file, place: None, path, problem }.into());
     }
-    let Read { plant, interval, length, from, parts, quantities, expectations } = read;
+    let Read { plant, interval, length, from, parts, quantities, outages, restarts, expectations } = read;
     bind(document, &manifest.policy, &plant, &quantities)?;
     let scale = overrides.scale.unwrap_or(1.0);
     let asked = length;
@@ -127,6 +127,8 @@ pub fn parse(
         traffic,
         plant,
         quantities,
+        outages,
+        restarts,
         expectations,
     })
 }
@@ -241,6 +243,8 @@ struct Read {
     from: Timestamp,
     parts: Vec<Component>,
     quantities: BTreeMap<String, Quantity>,
+    outages: Vec<(Timestamp, Timestamp)>,
+    restarts: Vec<Timestamp>,
     expectations: Vec<Expectation>,
 }
 
@@ -265,8 +269,10 @@ impl Read {
         }
         let parts = reader.parts(spec, overrides);
         let quantities = spec.metrics.clone();
+        let outages = reader.outages(&spec.outages);
+        let restarts = reader.restarts(&spec.restarts);
         let expectations = reader.expectations(&spec.expect);
-        let read = Self { plant, interval, length, from, parts, quantities, expectations };
+        let read = Self { plant, interval, length, from, parts, quantities, outages, restarts, expectations };
         if reader.mistakes.is_empty() { Ok(read) } else { Err(reader.mistakes) }
     }
 }

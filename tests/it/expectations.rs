@@ -82,7 +82,10 @@ fn a_misspelt_score_or_comparison_is_found_by_check_with_its_place() {
 }
 
 #[test]
-fn every_shipped_scenario_with_traffic_of_its_own_expects_something_and_it_holds() {
+fn every_shipped_scenario_holds_what_it_expects_and_has_a_picture_of_it() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let drawn = directory.path().join("drawn.svg");
+    let page = std::fs::read_to_string("simulations/README.md").expect("the page");
     let mut played = 0;
     for entry in std::fs::read_dir("simulations").expect("a directory") {
         let file = entry.expect("an entry").path();
@@ -91,9 +94,20 @@ fn every_shipped_scenario_with_traffic_of_its_own_expects_something_and_it_holds
             continue;
         }
         assert!(yaml.lines().any(|line| line.starts_with("expect:")), "{}", file.display());
-        let output = tidetable(&["simulate", &file.display().to_string(), "--output", "json"]);
+        let output =
+            tidetable(&["simulate", &file.display().to_string(), "--svg", &drawn.display().to_string()]);
         assert!(output.status.success(), "{}: {}", file.display(), text(&output.stderr));
+        let name = file.file_stem().expect("a name").to_string_lossy().into_owned();
+        let places = ["simulations", "simulations/images", "docs/images"];
+        let mut pictures = places.iter().map(|place| Path::new(place).join(format!("{name}.svg")));
+        let picture = pictures.find(|picture| picture.exists());
+        let picture =
+            picture.unwrap_or_else(|| panic!("{name} has none: touch simulations/images/{name}.svg"));
+        let [shown, drawn] = [&picture, &drawn].map(|file| std::fs::read(file).expect("a picture"));
+        assert!(shown == drawn, "{}: run `make pictures`", picture.display());
+        let shown = picture.file_name().expect("a name").to_string_lossy().into_owned();
+        assert!(page.contains(&format!("{name}.yaml")) && page.contains(&shown), "the README lacks {name}");
         played += 1;
     }
-    assert!(played >= 4, "{played}");
+    assert!(played >= 14, "{played}");
 }
