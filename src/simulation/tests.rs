@@ -241,7 +241,7 @@ fn an_outage_is_no_reading_and_keeps_the_level() {
     assert_eq!(rows(true).count(), 120);
     assert!(rows(true).all(|row| row.measured.is_none() && row.level == Some(15)));
     assert!(rows(false).all(|row| row.measured.is_some()));
-    assert_eq!(run.rows.last().and_then(|row| row.level), Some(4), "it goes on afterwards");
+    assert_eq!(run.rows.last().and_then(|row| row.level), Some(5), "it goes on afterwards");
 }
 
 #[test]
