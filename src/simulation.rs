@@ -6,6 +6,7 @@
 //! metrics at every multiple of the interval since the Unix epoch, the former first where both coincide.
 
 pub mod chooser;
+pub mod expectation;
 pub mod monitor;
 pub mod plant;
 pub mod rivals;
@@ -30,6 +31,7 @@ use crate::decision::{
 use crate::manifest::Mistake;
 
 use self::chooser::{Chooser, Due, Follower};
+use self::expectation::Expectation;
 use self::monitor::Quantity;
 use self::plant::PlantSpec;
 pub use self::recorder::Recorder;
@@ -66,6 +68,12 @@ pub struct Scenario {
     pub plant: PlantSpec,
     /// What metrics and guards are, by their names; those that are not named are requests per second.
     pub quantities: BTreeMap<String, Quantity>,
+    /// When queries have no answer, from and until.
+    pub outages: Vec<(Timestamp, Timestamp)>,
+    /// When the operator restarts, in order.
+    pub restarts: Vec<Timestamp>,
+    /// What its scores should be.
+    pub expectations: Vec<Expectation>,
 }
 
 impl Scenario {
@@ -165,7 +173,7 @@ pub struct Run {
 /// Plays a scenario with its own policy.
 #[must_use]
 pub fn run(scenario: &Scenario) -> Run {
-    let follower = Follower::new(&scenario.policy, scenario.quantities(&scenario.policy));
+    let follower = follower(scenario);
     run_with(scenario, follower, scenario.plant.initial_replicas)
 }
 
@@ -184,8 +192,12 @@ pub fn decisions_by(scenario: &Scenario, at: Timestamp) -> Option<(Decision, Opt
         return None;
     }
     let end = at.saturating_add(SignedDuration::from_nanos(1)).unwrap_or(at);
-    let follower = Follower::new(&scenario.policy, scenario.quantities(&scenario.policy));
+    let follower = follower(scenario);
     play(scenario, end, follower, scenario.plant.initial_replicas).chooser.into_last()
+}
+
+fn follower(scenario: &Scenario) -> Follower<'_> {
+    Follower::new(&scenario.policy, scenario.quantities(&scenario.policy)).restarting(&scenario.restarts)
 }
 
 /// The first instant after a scenario.
@@ -223,6 +235,9 @@ pub fn first_tick(from: Timestamp, interval: Duration) -> Timestamp {
     Timestamp::from_nanosecond(next).unwrap_or(Timestamp::MAX)
 }
 
+/// What is read during an outage.
+const UNREACHABLE: Reading = Reading::Missing(MissingCause::Unreachable);
+
 struct Player<'a, C> {
     chooser: C,
     recorder: Recorder<'a>,
@@ -236,7 +251,11 @@ impl<C: Chooser> Player<'_, C> {
         let mut measured = None;
         let metrics = self.chooser.metrics();
         if reads_metrics && metrics > 0 {
-            let read = |quantity: &Quantity| self.recorder.read(*quantity, at);
+            let is_out = self.recorder.is_out(at);
+            let read = |quantity: &Quantity| {
+                if is_out { None } else { self.recorder.read(*quantity, at) }
+            };
+            let reading = |measured| if is_out { UNREACHABLE } else { reading(measured) };
             match self.chooser.quantities() {
                 None => {
                     measured = read(&Quantity::Qps);

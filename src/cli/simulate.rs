@@ -14,6 +14,7 @@ use super::playing::Changes;
 use super::{Failure, check};
 use crate::policy::parse_duration;
 use crate::report::{csv, html, svg, terminal};
+use crate::simulation::expectation::Outcome;
 use crate::simulation::scenario;
 use crate::simulation::{self, Run, Scenario};
 
@@ -106,13 +107,25 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
     if let Some(file) = &args.svg {
         write(file, &svg::picture(&run, &zone))?;
     }
+    let outcomes: Vec<Outcome> =
+        scenario.expectations.iter().map(|expectation| expectation.hold(&run.scores)).collect();
     match args.output {
         Output::Table => {
             table(&run, &zone, out)?;
-            if compared.is_empty() { Ok(()) } else { compare::table(&compared, &zone, is_colored(), out) }
+            if !compared.is_empty() {
+                compare::table(&compared, &zone, is_colored(), out)?;
+            }
         }
-        Output::Json => json(&run, &compared, out),
+        Output::Json => json(&run, &compared, &outcomes, out)?,
     }
+    verdict(&outcomes)
+}
+
+/// Fails with every expectation that is broken.
+fn verdict(outcomes: &[Outcome]) -> Result<(), Failure> {
+    let broken = outcomes.iter().filter(|outcome| !outcome.holds);
+    let broken: Vec<String> = broken.map(|outcome| format!("expect: {outcome}")).collect();
+    if broken.is_empty() { Ok(()) } else { Err(Failure::Check(broken.join("\n"))) }
 }
 
 /// The chart and the scores, for people.
@@ -126,13 +139,16 @@ fn is_colored() -> bool {
     std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none()
 }
 
-fn json(run: &Run, compared: &[Run], out: &mut dyn Write) -> Result<(), Failure> {
+fn json(run: &Run, compared: &[Run], outcomes: &[Outcome], out: &mut dyn Write) -> Result<(), Failure> {
     let failed = |error: serde_json::Error| Failure::Runtime(format!("can't write the scores: {error}"));
     let mut object = serde_json::to_value(&run.scores).map_err(failed)?;
     object["scenario"] = run.name.as_str().into();
     object["from"] = run.from.to_string().into();
     object["ticks"] = run.rows.len().into();
     object["interval_seconds"] = run.interval.as_secs_f64().into();
+    if !outcomes.is_empty() {
+        object["expectations"] = serde_json::to_value(outcomes).map_err(failed)?;
+    }
     if !compared.is_empty() {
         object["compared"] = compare::json(compared).map_err(failed)?;
     }

@@ -46,7 +46,7 @@ pub enum StageError {
     Json(#[from] serde_json::Error),
     /// The scenario has what only the simulator plays.
     #[error(
-        "the sandbox has no queue, no downstream tier and no guard: play this scenario with `tidetable simulate`"
+        "the sandbox has no queue, no downstream tier, no guard, no outage and no restart: play this scenario with `tidetable simulate`"
     )]
     Service,
     /// The policy scales something that a sandbox has no plant for.
@@ -74,7 +74,8 @@ impl Stage {
         if (target.api_version.as_str(), target.kind.as_str()) != ("apps/v1", "Deployment") {
             return Err(StageError::Target(format!("{} ({})", target.kind, target.api_version)));
         }
-        if scenario.plant.service.is_some() || !scenario.policy.guards.is_empty() {
+        let is_disturbed = !scenario.outages.is_empty() || !scenario.restarts.is_empty();
+        if scenario.plant.service.is_some() || !scenario.policy.guards.is_empty() || is_disturbed {
             return Err(StageError::Service);
         }
         let space = policy.namespace().unwrap_or_else(|| "default".to_owned());

@@ -3,11 +3,14 @@
 //! A chooser sees what an autoscaler sees, an [`Observation`], and nothing else, unless it was given more when
 //! it was made. The loop is generic over it, so that a policy is played as fast as without the trait.
 
-use jiff::Timestamp;
+use std::collections::VecDeque;
+
+use jiff::{SignedDuration, Timestamp};
 
 use super::Quantities;
 use crate::decision::{
-    Decision, DesiredReason, History, Mode, Observation, Policy, Replicas, Samples, decide,
+    Decision, DesiredReason, History, MissingCause, Mode, Observation, Policy, Reading, Readings, Replicas,
+    Samples, decide,
 };
 
 /// Chooses how many replicas a workload should have.
@@ -83,19 +86,65 @@ pub struct Follower<'a> {
     history: History,
     last: Option<Decision>,
     last_read: Option<Decision>,
+    restarts: Option<Restarts>,
+}
+
+/// The restarts of an operator, and what Prometheus knows of its metrics.
+#[derive(Debug)]
+struct Restarts {
+    to_come: VecDeque<Timestamp>,
+    past: VecDeque<(Timestamp, Readings)>,
+    /// Until when there is a past to ask for after the last restart.
+    rebuilding: Option<Timestamp>,
 }
 
 impl<'a> Follower<'a> {
     /// Starts without any history; its metrics and guards are these quantities.
     #[must_use]
     pub fn new(policy: &'a Policy, quantities: Quantities) -> Self {
-        Self { policy, quantities, history: History::default(), last: None, last_read: None }
+        Self { policy, quantities, history: History::default(), last: None, last_read: None, restarts: None }
+    }
+
+    /// Has the operator restarted at these instants, which are in order.
+    #[must_use]
+    pub fn restarting(mut self, at: &[Timestamp]) -> Self {
+        let restarts =
+            || Restarts { to_come: at.iter().copied().collect(), past: VecDeque::new(), rebuilding: None };
+        self.restarts = (!at.is_empty()).then(restarts);
+        self
     }
 
     /// The last decision, and the last one that read the metrics.
     #[must_use]
     pub fn into_last(self) -> Option<(Decision, Option<Decision>)> {
         Some((self.last?, self.last_read))
+    }
+}
+
+impl Restarts {
+    /// Forgets what a restart at this instant forgets, and brings back what the metrics of the past tell, as
+    /// soon as they can be read.
+    fn prepare(&mut self, policy: &Policy, history: &mut History, observation: &Observation) {
+        let at = observation.at;
+        let span = SignedDuration::try_from(policy.memory_span()).unwrap_or(SignedDuration::MAX);
+        while self.to_come.front().is_some_and(|restart| *restart <= at) {
+            self.to_come.pop_front();
+            let memory = history.memory();
+            let is_known = memory.level.is_some() && !memory.trace.changes().is_empty();
+            self.rebuilding = is_known.then(|| at.saturating_add(span).unwrap_or(Timestamp::MAX));
+            *history = History::restore(memory, policy, at);
+        }
+        let Samples::Read(readings) = &observation.samples else { return };
+        let is_answered =
+            readings.iter().any(|reading| *reading != Reading::Missing(MissingCause::Unreachable));
+        if is_answered && self.rebuilding.take().is_some_and(|until| at < until) {
+            history.rebuild(policy, self.past.make_contiguous());
+        }
+        self.past.push_back((at, readings.clone()));
+        let oldest = at.saturating_sub(span).unwrap_or(Timestamp::MIN);
+        while self.past.front().is_some_and(|(then, _)| *then < oldest) {
+            self.past.pop_front();
+        }
     }
 }
 
@@ -110,10 +159,15 @@ impl Chooser for Follower<'_> {
 
     fn due(&self) -> Option<Due> {
         let edge = self.last.as_ref().and_then(|decision| decision.baseline.until());
-        edge.map(|at| Due { at, reads_metrics: false })
+        let restart = self.restarts.as_ref().and_then(|restarts| restarts.to_come.front().copied());
+        let first = edge.into_iter().chain(restart).min();
+        first.map(|at| Due { at, reads_metrics: false })
     }
 
     fn choose(&mut self, observation: &Observation) -> Choice {
+        if let Some(restarts) = &mut self.restarts {
+            restarts.prepare(self.policy, &mut self.history, observation);
+        }
         let decision = decide(self.policy, &self.history, observation);
         let choice = Choice::of(&decision, self.policy.mode);
         if self.policy.mode != Mode::Paused {
@@ -128,5 +182,41 @@ impl Chooser for Follower<'_> {
 
     fn explain(&self) -> String {
         self.last.as_ref().map(|decision| decision.explain(self.policy).to_string()).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::SignedDuration;
+
+    use super::*;
+    use crate::decision::Milli;
+    use crate::simulation::tests::{at, scenario};
+    use crate::simulation::traffic::Traffic;
+
+    #[test]
+    fn a_restarted_follower_asks_for_its_past_until_prometheus_answers() {
+        let load =
+            "maxReplicas: 50\nmetrics: [{name: q, prometheus: {query: q}, target: {averageValue: 9}}]\n";
+        let scenario = scenario(load, Traffic::constant(9.0), 1);
+        let restart = at("2026-11-23T00:01:00Z");
+        let quantities = scenario.quantities(&scenario.policy);
+        let mut follower = Follower::new(&scenario.policy, quantities).restarting(&[restart]);
+        let mut choose = |seconds: i64, reading: Option<Reading>| {
+            let now = at("2026-11-23T00:00:00Z") + SignedDuration::from_secs(seconds);
+            let observation = Observation::new(now, Replicas::new(5));
+            let observation = match reading {
+                Some(reading) => observation.with_readings([reading]),
+                None => observation,
+            };
+            follower.choose(&observation);
+            let due = follower.due().map(|due| due.at);
+            (due, follower.restarts.as_ref().is_some_and(|restarts| restarts.rebuilding.is_some()))
+        };
+        let five = Reading::Value(Milli::from_f64(45.0).expect("a number"));
+        assert_eq!(choose(0, Some(five)), (Some(restart), false));
+        assert_eq!(choose(60, None), (None, true));
+        assert_eq!(choose(75, Some(Reading::Missing(MissingCause::Unreachable))), (None, true));
+        assert_eq!(choose(90, Some(five)), (None, false));
     }
 }

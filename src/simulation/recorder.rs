@@ -190,6 +190,11 @@ impl<'a> Recorder<'a> {
         self.accounted = at;
     }
 
+    /// Whether queries have no answer at `at`.
+    pub(super) fn is_out(&self, at: Timestamp) -> bool {
+        self.scenario.outages.iter().any(|(from, until)| (*from..*until).contains(&at))
+    }
+
     /// What a query for a quantity says at `at`, which is accounted for.
     pub(super) fn read(&self, quantity: Quantity, at: Timestamp) -> Option<f64> {
         let traffic = &self.scenario.traffic;

@@ -133,7 +133,11 @@ impl Rival {
                 if !policy.guards.iter().all(is_named) {
                     return Err(unfit("it has a guard that the scenario's `metrics` do not name"));
                 }
-                run_with(scenario, Follower::new(policy, scenario.quantities(policy)), initial)
+                run_with(
+                    scenario,
+                    Follower::new(policy, scenario.quantities(policy)).restarting(&scenario.restarts),
+                    initial,
+                )
             }
         };
         let policy_text = match &self.kind {

@@ -11,6 +11,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use super::Scenario;
+use super::expectation::Expectation;
 use super::monitor::Quantity;
 use super::plant::PlantSpec;
 use super::synthetic::{self, Component};
@@ -23,7 +24,7 @@ use crate::zones;
 
 use self::reader::Reader;
 pub use self::spec::{
-    Diurnal, DownstreamText, Noise, Part, PlantText, QueueText, Ramp, ScenarioSpec, Spike, Step,
+    Diurnal, DownstreamText, Noise, OutageText, Part, PlantText, QueueText, Ramp, ScenarioSpec, Spike, Step,
 };
 
 /// The most ticks of a scenario: a year at 15 s is 2.1 million.
@@ -109,7 +110,7 @@ pub fn parse(
         let path = "spec.scaleTargetRef.kind".to_owned();
         return Err(Mistake { file, place: None, path, problem }.into());
     }
-    let Read { plant, interval, length, from, parts, quantities } = read;
+    let Read { plant, interval, length, from, parts, quantities, outages, restarts, expectations } = read;
     bind(document, &manifest.policy, &plant, &quantities)?;
     let scale = overrides.scale.unwrap_or(1.0);
     let asked = length;
@@ -136,6 +137,9 @@ pub fn parse(
         traffic,
         plant,
         quantities,
+        outages,
+        restarts,
+        expectations,
     })
 }
 
@@ -249,6 +253,9 @@ struct Read {
     from: Timestamp,
     parts: Vec<Component>,
     quantities: BTreeMap<String, Quantity>,
+    outages: Vec<(Timestamp, Timestamp)>,
+    restarts: Vec<Timestamp>,
+    expectations: Vec<Expectation>,
 }
 
 impl Read {
@@ -272,7 +279,10 @@ impl Read {
         }
         let parts = reader.parts(spec, overrides);
         let quantities = spec.metrics.clone();
-        let read = Self { plant, interval, length, from, parts, quantities };
+        let outages = reader.outages(&spec.outages);
+        let restarts = reader.restarts(&spec.restarts);
+        let expectations = reader.expectations(&spec.expect);
+        let read = Self { plant, interval, length, from, parts, quantities, outages, restarts, expectations };
         if reader.mistakes.is_empty() { Ok(read) } else { Err(reader.mistakes) }
     }
 }

@@ -22,7 +22,7 @@ pub use self::steps::{Bungee, Levels, bungee, instability, sampled};
 use super::{Change, Row, Scenario};
 
 /// The scores of a run. Percentages are of time, or of requests where the name says so.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Scores {
     /// Requests that came.
     pub requests: f64,

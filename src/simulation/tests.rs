@@ -38,6 +38,9 @@ pub(super) fn scenario(policy: &str, traffic: Traffic, hours: u64) -> Scenario {
             service: None,
         },
         quantities: BTreeMap::new(),
+        outages: Vec::new(),
+        restarts: Vec::new(),
+        expectations: Vec::new(),
     }
 }
 
@@ -217,4 +220,37 @@ fn elasticity_is_what_the_reference_computes() {
     close(scores.accuracy_o, 0.5);
     let nothing = scores::elasticity(step, &[], &[]);
     close(nothing.theta_u_percent + nothing.upsilon_percent, 0.0);
+}
+
+/// A rise of half an hour from 00:30 on, in a scenario of two hours.
+fn peak() -> Scenario {
+    let traffic = Traffic::sampled(at(START), at("2026-11-23T02:00:00Z"), Duration::from_secs(15), |now| {
+        let minute = now.duration_since(at(START)).as_mins();
+        if (30..60).contains(&minute) { 1500.0 } else { 400.0 + f64::from(u8::from(minute % 7 == 3)) * 90.0 }
+    });
+    scenario(LOAD, traffic, 2)
+}
+
+#[test]
+fn an_outage_is_no_reading_and_keeps_the_level() {
+    let (from, until) = (at("2026-11-23T00:50:00Z"), at("2026-11-23T01:20:00Z"));
+    let mut scenario = peak();
+    scenario.outages = vec![(from, until)];
+    let run = run(&scenario);
+    let rows = |inside: bool| run.rows.iter().filter(move |row| (from..until).contains(&row.at) == inside);
+    assert_eq!(rows(true).count(), 120);
+    assert!(rows(true).all(|row| row.measured.is_none() && row.level == Some(15)));
+    assert!(rows(false).all(|row| row.measured.is_some()));
+    assert_eq!(run.rows.last().and_then(|row| row.level), Some(5), "it goes on afterwards");
+}
+
+#[test]
+fn a_restart_that_finds_its_past_in_prometheus_changes_no_replica() {
+    let replicas = |run: &Run| -> Vec<u32> { run.rows.iter().map(|row| row.replicas).collect() };
+    let undisturbed = run(&peak());
+    for minute in [31, 50, 61, 63, 70] {
+        let mut scenario = peak();
+        scenario.restarts = vec![at(START) + SignedDuration::from_secs(minute * 60 + 7)];
+        assert!(replicas(&run(&scenario)) == replicas(&undisturbed), "at minute {minute}");
+    }
 }

@@ -11,6 +11,7 @@ mod cluster;
 mod compare;
 mod differential;
 mod docs;
+mod expectations;
 mod explain;
 mod faults;
 mod kubectl;

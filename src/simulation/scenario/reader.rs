@@ -1,15 +1,17 @@
 //! What the texts of a scenario mean.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 
+use super::super::expectation::Expectation;
 use super::super::plant::{Measurement, PlantSpec};
 use super::super::service::{DownstreamSpec, MOST_RETRIES, QueueSpec, ServiceSpec};
 use super::super::synthetic::Component;
 use super::Overrides;
-use super::spec::{DownstreamText, Part, PlantText, QueueText, ScenarioSpec};
+use super::spec::{DownstreamText, OutageText, Part, PlantText, QueueText, ScenarioSpec};
 use crate::decision::Replicas;
 use crate::policy::{FieldError, parse_duration};
 use crate::zones;
@@ -123,6 +125,33 @@ impl Reader {
         let contention = self.rate("plant.downstream.contention", text.contention);
         let latency = self.span("plant.downstream.latency", &text.latency).as_secs_f64();
         DownstreamSpec { capacity, latency, connections_per_replica, contention }
+    }
+
+    pub(super) fn outages(&mut self, outages: &[OutageText]) -> Vec<(Timestamp, Timestamp)> {
+        let read = |(index, outage): (usize, &OutageText)| {
+            let from = self.instant(&format!("outages[{index}].at"), &outage.at);
+            let length = self.span(&format!("outages[{index}].for"), &outage.r#for);
+            let length = SignedDuration::try_from(length).unwrap_or(SignedDuration::MAX);
+            (from, from.saturating_add(length).unwrap_or(Timestamp::MAX))
+        };
+        outages.iter().enumerate().map(read).collect()
+    }
+
+    /// In order, whatever the order of the file.
+    pub(super) fn restarts(&mut self, restarts: &[String]) -> Vec<Timestamp> {
+        let read = |(index, at): (usize, &String)| self.instant(&format!("restarts[{index}]"), at);
+        let mut restarts: Vec<Timestamp> = restarts.iter().enumerate().map(read).collect();
+        restarts.sort_unstable();
+        restarts
+    }
+
+    pub(super) fn expectations(&mut self, expect: &BTreeMap<String, String>) -> Vec<Expectation> {
+        let read = |(score, wanted): (&String, &String)| {
+            Expectation::parse(score, wanted)
+                .map_err(|problem| self.add(&format!("expect.{score}"), problem))
+                .ok()
+        };
+        expect.iter().filter_map(read).collect()
     }
 
     pub(super) fn parts(&mut self, spec: &ScenarioSpec, overrides: &Overrides) -> Vec<Component> {

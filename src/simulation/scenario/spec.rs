@@ -33,6 +33,27 @@ pub struct ScenarioSpec {
     /// What the policy's metrics and guards are, by their names; a metric that is not named is `qps`.
     #[serde(default)]
     pub metrics: BTreeMap<String, Quantity>,
+    /// When Prometheus does not answer.
+    #[serde(default)]
+    pub outages: Vec<OutageText>,
+    /// When the operator restarts, in RFC 3339.
+    #[serde(default)]
+    pub restarts: Vec<String>,
+    /// What the scores should be, by their names in JSON: comparisons such as `<= 2`.
+    #[serde(default)]
+    pub expect: BTreeMap<String, String>,
+}
+
+/// A while in which Prometheus does not answer.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct OutageText {
+    /// When it starts, in RFC 3339.
+    #[schemars(extend("format" = "date-time"))]
+    pub at: String,
+    /// How long it lasts.
+    #[schemars(extend("format" = "duration"))]
+    pub r#for: String,
 }
 
 /// A part of the traffic.
