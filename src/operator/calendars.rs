@@ -190,7 +190,10 @@ pub(super) async fn follow(api: Api<Guarded>, context: Arc<Context>) {
     watching::follow(api, |event| match event {
         Ok(event) => context.wake(context.almanac.take(event)),
         Err(failure) => {
-            if failure.first {
+            let is_absent = failure.definite().is_some_and(|(code, _)| code == 404);
+            if failure.first && is_absent {
+                tracing::warn!("the cluster has no ScaleCalendars; policies that name none don't care");
+            } else if failure.first {
                 let error = &failure.error;
                 tracing::warn!(%error, "the calendars can't be watched; policies that name none don't care");
             }

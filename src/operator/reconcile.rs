@@ -228,7 +228,7 @@ impl Context {
                 // It is tried again and again, and is said once.
                 if !self.told_missing.swap(true, Ordering::Relaxed) {
                     tracing::warn!(
-                        "the cluster has no ScalePolicies: apply the definitions (kubectl apply -f crds/); waiting for them"
+                        "the cluster has no ScalePolicies: apply the definitions (kubectl apply -k crds/); waiting for them"
                     );
                 }
             }
