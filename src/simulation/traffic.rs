@@ -100,6 +100,9 @@ impl Traffic {
     pub fn from_csv(file: &Path, scale: f64) -> Result<Self, TraceError> {
         let name = file.display().to_string();
         let error = |line, problem: String| TraceError { file: name.clone(), line, problem };
+        if file.is_dir() {
+            return Err(error(None, "is a directory; a trace is one CSV file".to_owned()));
+        }
         let text = std::fs::read_to_string(file).map_err(|problem| error(None, problem.to_string()))?;
         let mut points: Vec<(i64, f64)> = Vec::new();
         for (index, row) in text.lines().enumerate() {
@@ -115,6 +118,10 @@ impl Traffic {
         }
         if points.is_empty() {
             return Err(error(None, "no rows; expected a header timestamp,qps and rows below it".to_owned()));
+        }
+        if points.len() == 1 {
+            let problem = "one row only; at least two are needed, since a value holds until the next row";
+            return Err(error(None, problem.to_owned()));
         }
         Ok(Self::new(points))
     }
@@ -188,7 +195,7 @@ impl Traffic {
 
 /// The instant of a row and its rate times `scale`.
 fn parse_row(row: &str, scale: f64) -> Result<(i64, f64), String> {
-    let (at, qps) = row.split_once(',').ok_or("expected timestamp,qps")?;
+    let (at, qps) = row.split_once(',').ok_or_else(|| separated(row))?;
     let (at, qps) = (at.trim(), qps.trim());
     let instant = match at.parse::<f64>() {
         #[expect(
@@ -201,13 +208,40 @@ fn parse_row(row: &str, scale: f64) -> Result<(i64, f64), String> {
         Ok(_) => None,
         Err(_) => at.parse::<Timestamp>().ok(),
     };
-    let problem = || format!("{at:?} is neither Unix seconds before the year 10000 nor RFC 3339");
+    let problem =
+        || format!("{at:?} is neither Unix seconds before the year 10000 nor RFC 3339{}", finer(at));
     let at = instant.ok_or_else(problem)?.as_millisecond();
     match qps.parse::<f64>() {
         Ok(value) if value >= 0.0 && value * scale <= HIGHEST_RATE => Ok((at, value * scale)),
         _ => Err(format!(
             "{qps:?} is not a rate: it must be a number from 0 to {HIGHEST_RATE:e}, after scaling too"
         )),
+    }
+}
+
+/// What is wrong with a row without a comma.
+fn separated(row: &str) -> String {
+    let found = [(';', "a semicolon"), ('\t', "a tab"), (' ', "a space")];
+    match found.iter().find(|(separator, _)| row.trim().contains(*separator)) {
+        Some((_, name)) => format!("expected timestamp,qps with a comma between them, not {name}"),
+        None => "expected timestamp,qps".to_owned(),
+    }
+}
+
+/// That a number which is too large for Unix seconds would be an instant in a finer unit, if it would.
+fn finer(at: &str) -> String {
+    let of = |at: i64| {
+        [("milliseconds", 1_000), ("microseconds", 1_000_000), ("nanoseconds", 1_000_000_000)]
+            .into_iter()
+            .find_map(|(unit, per_second)| {
+                Some((unit, Timestamp::from_second(at / per_second).ok()?, per_second))
+            })
+    };
+    match at.parse().ok().and_then(of) {
+        Some((unit, instant, per_second)) => {
+            format!("; in {unit} it would be {instant}: divide the column by {per_second}")
+        }
+        None => String::new(),
     }
 }
 

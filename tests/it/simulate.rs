@@ -119,6 +119,22 @@ fn a_trace_that_cannot_be_played_as_asked_is_refused_with_its_place() {
         let error = refused(&format!("0,{rate}\n"), &[]);
         assert!(error.starts_with(&format!("{name}:2:1: {rate:?} is not a rate")), "{error}");
     }
+    for (rows, problem) in [
+        ("0;5\n", ":2:1: expected timestamp,qps with a comma between them, not a semicolon"),
+        ("0\t5\n", ":2:1: expected timestamp,qps with a comma between them, not a tab"),
+        (
+            "1795471200000,5\n",
+            "in milliseconds it would be 2026-11-23T22:00:00Z: divide the column by 1000\n",
+        ),
+        ("1795471200000000000,5\n", "in nanoseconds it would be 2026-11-23T22:00:00Z"),
+        ("1795471200,5\n", ": one row only; at least two are needed"),
+    ] {
+        let error = refused(rows, &[]);
+        assert!(error.contains(problem), "{error}");
+    }
+    let output = simulate(&[TRACE, "--trace", "simulations"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(text(&output.stderr), "simulations: is a directory; a trace is one CSV file\n");
     let hour = "1795471200,5\n1795474800,5\n";
     let error = refused(hour, &["--length", "3h"]);
     assert!(
