@@ -232,11 +232,13 @@ impl Entry {
             return None;
         }
         let today = clocks.wall(at).date();
-        if self.latest(clocks, at)?.wall.date() != today {
+        let latest = self.latest(clocks, at)?;
+        if latest.wall.date() != today {
             return None;
         }
         let midnight = start_of(clocks, today.tomorrow().ok()?)?;
-        let clocks_change = clocks.change_after(at).is_some_and(|change| change <= midnight);
+        // Also between the latest firing and `at`, where the next one may be missing.
+        let clocks_change = clocks.change_after(latest.at).is_some_and(|change| change <= midnight);
         if clocks_change { None } else { midnight.checked_sub(1.nanosecond()).ok() }
     }
 }
