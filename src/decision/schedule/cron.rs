@@ -232,9 +232,17 @@ impl Search<'_> {
     fn next_elapsed(&self, at: Timestamp) -> Option<Firing> {
         // Between two clock changes, wall time is the instant plus a constant.
         let mut from = at.checked_add(1.nanosecond()).ok()?;
+        let mut is_over = false;
         loop {
             let Constant { to, offset, .. } = self.clocks.constant(from);
-            let wall = self.after(up_to_minute(offset.to_datetime(from))?)?;
+            let Some(wall) = self.after(up_to_minute(offset.to_datetime(from))?) else {
+                // Clocks that go back show the last of these dates again.
+                if is_over || to == Timestamp::MAX {
+                    return None;
+                }
+                (is_over, from) = (true, to);
+                continue;
+            };
             let fires = offset.to_timestamp(wall).ok()?;
             if fires < to {
                 return Some(Firing { at: fires, wall });
@@ -245,9 +253,17 @@ impl Search<'_> {
 
     fn latest_elapsed(&self, at: Timestamp) -> Option<Firing> {
         let mut now = at;
+        let mut is_before = false;
         loop {
             let Constant { from, offset, .. } = self.clocks.constant(now);
-            let wall = self.before(minute_of(offset.to_datetime(now)))?;
+            let Some(wall) = self.before(minute_of(offset.to_datetime(now))) else {
+                // Clocks that went back have shown the first of these dates before.
+                if is_before || from == Timestamp::MIN {
+                    return None;
+                }
+                (is_before, now) = (true, from.checked_sub(1.nanosecond()).ok()?);
+                continue;
+            };
             let fired = offset.to_timestamp(wall).ok()?;
             if fired >= from {
                 return Some(Firing { at: fired, wall });

@@ -1,5 +1,6 @@
 //! The schedule against brute force: minute by minute, with no code in common.
 
+mod changes;
 mod oracle;
 
 use jiff::civil::DateTime;
@@ -388,31 +389,4 @@ schedule:
     one.spread_by(1);
     other.spread_by(u64::MAX);
     assert_ne!(one.fingerprint(), other.fingerprint(), "what is known of one says nothing of the other");
-}
-
-#[test]
-fn a_window_that_fires_again_at_its_end_is_not_carried_over_a_clock_change() {
-    for (zone, entry, active, over) in [
-        // 01:30 comes twice and fires once, and 02:00 is an hour and a half later.
-        (
-            "America/New_York",
-            "cron: '0,30 1,2 * * *', for: 30m",
-            "2026-11-01T05:59:59Z",
-            "2026-11-01T06:00:00Z",
-        ),
-        // 02:15 does not exist.
-        (
-            "Australia/Lord_Howe",
-            "cron: '15 */2 * * *', for: 120m",
-            "2027-10-02T15:44:59Z",
-            "2027-10-02T15:45:00Z",
-        ),
-    ] {
-        let text = format!(
-            "maxReplicas: 25\nschedule: {{timeZone: {zone}, entries: [{{name: e, {entry}, replicas: 10}}]}}\n"
-        );
-        let schedule = policy(&text).schedule;
-        let floors = [active, over].map(|instant| schedule.baseline(at(instant)).floor);
-        assert_eq!(floors, [Replicas::new(10), Replicas::new(1)], "{zone}");
-    }
 }

@@ -1,0 +1,49 @@
+//! Days on which clocks change: what an independent implementation found.
+
+use super::*;
+
+#[test]
+fn a_window_that_fires_again_at_its_end_is_not_carried_over_a_clock_change() {
+    for (zone, entry, active, over) in [
+        // 01:30 comes twice and fires once, and 02:00 is an hour and a half later.
+        (
+            "America/New_York",
+            "cron: '0,30 1,2 * * *', for: 30m",
+            "2026-11-01T05:59:59Z",
+            "2026-11-01T06:00:00Z",
+        ),
+        // 02:15 does not exist.
+        (
+            "Australia/Lord_Howe",
+            "cron: '15 */2 * * *', for: 120m",
+            "2027-10-02T15:44:59Z",
+            "2027-10-02T15:45:00Z",
+        ),
+    ] {
+        let text = format!(
+            "maxReplicas: 25\nschedule: {{timeZone: {zone}, entries: [{{name: e, {entry}, replicas: 10}}]}}\n"
+        );
+        let schedule = policy(&text).schedule;
+        let floors = [active, over].map(|instant| schedule.baseline(at(instant)).floor);
+        assert_eq!(floors, [Replicas::new(10), Replicas::new(1)], "{zone}");
+    }
+}
+
+#[test]
+fn the_last_of_the_dates_is_shown_again_when_clocks_go_back() {
+    let text = "maxReplicas: 25\nschedule: {timeZone: America/Santiago, entries: [{name: e, \
+                cron: '15 * * * *', for: 10m, replicas: 10, onDates: ['2027-04-03']}]}\n";
+    let schedule = policy(text).schedule;
+    // 23:15 comes twice on that day, and an expression of every hour follows elapsed time.
+    for (instant, floor) in [
+        ("2027-04-04T02:20:00Z", 10),
+        ("2027-04-04T02:30:00Z", 1),
+        ("2027-04-04T03:20:00Z", 10),
+        ("2027-04-04T03:30:00Z", 1),
+        ("2027-04-04T04:20:00Z", 1),
+    ] {
+        assert_eq!(schedule.baseline(at(instant)).floor, Replicas::new(floor), "{instant}");
+    }
+    let next = schedule.baseline(at("2027-04-04T02:30:00Z")).until();
+    assert_eq!(next, Some(at("2027-04-04T03:15:00Z")));
+}
