@@ -4,6 +4,7 @@
 //! scaled one, on which a day passes in a minute (`tidetable demo`); and a virtual one that moves only
 //! when a test moves it. A test of the import rules fails when any other module of the crate reads time.
 
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -14,6 +15,9 @@ use tokio::sync::watch;
 /// remaining wait is computed anew at least this often.
 const LONGEST_NAP: Duration = Duration::from_secs(1);
 
+/// The same of a scaled clock, which could be stepped as well.
+const LONGEST_SCALED_NAP: Duration = Duration::from_millis(50);
+
 /// A source of time. Cheap to clone; clones show the same time.
 #[derive(Clone, Debug)]
 pub struct Clock(Kind);
@@ -21,7 +25,7 @@ pub struct Clock(Kind);
 #[derive(Clone, Debug)]
 enum Kind {
     Real,
-    Scaled { origin: Timestamp, started: Arc<OnceLock<Instant>>, factor: f64 },
+    Scaled { origin: Timestamp, started: Arc<OnceLock<Instant>>, factor: f64, stepped: Arc<AtomicI64> },
     Virtual(Arc<watch::Sender<Timestamp>>),
 }
 
@@ -37,7 +41,7 @@ impl Clock {
     #[must_use]
     pub fn scaled(origin: Timestamp, factor: f64) -> Self {
         let factor = if factor.is_finite() && factor > 0.0 { factor } else { 1.0 };
-        Self(Kind::Scaled { origin, started: Arc::default(), factor })
+        Self(Kind::Scaled { origin, started: Arc::default(), factor, stepped: Arc::default() })
     }
 
     /// Starts a scaled clock. Other clocks, and one that runs, are left as they are.
@@ -61,10 +65,10 @@ impl Clock {
     pub fn now(&self) -> Timestamp {
         match &self.0 {
             Kind::Real => Timestamp::now(),
-            Kind::Scaled { origin, started, factor } => {
-                let elapsed = started.get().map_or(Duration::ZERO, Instant::elapsed).mul_f64(*factor);
-                let elapsed = SignedDuration::try_from(elapsed).unwrap_or(SignedDuration::MAX);
-                origin.saturating_add(elapsed).unwrap_or(Timestamp::MAX)
+            Kind::Scaled { origin, stepped, .. } => {
+                let elapsed = SignedDuration::try_from(self.elapsed()).unwrap_or(SignedDuration::MAX);
+                let stepped = SignedDuration::from_secs(stepped.load(Ordering::Relaxed));
+                origin.saturating_add(elapsed.saturating_add(stepped)).unwrap_or(Timestamp::MAX)
             }
             Kind::Virtual(now) => *now.borrow(),
         }
@@ -76,7 +80,9 @@ impl Clock {
         static START: OnceLock<Instant> = OnceLock::new();
         match &self.0 {
             Kind::Real => START.get_or_init(Instant::now).elapsed(),
-            Kind::Scaled { origin, .. } => self.now().duration_since(*origin).unsigned_abs(),
+            Kind::Scaled { started, factor, .. } => {
+                started.get().map_or(Duration::ZERO, Instant::elapsed).mul_f64(*factor)
+            }
             Kind::Virtual(now) => now.borrow().duration_since(Timestamp::MIN).unsigned_abs(),
         }
     }
@@ -107,6 +113,19 @@ impl Clock {
         }
     }
 
+    /// Steps what a scaled clock shows by so many seconds, forward or back, as an administrator or NTP may step
+    /// wall time. [`Clock::elapsed`] goes on as before. Other clocks can't be stepped; returns whether it was.
+    #[expect(clippy::must_use_candidate, reason = "it is called for its effect")]
+    pub fn step(&self, seconds: i64) -> bool {
+        match &self.0 {
+            Kind::Real | Kind::Virtual(_) => false,
+            Kind::Scaled { stepped, .. } => {
+                stepped.fetch_add(seconds, Ordering::Relaxed);
+                true
+            }
+        }
+    }
+
     /// Sleeps for `length` of this clock's time, whatever becomes of wall time meanwhile.
     pub async fn sleep(&self, length: Duration) {
         match &self.0 {
@@ -121,21 +140,26 @@ impl Clock {
 
     /// Sleeps until this clock shows `at` or later. Returns at once when it already does.
     pub async fn sleep_until(&self, at: Timestamp) {
-        match &self.0 {
+        while self.now() < at {
+            self.nap_until(at).await;
+        }
+    }
+
+    /// Sleeps until this clock shows `at` or later, or for a moment: wall time may be stepped meanwhile, and
+    /// whoever has to know looks again.
+    pub async fn nap_until(&self, at: Timestamp) {
+        let longest = match &self.0 {
             Kind::Virtual(now) => {
                 // The sender lives as long as `self`, so waiting can't fail.
                 let _ = now.subscribe().wait_for(|now| *now >= at).await;
+                return;
             }
-            Kind::Real | Kind::Scaled { .. } => loop {
-                let ahead = at.duration_since(self.now());
-                if ahead <= SignedDuration::ZERO {
-                    return;
-                }
-                let factor = self.speed().unwrap_or(1.0);
-                let nap = ahead.unsigned_abs().div_f64(factor).min(LONGEST_NAP);
-                tokio::time::sleep(nap).await;
-            },
-        }
+            Kind::Real => LONGEST_NAP,
+            Kind::Scaled { .. } => LONGEST_SCALED_NAP,
+        };
+        let ahead = at.duration_since(self.now()).max(SignedDuration::ZERO);
+        let factor = self.speed().unwrap_or(1.0);
+        tokio::time::sleep(ahead.unsigned_abs().div_f64(factor).min(longest)).await;
     }
 }
 
@@ -162,6 +186,17 @@ mod tests {
         assert_eq!(clock.now(), at("2026-11-22T07:00:10Z"));
         clock.advance_to(at("2026-11-22T07:00:20Z"));
         assert_eq!(sleeper.await.expect("sleeper"), at("2026-11-22T07:00:20Z"));
+    }
+
+    #[test]
+    fn a_scaled_clock_is_stepped_both_ways_and_what_has_elapsed_stays() {
+        let origin = at("2026-11-22T00:00:00Z");
+        let clock = Clock::scaled(origin, 1.0);
+        for (seconds, shown) in [(3600, "2026-11-22T01:00:00Z"), (-7200, "2026-11-21T23:00:00Z")] {
+            assert!(clock.step(seconds));
+            assert_eq!((clock.now(), clock.elapsed()), (at(shown), Duration::ZERO));
+        }
+        assert!(!Clock::real().step(1) && !Clock::stopped_at(origin).step(1));
     }
 
     #[test]

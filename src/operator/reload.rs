@@ -1,26 +1,22 @@
 //! Follows the configuration file, so that a change of it, or of a token or certificate, needs no restart.
 
 use std::sync::Arc;
-
-use jiff::SignedDuration;
+use std::time::Duration;
 
 use super::prometheus::Reload;
 use super::reconcile::Context;
 
 /// How often the files are compared with what they were.
-const EVERY: SignedDuration = SignedDuration::from_secs(5);
+const EVERY: Duration = Duration::from_secs(5);
 
 /// Looks at the configuration every few seconds, for ever. One that has become invalid is reported once.
 pub(super) async fn follow(context: Arc<Context>) {
-    let start = context.clock.now();
-    let mut next = start + EVERY;
-    context.metrics.config_loaded(start);
+    context.metrics.config_loaded(context.clock.now());
     if !context.sources.have_a_file() {
         return;
     }
     loop {
-        context.clock.sleep_until(next).await;
-        next = context.clock.now() + EVERY;
+        context.clock.sleep(EVERY).await;
         let sources = context.sources.clone();
         // A volume that hangs holds up the next look and nothing else.
         match tokio::task::spawn_blocking(move || sources.refresh()).await {

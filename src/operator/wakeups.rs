@@ -2,18 +2,22 @@
 //!
 //! The queue sleeps on the operator's [`Clock`] and not on the runtime's timers, so that a scaled or a
 //! virtual clock drives the operator exactly as the real one does. It holds one instant per policy, and of
-//! those with the same instant the ones with the highest priority come first.
+//! those with the same instant the ones with the highest priority come first. When the clock is set back,
+//! everyone is woken: what they wait for may be hours ahead, and they know best what it means to them.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::Stream;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Notify;
 
 use super::Key;
 use crate::clock::Clock;
+
+/// Clocks are nudged back by less than this without anybody being late for it.
+const NUDGE: SignedDuration = SignedDuration::from_secs(1);
 
 /// The wake-ups of all policies.
 #[derive(Debug)]
@@ -29,6 +33,8 @@ struct Queue {
     of: BTreeMap<Key, Timestamp>,
     /// The priorities that are not 0.
     priorities: BTreeMap<Key, i32>,
+    /// What the clock showed last.
+    seen: Option<Timestamp>,
 }
 
 type Place = (Timestamp, Reverse<i32>, Key);
@@ -89,7 +95,7 @@ impl Wakeups {
                 (Some(key), _) => return key,
                 (None, None) => self.changed.notified().await,
                 (None, Some(first)) => tokio::select! {
-                    () = self.clock.sleep_until(first) => {}
+                    () = self.clock.nap_until(first) => {}
                     () = self.changed.notified() => {}
                 },
             }
@@ -104,6 +110,9 @@ impl Wakeups {
 impl Queue {
     /// Takes out the first key that is due at `now`, or says when the first one will be.
     fn pop(&mut self, now: Timestamp) -> (Option<Key>, Option<Timestamp>) {
+        if self.seen.replace(now).is_some_and(|seen| seen.duration_since(now) > NUDGE) {
+            self.hasten(now);
+        }
         let first = self.in_order.first().map(|(at, ..)| *at);
         if first.is_none_or(|at| at > now) {
             return (None, first);
@@ -113,6 +122,15 @@ impl Queue {
             self.of.remove(key);
         }
         (key, first)
+    }
+
+    /// Makes everything due at `now`.
+    fn hasten(&mut self, now: Timestamp) {
+        let keys: Vec<Key> = std::mem::take(&mut self.of).into_keys().collect();
+        self.in_order.clear();
+        for key in keys {
+            self.insert(key, now);
+        }
     }
 
     fn insert(&mut self, key: Key, at: Timestamp) {
@@ -163,6 +181,21 @@ mod tests {
             assert_eq!(due.next().await, Some(key(name)));
         }
         assert_eq!(due.next().now_or_never(), None, "each wakes once");
+    }
+
+    #[tokio::test]
+    async fn when_the_clock_is_set_back_everyone_is_woken() {
+        let clock = Clock::scaled(at("2026-11-23T07:00:00Z"), 1.0);
+        let wakeups = Arc::new(Wakeups::new(clock.clone()));
+        wakeups.set(key("a"), at("2026-11-23T07:00:15Z"));
+        wakeups.set(key("b"), at("2026-11-23T09:00:00Z"));
+        let mut due = std::pin::pin!(wakeups.due());
+        assert_eq!(due.next().now_or_never(), None, "nothing is due yet");
+        clock.step(-1);
+        assert_eq!(due.next().now_or_never(), None, "nor after a nudge");
+        clock.step(-3600);
+        assert_eq!(due.next().await, Some(key("a")));
+        assert_eq!(due.next().await, Some(key("b")));
     }
 
     #[tokio::test]

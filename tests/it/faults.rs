@@ -1,5 +1,7 @@
 //! What the operator does when the API server fails it.
 
+mod courses;
+
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};

@@ -8,6 +8,7 @@ pub(crate) mod faults;
 pub(crate) mod operator;
 pub(crate) mod process;
 pub(crate) mod prometheus;
+pub(crate) mod proxy;
 pub(crate) mod source;
 
 /// The `kubectl` to run: the one that `KUBECTL` names, the one in `.tools/`, or the machine's.

@@ -269,7 +269,7 @@ pub(crate) fn start(client: Client, clock: &Clock, config: &str) -> Started {
     run(options(client, clock, config))
 }
 
-fn options(client: Client, clock: &Clock, config: &str) -> OperatorOptions {
+pub(crate) fn options(client: Client, clock: &Clock, config: &str) -> OperatorOptions {
     let config = Config::parse("config.yaml".as_ref(), config).expect("a configuration");
     OperatorOptions {
         clock: clock.clone(),
@@ -280,7 +280,7 @@ fn options(client: Client, clock: &Clock, config: &str) -> OperatorOptions {
     }
 }
 
-fn run(options: OperatorOptions) -> Started {
+pub(crate) fn run(options: OperatorOptions) -> Started {
     let (sender, evaluations) = unbounded_channel();
     let shutdown = CancellationToken::new();
     let operator = Operator::new(OperatorOptions { evaluations: Some(sender), ..options });
