@@ -1,6 +1,7 @@
 //! What the operator does when the API server fails it.
 
 mod courses;
+mod kills;
 
 use std::sync::{Arc, Mutex};
 
