@@ -3,7 +3,7 @@
 CARGO ?= cargo
 export PATH := $(CURDIR)/.tools:$(PATH)
 
-.PHONY: help demo test test-cluster conformance comparison transcript bench bench-fleet fmt lint crd docs pictures image tools
+.PHONY: help demo test test-cluster conformance comparison transcript bench bench-fleet soak fmt lint crd docs pictures image tools
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ bench: ## figures, one line `name value unit` each
 
 bench-fleet: ## figures of very many policies, against the sandbox or the cluster that KUBECONFIG names
 	@$(CARGO) bench --quiet --bench fleet
+
+soak: ## days of a thousand policies in minutes, with queries that fail: memory has to stay flat
+	@$(CARGO) bench --quiet --bench soak
 
 pictures: ## the pictures of scenarios, from the simulator
 	@for picture in simulations/web-day.svg simulations/images/*.svg docs/images/shared-database-*.svg; do \

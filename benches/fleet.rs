@@ -9,8 +9,10 @@
 
 #![expect(clippy::print_stdout, reason = "the figures are the result")]
 
+#[allow(dead_code, reason = "each bench uses a part of it")]
 #[path = "fleet/cluster.rs"]
 mod cluster;
+#[allow(dead_code, reason = "each bench uses a part of it")]
 #[path = "fleet/process.rs"]
 mod process;
 #[path = "fleet/source.rs"]

@@ -68,11 +68,7 @@ impl Cluster {
     /// Makes `count` deployments of one replica, and a policy for each with what `spec` says.
     pub(crate) async fn make(&self, count: usize, spec: impl Fn(usize) -> Value) {
         let objects = (0..count).map(|i| (deployment(&name(i)), policy(&name(i), &spec(i))));
-        let policies = Api::<DynamicObject>::namespaced_with(
-            self.client.clone(),
-            NAMESPACE,
-            &kube::core::ApiResource::erase::<ScalePolicy>(&()),
-        );
+        let policies = self.policies();
         let make = |(deployment, policy): (Deployment, DynamicObject)| {
             let (deployments, policies) = (self.deployments(), policies.clone());
             async move {
@@ -81,6 +77,28 @@ impl Cluster {
             }
         };
         stream::iter(objects).map(make).buffer_unordered(at_once()).collect::<()>().await;
+    }
+
+    /// Deletes these policies and makes them again.
+    pub(crate) async fn remake(&self, which: &[usize], spec: impl Fn(usize) -> Value) {
+        let policies = self.policies();
+        for i in which.iter().copied() {
+            policies.delete(&name(i), &DeleteParams::default()).await.expect("deleted");
+            policies.create(&PostParams::default(), &policy(&name(i), &spec(i))).await.expect("a policy");
+        }
+    }
+
+    fn policies(&self) -> Api<DynamicObject> {
+        let resource = kube::core::ApiResource::erase::<ScalePolicy>(&());
+        Api::namespaced_with(self.client.clone(), NAMESPACE, &resource)
+    }
+
+    /// How often replicas were written; `None` in a cluster that does not say.
+    pub(crate) fn scale_writes(&self) -> Option<u64> {
+        let seen = self.sandbox.as_ref()?.requests();
+        let writes =
+            seen.iter().filter(|(request, _)| request.verb == "patch" && request.subresource == "scale");
+        Some(writes.map(|(_, count)| count).sum())
     }
 
     /// What the operator has asked so far; `None` in a cluster that does not say.

@@ -1,6 +1,7 @@
 //! The operator as a process, and what it costs.
 
 use std::net::TcpListener;
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -21,6 +22,16 @@ pub(crate) struct Operator {
 impl Operator {
     /// Starts `tidetable run`, with a source if there is one.
     pub(crate) fn start(cluster: &Cluster, source: Option<&str>) -> Self {
+        Self::start_as(Path::new(env!("CARGO_BIN_EXE_tidetable")), &[], cluster, source)
+    }
+
+    /// Starts a program that takes the arguments of `tidetable run` after these.
+    pub(crate) fn start_as(
+        program: &Path,
+        arguments: &[String],
+        cluster: &Cluster,
+        source: Option<&str>,
+    ) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let config = directory.path().join("config.yaml");
         let sources =
@@ -28,7 +39,8 @@ impl Operator {
         std::fs::write(&config, sources).expect("written");
         let address =
             TcpListener::bind("127.0.0.1:0").and_then(|port| port.local_addr()).expect("a free port");
-        let child = Command::new(env!("CARGO_BIN_EXE_tidetable"))
+        let child = Command::new(program)
+            .args(arguments)
             .args(["run", "--listen", &address.to_string(), "--log-level", "warn", "--config"])
             .arg(&config)
             .env("KUBECONFIG", &cluster.kubeconfig)
@@ -44,6 +56,11 @@ impl Operator {
     /// Waits until so many decisions have been made. A policy that has ticked meanwhile counts twice.
     pub(crate) async fn until_decided(&self, count: usize) {
         self.until("tidetable_decisions_total{", count).await;
+    }
+
+    /// How many decisions have been made.
+    pub(crate) async fn decisions(&self) -> u64 {
+        self.sum("tidetable_decisions_total{").await
     }
 
     /// Waits until so many policies say that they are ready.
