@@ -1,6 +1,8 @@
 //! Label selectors as text, such as `app=web,tier in (a,b),!canary`: what a scale subresource says of its
 //! pods and what a list is narrowed down by. The client library has their meaning but not their text.
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1;
+
 /// Requirements that must all hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LabelSelector(Vec<Requirement>);
@@ -49,6 +51,22 @@ impl LabelSelector {
             Requirement::Missing(key) => label(key).is_none(),
         })
     }
+}
+
+/// A selector as text, as a scale subresource writes it.
+pub(crate) fn text_of(selector: &v1::LabelSelector) -> String {
+    let equal = selector.match_labels.iter().flatten().map(|(key, value)| format!("{key}={value}"));
+    let expressions = selector.match_expressions.iter().flatten().map(|requirement| {
+        let (key, values) = (&requirement.key, requirement.values.as_deref().unwrap_or_default().join(","));
+        match requirement.operator.as_str() {
+            "In" => format!("{key} in ({values})"),
+            "NotIn" => format!("{key} notin ({values})"),
+            "DoesNotExist" => format!("!{key}"),
+            // The API server knows one more, `Exists`.
+            _ => key.clone(),
+        }
+    });
+    equal.chain(expressions).collect::<Vec<_>>().join(",")
 }
 
 fn parse_requirement(text: &str) -> Result<(Requirement, &str), String> {

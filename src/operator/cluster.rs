@@ -34,6 +34,9 @@ pub(super) const SCALE_MANAGER: &str = "tidetable";
 /// How long status and events wait while scale writes queue.
 const MOST_PATIENCE: Duration = Duration::from_secs(3);
 
+/// How many permits a status or event takes that has waited for so long in vain.
+const IMPATIENT_SHARE: u32 = 4;
+
 /// The field manager of writes to the status of policies.
 pub(super) const STATUS_MANAGER: &str = "tidetable-status";
 
@@ -86,6 +89,8 @@ pub(super) struct Cluster {
     leadership: Arc<Leadership>,
     scales: Arc<Turns>,
     others: Semaphore,
+    /// How many permits of `others` there are.
+    most_others: u32,
     kinds: Mutex<BTreeMap<(String, String), ApiResource>>,
 }
 
@@ -99,7 +104,8 @@ impl Cluster {
         leadership: Arc<Leadership>,
     ) -> Self {
         let (scales, others) = (Turns::new(concurrency), Semaphore::new(concurrency.max(1)));
-        Self { client, deadline, leadership, scales, others, kinds: Mutex::default() }
+        let most_others = u32::try_from(concurrency.max(1)).unwrap_or(u32::MAX);
+        Self { client, deadline, leadership, scales, others, most_others, kinds: Mutex::default() }
     }
 
     /// Waits for one's turn to scale: to read a workload and to write it. One turn serves for both, so
@@ -112,11 +118,12 @@ impl Cluster {
     }
 
     /// Waits until a call that scales nothing may be made: one of few at a time, and none while somebody waits
-    /// for a turn to scale, unless that takes long.
+    /// for a turn to scale. When that takes long, a quarter as many are made all the same.
     async fn leave(&self) -> Option<SemaphorePermit<'_>> {
         // Too late is better than never.
-        let _ = tokio::time::timeout(MOST_PATIENCE, self.scales.calm()).await;
-        self.others.acquire().await.ok()
+        let is_calm = tokio::time::timeout(MOST_PATIENCE, self.scales.calm()).await.is_ok();
+        let share = if is_calm { 1 } else { IMPATIENT_SHARE.min(self.most_others) };
+        self.others.acquire_many(share).await.ok()
     }
 
     /// Reads the scale subresource of a workload, or a HorizontalPodAutoscaler.

@@ -9,6 +9,7 @@ use super::cluster::{CallError, ScaleSeen};
 use super::conditions::{self, Aspect, Finding, Reason};
 use super::contest::Contest;
 use super::events::{self, EventReason};
+use super::observe::Seen;
 use super::reconcile::{Context, Due, Problems, State, Subject};
 use super::rivals::{Rival, Standing};
 use super::setting::Setting;
@@ -142,18 +143,18 @@ impl Context {
             let outcome = match applied {
                 Ok(Applied::Unchanged) => Outcome::Unchanged,
                 Ok(Applied::Scaled(now)) => {
-                    let ready = state.seen.take().and_then(|before| before.ready);
-                    state.seen = Some(ScaleSeen { ready, ..now });
+                    let ready = state.seen.scale().and_then(|before| before.ready);
+                    state.seen = Seen::As(ScaleSeen { ready, ..now });
                     Outcome::Scaled { from: observed, to: desired }
                 }
                 Ok(Applied::DryRun) => Outcome::DryRun,
                 Ok(Applied::Overtaken) => {
                     last = Some((decision, observed));
-                    state.seen = None;
+                    state.seen = Seen::InDoubt;
                     continue;
                 }
                 Err(error) => {
-                    state.seen = None;
+                    state.seen = Seen::InDoubt;
                     if error.leaves_doubt() {
                         state.history.attempted(policy, &decision);
                         state.contest.settled(due.at, None, true);

@@ -11,6 +11,28 @@ use super::targets::Standing;
 use crate::decision::{Policy, Replicas, Samples, Target};
 use crate::labels::LabelSelector;
 
+/// What is remembered of a workload from one look to the next.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) enum Seen {
+    /// Nobody has looked yet.
+    #[default]
+    Never,
+    /// It may be otherwise than a watch says, and has to be read.
+    InDoubt,
+    /// How it was when it was last read or written.
+    As(ScaleSeen),
+}
+
+impl Seen {
+    /// How it was, if anybody knows.
+    pub(super) fn scale(&mut self) -> Option<&mut ScaleSeen> {
+        match self {
+            Self::Never | Self::InDoubt => None,
+            Self::As(scale) => Some(scale),
+        }
+    }
+}
+
 /// The workload at one instant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Workload {
@@ -36,31 +58,41 @@ impl Context {
     pub(super) async fn observe(
         &self,
         subject: &Subject<'_>,
-        seen: &mut Option<ScaleSeen>,
+        seen: &mut Seen,
         samples: &Samples,
     ) -> Result<Workload, CallError> {
         let Subject { namespace, target, policy, .. } = subject;
         let kind = self.cluster.kind(target).await?;
-        let is_known = match self.targets.standing(&kind, namespace, &target.name) {
+        let name = &*target.name;
+        let standing = match seen {
+            Seen::Never => self.targets.first_standing(&kind, namespace, name).await,
+            Seen::InDoubt | Seen::As(_) => self.targets.standing(&kind, namespace, name),
+        };
+        let is_known = match standing {
             Standing::Absent => {
-                *seen = None;
+                *seen = Seen::Never;
                 let plural = if kind.group.is_empty() {
                     kind.plural
                 } else {
                     format!("{}.{}", kind.plural, kind.group)
                 };
-                return Err(CallError::NotFound(format!("{plural} \"{}\" not found", target.name)));
+                return Err(CallError::NotFound(format!("{plural} \"{name}\" not found")));
             }
             Standing::Unknown => false,
             Standing::Version(version) => {
-                seen.as_ref().is_some_and(|seen| seen.version.as_ref() == Some(&version))
+                if *seen == Seen::Never
+                    && let Some(scale) = self.targets.take_scale(&kind, namespace, name)
+                {
+                    *seen = Seen::As(scale);
+                }
+                seen.scale().is_some_and(|seen| seen.version.as_ref() == Some(&version))
             }
         };
         if !is_known {
-            *seen = None;
-            *seen = Some(self.cluster.scale(namespace, target).await?);
+            *seen = Seen::InDoubt;
+            *seen = Seen::As(self.cluster.scale(namespace, target).await?);
         }
-        let Some(scale) = seen else { return Err(CallError::NotFound(target.name.clone())) };
+        let Some(scale) = seen.scale() else { return Err(CallError::NotFound(name.to_owned())) };
         let ready = match scale.ready {
             _ if !asks_for_ready(policy, samples) => scale.setting.replicas(),
             Some(ready) => ready,

@@ -4,19 +4,32 @@
 //! object is all that is kept. A workload whose version is the one that was read last is as it was, and is not
 //! read again; one that has changed is read by a GET, which (unlike a watch) is never behind. Where a kind can't
 //! be watched each evaluation reads.
+//!
+//! Of the kinds that everybody has, a list also says what a first look has to know, so that an operator which
+//! starts before ten thousand workloads does not read each of them.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
-use kube::core::{ApiResource, DynamicObject, PartialObjectMeta};
+use kube::core::{ApiResource, DynamicObject, DynamicResourceScope, PartialObjectMeta};
 use kube::runtime::watcher;
-use kube::{Api, Client, ResourceExt};
+use kube::{Api, Client, Resource, ResourceExt};
+use serde::de::DeserializeOwned;
+use tokio::sync::Notify;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
+use self::workload::Workload;
+use super::cluster::ScaleSeen;
 use super::reconcile::Context;
 use super::{Key, Sighted, watching};
+
+mod workload;
+
+/// How long a first look waits for the first list of a kind.
+const FIRST_LIST: Duration = Duration::from_secs(5);
 
 /// What is known of a workload without asking for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +47,8 @@ pub(super) struct Targets {
     kinds: Mutex<BTreeMap<ApiKind, Kind>>,
     wanted: UnboundedSender<ApiResource>,
     sighted: Option<Sighted>,
+    /// Told when the first list of a kind is there, or won't come.
+    settled: Notify,
 }
 
 /// Group and kind.
@@ -43,11 +58,20 @@ type Meta = PartialObjectMeta<DynamicObject>;
 
 #[derive(Default)]
 struct Kind {
-    /// Whether `versions` is complete.
+    /// Whether `objects` is complete.
     is_listed: bool,
-    versions: HashMap<Key, String>,
+    /// Whether nobody need wait for the first list any more.
+    is_settled: bool,
+    objects: HashMap<Key, Known>,
     /// A list that is under way.
-    listing: HashMap<Key, String>,
+    listing: HashMap<Key, Known>,
+}
+
+/// What is kept of an object.
+struct Known {
+    version: String,
+    /// How it is, for the first who looks.
+    scale: Option<Box<ScaleSeen>>,
 }
 
 /// The kinds that are to be watched.
@@ -57,7 +81,7 @@ impl Targets {
     /// Knows nothing yet; what is wanted has to be given to [`follow`].
     pub(super) fn new(sighted: Option<Sighted>) -> (Self, Wanted) {
         let (wanted, receiver) = unbounded_channel();
-        (Self { kinds: Mutex::default(), wanted, sighted }, receiver)
+        (Self { kinds: Mutex::default(), wanted, sighted, settled: Notify::new() }, receiver)
     }
 
     /// What is known of an object. The first question about a kind begins its watch.
@@ -74,48 +98,102 @@ impl Targets {
             return Standing::Unknown;
         }
         let key = Key { namespace: namespace.to_owned(), name: name.to_owned() };
-        kind.versions.get(&key).map_or(Standing::Absent, |version| Standing::Version(version.clone()))
+        kind.objects.get(&key).map_or(Standing::Absent, |known| Standing::Version(known.version.clone()))
     }
 
-    /// Takes what a watch says, and gives the objects that were not known before.
-    fn take(&self, kind: &ApiKind, event: watcher::Event<Meta>) -> Vec<Key> {
+    /// The same for a first look, which waits for the first list of the kind, for a moment.
+    pub(super) async fn first_standing(
+        &self,
+        resource: &ApiResource,
+        namespace: &str,
+        name: &str,
+    ) -> Standing {
+        let standing = self.standing(resource, namespace, name);
+        if standing != Standing::Unknown {
+            return standing;
+        }
+        let kind = (resource.group.clone(), resource.kind.clone());
+        let is_settled = async {
+            loop {
+                let told = self.settled.notified();
+                if self.kinds().get(&kind).is_some_and(|kind| kind.is_settled) {
+                    return;
+                }
+                told.await;
+            }
+        };
+        if tokio::time::timeout(FIRST_LIST, is_settled).await.is_err() {
+            self.settle(&kind);
+        }
+        self.standing(resource, namespace, name)
+    }
+
+    /// How an object is, if that is known of its present version and nobody has taken it yet.
+    pub(super) fn take_scale(
+        &self,
+        resource: &ApiResource,
+        namespace: &str,
+        name: &str,
+    ) -> Option<ScaleSeen> {
+        let mut kinds = self.kinds();
+        let kind = kinds.get_mut(&(resource.group.clone(), resource.kind.clone()))?;
+        let key = Key { namespace: namespace.to_owned(), name: name.to_owned() };
+        kind.objects.get_mut(&key)?.scale.take().map(|scale| *scale)
+    }
+
+    /// Takes what a watch says, and gives the objects that were not known before. `read` says how an object is.
+    fn take<K: Resource>(
+        &self,
+        kind: &ApiKind,
+        event: watcher::Event<K>,
+        read: impl Fn(&K) -> Option<ScaleSeen>,
+    ) -> Vec<Key> {
         let mut kinds = self.kinds();
         let kind = kinds.entry(kind.clone()).or_default();
-        let version = |object: &Meta| object.resource_version().unwrap_or_default();
-        let sight = |object: &Meta| {
+        let known = |object: &K| {
+            let version = object.resource_version().unwrap_or_default();
             if let Some(sighted) = &self.sighted {
-                sighted(&object.namespace().unwrap_or_default(), &object.name_any(), &version(object));
+                sighted(&object.namespace().unwrap_or_default(), &object.name_any(), &version);
             }
+            (Key::of_parts(object.meta()), Known { version, scale: read(object).map(Box::new) })
         };
         match event {
             watcher::Event::Init => kind.listing.clear(),
             watcher::Event::InitApply(object) => {
-                kind.listing.insert(Key::of_parts(&object.metadata), version(&object));
-                sight(&object);
+                let (key, known) = known(&object);
+                kind.listing.insert(key, known);
             }
             watcher::Event::InitDone => {
                 let listed = std::mem::take(&mut kind.listing);
-                let before = std::mem::replace(&mut kind.versions, listed);
+                let before = std::mem::replace(&mut kind.objects, listed);
                 kind.is_listed = true;
-                return kind.versions.keys().filter(|key| !before.contains_key(*key)).cloned().collect();
+                kind.is_settled = true;
+                self.settled.notify_waiters();
+                return kind.objects.keys().filter(|key| !before.contains_key(*key)).cloned().collect();
             }
             watcher::Event::Apply(object) => {
-                let (key, version) = (Key::of_parts(&object.metadata), version(&object));
-                sight(&object);
-                if kind.versions.insert(key.clone(), version).is_none() {
+                let (key, known) = known(&object);
+                if kind.objects.insert(key.clone(), known).is_none() {
                     return vec![key];
                 }
             }
             watcher::Event::Delete(object) => {
-                kind.versions.remove(&Key::of_parts(&object.metadata));
+                kind.objects.remove(&Key::of_parts(object.meta()));
             }
         }
         Vec::new()
     }
 
+    /// Notes that nobody need wait for a kind's first list any more.
+    fn settle(&self, kind: &ApiKind) {
+        self.kinds().entry(kind.clone()).or_default().is_settled = true;
+        self.settled.notify_waiters();
+    }
+
     /// Notes that a kind can't be watched.
     fn give_up(&self, kind: &ApiKind) {
         self.kinds().insert(kind.clone(), Kind::default());
+        self.settle(kind);
     }
 
     fn kinds(&self) -> MutexGuard<'_, BTreeMap<ApiKind, Kind>> {
@@ -144,14 +222,41 @@ pub(super) async fn follow(
 }
 
 async fn follow_kind(client: Client, namespace: Option<&str>, resource: ApiResource, context: Arc<Context>) {
-    let api: Api<Meta> = match namespace {
+    if workload::is_known(&resource) {
+        let (claimed, kind) = (Arc::clone(&context), resource.clone());
+        let read = move |object: &Workload| {
+            let claimants =
+                claimed.rivals.claimants(&Key::of_parts(&object.metadata), &kind.group, &kind.kind);
+            (!claimants.is_empty()).then(|| object.scale())
+        };
+        watch::<Workload>(client, namespace, resource, context, read).await;
+    } else {
+        watch::<Meta>(client, namespace, resource, context, |_| None).await;
+    }
+}
+
+async fn watch<K>(
+    client: Client,
+    namespace: Option<&str>,
+    resource: ApiResource,
+    context: Arc<Context>,
+    read: impl Fn(&K) -> Option<ScaleSeen>,
+) where
+    K: Resource<DynamicType = ApiResource, Scope = DynamicResourceScope>
+        + Clone
+        + DeserializeOwned
+        + std::fmt::Debug
+        + Send
+        + 'static,
+{
+    let api: Api<K> = match namespace {
         Some(namespace) => Api::namespaced_with(client, namespace, &resource),
         None => Api::all_with(client, &resource),
     };
     let kind = (resource.group.clone(), resource.kind.clone());
     watching::follow(api, |event| match event {
         Ok(event) => {
-            for appeared in context.targets.take(&kind, event) {
+            for appeared in context.targets.take(&kind, event, &read) {
                 context.wake(context.rivals.claimants(&appeared, &resource.group, &resource.kind));
             }
         }
@@ -163,6 +268,7 @@ async fn follow_kind(client: Client, namespace: Option<&str>, resource: ApiResou
             if failure.definite().is_some() {
                 context.targets.give_up(&kind);
             }
+            context.targets.settle(&kind);
         }
     })
     .await;
@@ -193,21 +299,25 @@ mod tests {
         assert_eq!(wanted.try_recv().map(|wanted| wanted.kind).as_deref(), Ok("Deployment"));
         assert!(wanted.try_recv().is_err(), "it is watched once");
 
-        targets.take(&kind, Init);
-        targets.take(&kind, InitApply(object("web", "7")));
+        targets.take::<Meta>(&kind, Init, |_| None);
+        targets.take(&kind, InitApply(object("web", "7")), |_| None);
         assert_eq!(standing("web"), Standing::Unknown, "the list is not complete");
-        assert_eq!(targets.take(&kind, InitDone), [key("web")], "it may have been missed before");
+        assert_eq!(
+            targets.take::<Meta>(&kind, InitDone, |_| None),
+            [key("web")],
+            "it may have been missed before"
+        );
         assert_eq!([standing("web"), standing("mail")], [version("7"), Standing::Absent]);
-        assert_eq!(targets.take(&kind, Apply(object("web", "8"))), []);
-        assert_eq!(targets.take(&kind, Apply(object("mail", "9"))), [key("mail")]);
+        assert_eq!(targets.take(&kind, Apply(object("web", "8")), |_| None), []);
+        assert_eq!(targets.take(&kind, Apply(object("mail", "9")), |_| None), [key("mail")]);
         assert_eq!([standing("web"), standing("mail")], [version("8"), version("9")]);
-        targets.take(&kind, Delete(object("web", "10")));
+        targets.take(&kind, Delete(object("web", "10")), |_| None);
         assert_eq!(standing("web"), Standing::Absent);
 
-        targets.take(&kind, Init);
-        targets.take(&kind, InitApply(object("web", "11")));
+        targets.take::<Meta>(&kind, Init, |_| None);
+        targets.take(&kind, InitApply(object("web", "11")), |_| None);
         assert_eq!(standing("mail"), version("9"), "until the new list is complete");
-        assert_eq!(targets.take(&kind, InitDone), [key("web")]);
+        assert_eq!(targets.take::<Meta>(&kind, InitDone, |_| None), [key("web")]);
         assert_eq!([standing("web"), standing("mail")], [version("11"), Standing::Absent]);
         targets.give_up(&kind);
         assert_eq!(standing("web"), Standing::Unknown);

@@ -273,3 +273,27 @@ async fn a_restart_changes_nothing() {
     assert_eq!(before, after, "the status says the same, so it is not written");
     stage.stop().await;
 }
+
+#[tokio::test]
+async fn an_operator_that_starts_before_many_workloads_reads_none_by_itself() {
+    let objects: Vec<_> = (0..30)
+        .flat_map(|i| {
+            let name = format!("web-{i}");
+            let mut policy = policy(&day_and_night());
+            policy["metadata"]["name"] = json!(name);
+            policy["spec"]["scaleTargetRef"]["name"] = json!(name);
+            [deployment(&name, i % 3 * 12), policy]
+        })
+        .collect();
+    let mut stage = Stage::with("2026-11-23T12:00:01Z", &objects, "{}").await;
+    for _ in 0..30 {
+        stage.next().await;
+    }
+    for i in 0..30 {
+        assert_eq!(stage.replicas(&format!("web-{i}")).await, 12);
+    }
+    let requests = stage.sandbox.requests();
+    let reads = requests.keys().filter(|request| request.verb == "get" && request.subresource == "scale");
+    assert_eq!(reads.count(), 0);
+    stage.stop().await;
+}

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::super::calendars::Consulted;
-use super::super::cluster::ScaleSeen;
 use super::super::conditions::Finding;
 use super::super::contest::Contest;
+use super::super::observe::Seen;
 use super::super::rebuild::Rebuilding;
 use super::super::rivals::Standing;
 use super::super::timetable::Timetable;
@@ -39,7 +39,7 @@ pub(in crate::operator) struct State {
     pub(super) target: Option<ScaleTargetRef>,
     pub(in crate::operator) target_uid: Option<String>,
     /// The target as it was last read or written.
-    pub(in crate::operator) seen: Option<ScaleSeen>,
+    pub(in crate::operator) seen: Seen,
     /// The target was not there when it was last looked for.
     pub(in crate::operator) is_absent: bool,
     pub(super) policy: Option<Arc<Policy>>,
@@ -79,7 +79,7 @@ impl State {
                 self.history = History::default();
                 self.rebuilding = Rebuilding::default();
                 self.target_uid = None;
-                self.seen = None;
+                self.seen = Seen::Never;
             }
             Some(_) => {}
         }

@@ -104,9 +104,7 @@ impl Voyage {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         });
-        if waited.await.is_err() {
-            panic!("{:?} is never {expected:?}", self.courses);
-        }
+        assert!(waited.await.is_ok(), "{:?} is never {expected:?}", self.courses);
     }
 
     /// From the first edge to the second, a moment later, and home.
