@@ -217,7 +217,7 @@ impl Schedule {
         let [mut searched, further @ ..] = HORIZONS;
         let mut timeline = self.timeline(at, end(searched));
         for hours in further {
-            let edges = i64::try_from(timeline.edge_count()).unwrap_or(i64::MAX);
+            let edges = i64::try_from(timeline.looked_at()).unwrap_or(i64::MAX);
             let is_too_dense = edges.saturating_mul(hours / searched) > MOST_EDGES;
             if self.entries.is_empty() || is_too_dense || timeline.transitions_after(at).next().is_some() {
                 break;

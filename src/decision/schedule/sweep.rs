@@ -25,6 +25,8 @@ pub(super) struct Sweep {
     pub(super) ends: Vec<(Timestamp, EntryId)>,
     /// All starts and ends, sorted by instant and entry.
     pub(super) edges: Vec<Edge>,
+    /// How many starts and ends were looked at, with those of steps that bring nothing into force.
+    pub(super) looked_at: usize,
 }
 
 impl Schedule {
@@ -51,6 +53,7 @@ impl Schedule {
             starts: Vec::new(),
             ends: Vec::new(),
             edges: Vec::new(),
+            looked_at: edges.len(),
         };
         for together in edges.chunk_by(|a, b| a.at == b.at) {
             let at = together[0].at;

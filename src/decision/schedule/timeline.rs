@@ -33,6 +33,7 @@ pub struct Timeline {
     stretches: Vec<Stretch>,
     ramps: Vec<Ramp>,
     edges: Vec<Edge>,
+    looked_at: usize,
 }
 
 /// A time in which no entry and no ramp starts or ends.
@@ -52,7 +53,7 @@ impl Schedule {
         let reach = self.longest_ramp().max(SignedDuration::from_secs(1));
         let low = from.saturating_sub(reach).unwrap_or(Timestamp::MIN);
         let high = to.saturating_add(reach).unwrap_or(Timestamp::MAX);
-        let Sweep { pieces, starts, ends, edges } = self.sweep(low, high);
+        let Sweep { pieces, starts, ends, edges, looked_at } = self.sweep(low, high);
         let floor_at = |at: Timestamp| {
             let index = pieces.partition_point(|piece| piece.at <= at).saturating_sub(1);
             pieces.get(index).map_or(Replicas::ZERO, |piece| piece.bounds.floor)
@@ -74,7 +75,7 @@ impl Schedule {
             let Some(entry) = self.entry(id).filter(|entry| !entry.ramp_down.is_zero()) else { continue };
             ramp(id, Some(at), at.checked_add(entry.ramp_down).ok(), false);
         }
-        Timeline { from, to, stretches: stretches(&pieces, &ramps), ramps, edges }
+        Timeline { from, to, stretches: stretches(&pieces, &ramps), ramps, edges, looked_at }
     }
 }
 
@@ -194,9 +195,9 @@ impl Timeline {
         self.edges.get(first..last).unwrap_or_default()
     }
 
-    /// How many edges the range has.
-    pub(super) fn edge_count(&self) -> usize {
-        self.edges.len()
+    /// How many firings and ends of windows the range has, also of steps that bring nothing into force.
+    pub(super) fn looked_at(&self) -> usize {
+        self.looked_at
     }
 
     fn stretch(&self, at: Timestamp) -> Option<(usize, &Stretch)> {

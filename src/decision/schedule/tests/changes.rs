@@ -1,4 +1,4 @@
-//! Days on which clocks change: what an independent implementation found.
+//! What an independent implementation found, and random schedules: mostly on days on which clocks change.
 
 use super::*;
 
@@ -46,4 +46,15 @@ fn the_last_of_the_dates_is_shown_again_when_clocks_go_back() {
     }
     let next = schedule.baseline(at("2027-04-04T02:30:00Z")).until();
     assert_eq!(next, Some(at("2027-04-04T03:15:00Z")));
+}
+
+#[test]
+fn steps_that_fire_each_minute_and_change_nothing_are_not_followed_for_decades() {
+    let text = "maxReplicas: 60\nschedule: {entries: [{name: a, cron: '11 1 * * *', replicas: 12}, \
+                {name: b, cron: '* * * * *', replicas: 35}]}\n";
+    let now = at("2026-11-23T12:00:00Z");
+    let baseline = policy(text).schedule.baseline(now);
+    assert_eq!((baseline.floor, baseline.next), (Replicas::new(35), None));
+    let searched = baseline.until().expect("an end of the search").duration_since(now);
+    assert!(searched < SignedDuration::from_hours(400 * 24), "{searched:#}");
 }
