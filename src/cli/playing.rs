@@ -11,10 +11,11 @@ use crate::simulation::scenario::Overrides;
 /// What is played in the place of what the scenario says.
 #[derive(Clone, Debug, Default, PartialEq, clap::Args)]
 pub(super) struct Changes {
-    /// A recorded trace in the place of the scenario's traffic: timestamp,qps in Unix seconds or RFC 3339.
-    /// It is played from its first local midnight, and no longer than it is
-    #[arg(long, value_name = "FILE.csv")]
-    pub(super) trace: Option<PathBuf>,
+    /// A recorded trace in the place of the scenario's traffic: a CSV of timestamp,qps (Unix seconds or RFC
+    /// 3339), or what Prometheus answered to a range query, in JSON. It is played from its first local
+    /// midnight, and no longer than it is
+    #[arg(long, value_name = "FILE")]
+    trace: Option<PathBuf>,
     /// Multiply all demand, to fit a trace of another scale
     #[arg(long, value_name = "FACTOR", value_parser = factor, allow_negative_numbers = true)]
     scale: Option<f64>,

@@ -84,10 +84,10 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
             "warning: the trace ends {length:#} after {from}; the scenario asks for {asked:#}"
         );
     }
-    if let Some(gaps) = args.changes.trace.as_ref().and_then(|_| scenario.traffic.gaps()) {
+    if let Some(gaps) = scenario.gaps {
         let _ = writeln!(
             std::io::stderr(),
-            "warning: rows of the trace are {:#} apart, and further in {} places, the longest {:#} after {}; \
+            "warning: values of the trace are {:#} apart, and further in {} places, the longest {:#} after {}; \
              the value before holds on",
             gaps.usual,
             gaps.count,

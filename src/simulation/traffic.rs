@@ -5,10 +5,15 @@
 //! mean(a, b) = (I(b) − I(a)) / (b − a),   I(t) = Σ rate × length of the pieces before t
 //! ```
 
-use std::path::Path;
+mod prometheus;
+mod recording;
+
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+
+pub use self::prometheus::Samples;
+pub use self::recording::TraceError;
 
 /// Demand over time. Before its first piece and after its last one, those hold on.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,21 +43,6 @@ pub struct Gaps {
     pub longest_from: Timestamp,
     /// How long that is.
     pub longest: SignedDuration,
-}
-
-/// The highest rate of a trace, in requests per second: as many for ten thousand years can still be added up.
-const HIGHEST_RATE: f64 = 1e12;
-
-/// A trace that can't be used.
-#[derive(Debug, thiserror::Error)]
-#[error("{file}{}: {problem}", .line.map(|line| format!(":{line}")).unwrap_or_default())]
-pub struct TraceError {
-    /// The file.
-    pub file: String,
-    /// The line, from 1.
-    pub line: Option<usize>,
-    /// What is wrong and what would be right.
-    pub problem: String,
 }
 
 impl Traffic {
@@ -90,40 +80,6 @@ impl Traffic {
         let step = pieces.get(1).map(|second| second.start - pieces[0].start);
         let alike = |step: &i64| pieces.windows(2).all(|pair| pair[1].start - pair[0].start == *step);
         Self { regular: step.filter(|step| *step > 0).filter(alike), pieces }
-    }
-
-    /// Reads a CSV of `timestamp,qps`: a header, then rows in order of time; a timestamp is in Unix seconds
-    /// or RFC 3339, and a value holds until the next row. All values are multiplied by `scale`.
-    ///
-    /// # Errors
-    /// When the file can't be read or a row is not that.
-    pub fn from_csv(file: &Path, scale: f64) -> Result<Self, TraceError> {
-        let name = file.display().to_string();
-        let error = |line, problem: String| TraceError { file: name.clone(), line, problem };
-        if file.is_dir() {
-            return Err(error(None, "is a directory; a trace is one CSV file".to_owned()));
-        }
-        let text = std::fs::read_to_string(file).map_err(|problem| error(None, problem.to_string()))?;
-        let mut points: Vec<(i64, f64)> = Vec::new();
-        for (index, row) in text.lines().enumerate() {
-            let number = Some(index + 1);
-            if row.trim().is_empty() || (index == 0 && row.starts_with(|first: char| first.is_alphabetic())) {
-                continue;
-            }
-            let (at, qps) = parse_row(row, scale).map_err(|problem| error(number, problem))?;
-            if points.last().is_some_and(|(last, _)| *last >= at) {
-                return Err(error(number, "rows must be in order of time, without repetitions".to_owned()));
-            }
-            points.push((at, qps));
-        }
-        if points.is_empty() {
-            return Err(error(None, "no rows; expected a header timestamp,qps and rows below it".to_owned()));
-        }
-        if points.len() == 1 {
-            let problem = "one row only; at least two are needed, since a value holds until the next row";
-            return Err(error(None, problem.to_owned()));
-        }
-        Ok(Self::new(points))
     }
 
     /// When the first piece starts.
@@ -190,58 +146,6 @@ impl Traffic {
             None => self.pieces.partition_point(|piece| piece.start <= at).saturating_sub(1),
         };
         self.pieces.get(index).or(self.pieces.last()).copied().unwrap_or(NONE)
-    }
-}
-
-/// The instant of a row and its rate times `scale`.
-fn parse_row(row: &str, scale: f64) -> Result<(i64, f64), String> {
-    let (at, qps) = row.split_once(',').ok_or_else(|| separated(row))?;
-    let (at, qps) = (at.trim(), qps.trim());
-    let instant = match at.parse::<f64>() {
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "a float-to-int cast saturates, which is refused"
-        )]
-        Ok(seconds) if seconds.is_finite() => {
-            Timestamp::from_millisecond((seconds * 1000.0).round() as i64).ok()
-        }
-        Ok(_) => None,
-        Err(_) => at.parse::<Timestamp>().ok(),
-    };
-    let problem =
-        || format!("{at:?} is neither Unix seconds before the year 10000 nor RFC 3339{}", finer(at));
-    let at = instant.ok_or_else(problem)?.as_millisecond();
-    match qps.parse::<f64>() {
-        Ok(value) if value >= 0.0 && value * scale <= HIGHEST_RATE => Ok((at, value * scale)),
-        _ => Err(format!(
-            "{qps:?} is not a rate: it must be a number from 0 to {HIGHEST_RATE:e}, after scaling too"
-        )),
-    }
-}
-
-/// What is wrong with a row without a comma.
-fn separated(row: &str) -> String {
-    let found = [(';', "a semicolon"), ('\t', "a tab"), (' ', "a space")];
-    match found.iter().find(|(separator, _)| row.trim().contains(*separator)) {
-        Some((_, name)) => format!("expected timestamp,qps with a comma between them, not {name}"),
-        None => "expected timestamp,qps".to_owned(),
-    }
-}
-
-/// That a number which is too large for Unix seconds would be an instant in a finer unit, if it would.
-fn finer(at: &str) -> String {
-    let of = |at: i64| {
-        [("milliseconds", 1_000), ("microseconds", 1_000_000), ("nanoseconds", 1_000_000_000)]
-            .into_iter()
-            .find_map(|(unit, per_second)| {
-                Some((unit, Timestamp::from_second(at / per_second).ok()?, per_second))
-            })
-    };
-    match at.parse().ok().and_then(of) {
-        Some((unit, instant, per_second)) => {
-            format!("; in {unit} it would be {instant}: divide the column by {per_second}")
-        }
-        None => String::new(),
     }
 }
 

@@ -35,4 +35,5 @@ mod sandbox_stress;
 mod simulate;
 mod structure;
 mod support;
+mod traces;
 mod transcript;
