@@ -45,7 +45,8 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
         return Ok(());
     }
     if args.changes != Changes::default() {
-        let problem = "--trace, --scale, --from and --length are about a scenario: name one with --simulate";
+        let problem =
+            "--trace, --scale, --from, --to and the like are about a scenario: name one with --simulate";
         return Err(Failure::BadInput(problem.to_owned()));
     }
     let name = policy_name(args.policy.as_deref().unwrap_or_default())?;

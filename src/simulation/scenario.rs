@@ -9,19 +9,21 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 use super::Scenario;
 use super::expectation::Expectation;
 use super::monitor::Quantity;
 use super::plant::PlantSpec;
 use super::synthetic::Component;
-use crate::api::AUTOSCALER_KIND;
+use crate::api::{AUTOSCALER_KIND, ScalePolicy};
 use crate::decision::Policy;
 use crate::manifest::{self, Document, Mistake, Mistakes, PolicyManifest};
 use crate::policy::FieldError;
+use crate::zones::{self, Moment};
 
 use self::reader::Reader;
-use self::replay::{Asked, Played};
+use self::replay::{Asked, Bounds, Played};
 pub use self::spec::{
     Diurnal, DownstreamText, Noise, OutageText, Part, PlantText, QueueText, Ramp, ScenarioSpec, Spike, Step,
 };
@@ -36,8 +38,14 @@ pub struct Overrides {
     pub trace: Option<PathBuf>,
     /// What all demand is multiplied by.
     pub scale: Option<f64>,
-    /// The first instant.
-    pub from: Option<Timestamp>,
+    /// The first instant; one without an offset is in the zone of the policy's schedule.
+    pub from: Option<Moment>,
+    /// The end: of the scenario, or of what is taken from recorded traffic.
+    pub to: Option<Moment>,
+    /// How often recorded traffic is played, one time after the other.
+    pub repeat: Option<u32>,
+    /// How many times as long recorded traffic takes.
+    pub time_scale: Option<f64>,
     /// How long it runs.
     pub length: Option<Duration>,
     /// The scenario is only looked at: one for a recorded trace needs none yet.
@@ -94,7 +102,10 @@ pub fn parse(
         let manifest = manifest::parse_policy(&policy_file(policy), &text)?;
         Ok((manifest, text))
     });
-    let judge = |spec: &ScenarioSpec| Read::new(file, spec, overrides);
+    let zone = manifest.as_ref().and_then(|read| Some(zone(&read.as_ref().ok()?.0.0.resource)));
+    let zone = zone.unwrap_or(TimeZone::UTC);
+    let bounds = Bounds::new(overrides, &zone).map_err(|problem| whole(file, problem))?;
+    let judge = |spec: &ScenarioSpec| Read::new(file, spec, overrides, bounds);
     let read = document.examine(&manifest::schema::of::<ScenarioSpec>(), judge);
     let (((manifest, calendars), policy_text), read) = match (manifest, read) {
         (Some(Ok(manifest)), Ok((_, read))) => (manifest, read),
@@ -112,10 +123,10 @@ pub fn parse(
     let Read { plant, interval, length, from, parts, traces, quantities, outages, restarts, expectations } =
         read;
     bind(document, &manifest.policy, &plant, &quantities)?;
-    let asked = Asked { overrides, from, length, policy: &manifest.resource };
+    let asked = Asked { overrides, bounds, from, length, zone, interval };
     let Played { from, length, cut_from, traffic, gaps } = match &overrides.trace {
         Some(trace) => asked.replay(trace)?,
-        None if traces.is_empty() => asked.made_up(&parts),
+        None if traces.is_empty() => asked.made_up(&parts).map_err(|problem| whole(file, problem))?,
         None => asked.recorded(document, parts, &traces)?,
     };
     let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
@@ -193,6 +204,13 @@ fn together(policy: Option<Mistakes>, scenario: Option<Mistakes>) -> Mistakes {
     Mistakes(all)
 }
 
+/// The zone of a policy's schedule.
+fn zone(policy: &ScalePolicy) -> TimeZone {
+    let zone =
+        policy.spec.schedule.as_ref().and_then(|schedule| zones::current().get(&schedule.time_zone).ok());
+    zone.unwrap_or(TimeZone::UTC)
+}
+
 fn whole(file: &Path, problem: String) -> Mistake {
     Mistake { file: file.to_owned(), place: None, path: String::new(), problem }
 }
@@ -213,14 +231,19 @@ struct Read {
 }
 
 impl Read {
-    fn new(file: &Path, spec: &ScenarioSpec, overrides: &Overrides) -> Result<Self, Vec<FieldError>> {
+    fn new(
+        file: &Path,
+        spec: &ScenarioSpec,
+        overrides: &Overrides,
+        bounds: Bounds,
+    ) -> Result<Self, Vec<FieldError>> {
         let mut reader = Reader { mistakes: Vec::new() };
         let plant = reader.plant(&spec.plant);
         let interval = reader.span("interval", spec.interval.as_deref().unwrap_or("15s"));
         let length = reader.span("length", &spec.length);
         let length = overrides.length.unwrap_or(length);
         let from = reader.instant("from", &spec.from);
-        let start = overrides.from.unwrap_or(from);
+        let start = bounds.from.unwrap_or(from);
         if start.checked_add(length).is_err() {
             reader.add(
                 "length",

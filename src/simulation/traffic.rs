@@ -45,6 +45,9 @@ pub struct Gaps {
     pub longest: SignedDuration,
 }
 
+/// The most values of a trace that is repeated.
+const MOST_VALUES: usize = 20_000_000;
+
 impl Traffic {
     /// Demand that `qps(t)` gives at the start of every `step` in `[from, to)` and that holds for the step.
     #[must_use]
@@ -114,6 +117,32 @@ impl Traffic {
             longest_from: instant(from),
             longest: SignedDuration::from_millis(longest),
         })
+    }
+
+    /// The stretch between two instants, `times` times from its first instant on, each `factor` times as long as
+    /// it was. What was before stays before. `None` when that were more values than a trace may have.
+    pub(super) fn played(&self, stretch: (Timestamp, Timestamp), factor: f64, times: u32) -> Option<Self> {
+        let (from, until) = (stretch.0.as_millisecond(), stretch.1.as_millisecond());
+        let inside = self.pieces.iter().filter(|piece| piece.start > from && piece.start < until);
+        let copies = usize::try_from(times).ok()?;
+        if inside.clone().count().checked_add(1)?.checked_mul(copies)? > MOST_VALUES {
+            return None;
+        }
+        let scaled = |start: i64, copy: u32| {
+            let since = seconds(start - from) + seconds(until - from) * f64::from(copy);
+            #[expect(clippy::cast_possible_truncation, reason = "a float-to-int cast saturates")]
+            let since = (since * factor * 1000.0).round() as i64;
+            from.saturating_add(since)
+        };
+        let before = self.pieces.iter().filter(|piece| piece.start < from);
+        let mut points: Vec<(i64, f64)> = before.map(|piece| (scaled(piece.start, 0), piece.qps)).collect();
+        for copy in 0..times {
+            points.push((scaled(from, copy), self.piece(from).qps));
+            points.extend(inside.clone().map(|piece| (scaled(piece.start, copy), piece.qps)));
+        }
+        // Compressed, several values may fall on one millisecond.
+        points.dedup_by_key(|(start, _)| *start);
+        Some(Self::new(points))
     }
 
     /// Demand at an instant, in requests per second.

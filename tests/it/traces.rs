@@ -162,3 +162,79 @@ fn recorded_traffic_is_a_part_of_a_scenario_to_which_others_add_up() {
         assert!(said.contains(expected), "{said}");
     }
 }
+
+#[test]
+fn a_part_of_a_trace_is_played_in_its_own_or_another_time_as_often_as_asked() {
+    let desk = Desk::new();
+    desk.scenario("");
+    // From midnight in Berlin on, the zone of the schedule: 23:00 in UTC. 10 in the first hour, 20, 30, 40.
+    desk.write("day.csv", "timestamp,qps\n2026-11-22T23:00:00Z,10\n2026-11-23T00:00:00Z,20\n2026-11-23T01:00:00Z,30\n2026-11-23T02:00:00Z,40\n");
+    let hour = 3600.0;
+    for (arguments, from, hours, sum) in [
+        (&[][..], "2026-11-22T23:00:00Z", 2.0, 30.0 * hour),
+        (&["--to", "2026-11-23T03:00:00"], "2026-11-22T23:00:00Z", 3.0, 60.0 * hour),
+        (
+            &["--from", "2026-11-23T01:00", "--to", "2026-11-23T02:00"],
+            "2026-11-23T00:00:00Z",
+            1.0,
+            20.0 * hour,
+        ),
+        (&["--from", "2026-11-23T02:00:00Z"], "2026-11-23T02:00:00Z", 1.0, 40.0 * hour),
+        (&["--repeat", "3"], "2026-11-22T23:00:00Z", 12.0, 300.0 * hour),
+        (
+            &["--from", "2026-11-23T00:00:00Z", "--to", "2026-11-23T02:00:00Z", "--repeat", "2"],
+            "2026-11-23T00:00:00Z",
+            4.0,
+            100.0 * hour,
+        ),
+        (&["--repeat", "3", "--length", "5h"], "2026-11-22T23:00:00Z", 5.0, 110.0 * hour),
+        // Half the time, and so half the requests.
+        (&["--time-scale", "0.5"], "2026-11-22T23:00:00Z", 2.0, 50.0 * hour),
+        (&["--time-scale", "0.5", "--to", "2026-11-23T02:00"], "2026-11-22T23:00:00Z", 1.0, 15.0 * hour),
+        (&["--time-scale", "2", "--repeat", "2"], "2026-11-22T23:00:00Z", 16.0, 400.0 * hour),
+        (&["--scale", "3", "--time-scale", "2"], "2026-11-22T23:00:00Z", 2.0, 60.0 * hour),
+    ] {
+        let (scores, _) = desk.played(&[&["--trace", "day.csv"], arguments].concat());
+        let ticks = scores["ticks"].as_f64().expect("a number");
+        assert_eq!((scores["from"].as_str(), ticks), (Some(from), hours * 240.0), "{arguments:?}");
+        assert!((requests(&scores) - sum).abs() < 1e-3, "{arguments:?}: {}, not {sum}", requests(&scores));
+    }
+}
+
+#[test]
+fn what_a_trace_does_not_have_or_is_not_meant_for_it_is_refused() {
+    let desk = Desk::new();
+    desk.scenario("traffic: [{constant: 10}]");
+    desk.write("day.csv", "timestamp,qps\n2026-11-23T00:00:00Z,10\n2026-11-23T01:00:00Z,20\n");
+    for (arguments, expected) in [
+        (&["--repeat", "2"][..], "scenario.yaml: --repeat and --time-scale are about recorded traffic"),
+        (&["--time-scale", "2"], "scenario.yaml: --repeat and --time-scale are about recorded traffic"),
+        (
+            &["--to", "2026-11-22"],
+            "scenario.yaml: --to must be later than the first instant: it is 2026-11-21T23:00:00Z",
+        ),
+        (&["--from", "2026-11-23", "--to", "2026-11-23"], "--to must be later than the first instant"),
+        (
+            &["--from", "noon"],
+            "must be an instant (2026-11-23T07:00:00Z), a date (2026-11-23) or a local date and time",
+        ),
+        (&["--to", "2026-11-24", "--length", "1h"], "cannot be used with"),
+        (&["--to", "9999-01-01"], "more than 20000000 ticks"),
+        (
+            &["--trace", "day.csv", "--to", "2026-11-25"],
+            "the trace ends at 2026-11-23T02:00:00Z; --to is later: 2026-11-24T23:00:00Z",
+        ),
+        (
+            &["--trace", "day.csv", "--repeat", "2", "--length", "5h"],
+            "the trace ends at 2026-11-23T02:00:00Z, 4h after",
+        ),
+        (&["--trace", "day.csv", "--repeat", "0"], "0 is not in 1..=1000"),
+        (&["--trace", "day.csv", "--time-scale", "0"], "must be a number from 0.001 to 1000"),
+        (&["--trace", "day.csv", "--time-scale", "-1"], "must be a number from 0.001 to 1000"),
+    ] {
+        let said = desk.refused(arguments);
+        assert!(said.contains(expected), "{arguments:?}: {said}");
+    }
+    let (scores, _) = desk.played(&["--to", "2026-11-23T04:00"]);
+    assert_eq!((requests(&scores), scores["ticks"].as_u64()), (10.0 * 3.0 * 3600.0, Some(720)));
+}

@@ -8,19 +8,43 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::super::synthetic::{self, Component};
 use super::super::traffic::{Gaps, Traffic};
-use super::{Overrides, whole};
-use crate::api::ScalePolicy;
+use super::{MOST_TICKS, Overrides, whole};
 use crate::manifest::{Document, Mistake, Mistakes};
-use crate::zones;
+use crate::zones::Moment;
+
+/// The first and the last instant that the command line asks for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    pub(super) from: Option<Timestamp>,
+    pub(super) to: Option<Timestamp>,
+}
+
+impl Bounds {
+    pub(super) fn new(overrides: &Overrides, zone: &TimeZone) -> Result<Self, String> {
+        let instant = |name: &str, moment: Option<Moment>| match moment.map(|moment| moment.in_zone(zone)) {
+            Some(None) => Err(format!("{name}: the instant is not before the year 10000")),
+            Some(at) => Ok(at),
+            None => Ok(None),
+        };
+        let bounds = Self { from: instant("--from", overrides.from)?, to: instant("--to", overrides.to)? };
+        match bounds {
+            Self { from: Some(from), to: Some(to) } if to <= from => Err(not_after(from, to)),
+            _ => Ok(bounds),
+        }
+    }
+}
 
 /// What a scenario and the command line ask for.
 pub(super) struct Asked<'a> {
     pub(super) overrides: &'a Overrides,
+    pub(super) bounds: Bounds,
     /// The scenario's first instant.
     pub(super) from: Timestamp,
-    /// How long is to be played.
+    /// How long is to be played, unless `bounds` have an end.
     pub(super) length: Duration,
-    pub(super) policy: &'a ScalePolicy,
+    /// The zone of the policy's schedule.
+    pub(super) zone: TimeZone,
+    pub(super) interval: Duration,
 }
 
 /// What is played.
@@ -40,10 +64,19 @@ impl Asked<'_> {
     }
 
     /// Made-up traffic alone.
-    pub(super) fn made_up(&self, parts: &[Component]) -> Played {
-        let (from, length) = (self.overrides.from.unwrap_or(self.from), self.length);
+    pub(super) fn made_up(&self, parts: &[Component]) -> Result<Played, String> {
+        if self.overrides.repeat.is_some() || self.overrides.time_scale.is_some() {
+            let problem = "--repeat and --time-scale are about recorded traffic, and this scenario's is made up: \
+                           give it a trace with --trace";
+            return Err(problem.to_owned());
+        }
+        let from = self.bounds.from.unwrap_or(self.from);
+        let length = match self.bounds.to {
+            Some(to) => self.playable(span(from, to).ok_or_else(|| not_after(from, to))?)?,
+            None => self.length,
+        };
         let traffic = synthetic::traffic(parts, self.scale(), from, length);
-        Played { from, length, cut_from: None, traffic, gaps: None }
+        Ok(Played { from, length, cut_from: None, traffic, gaps: None })
     }
 
     /// A recorded trace in the place of all other traffic: from its first local midnight, or from where it is
@@ -55,9 +88,9 @@ impl Asked<'_> {
             path: String::new(),
             problem: error.problem,
         })?;
-        let from = self.overrides.from.unwrap_or_else(|| first_midnight(&traffic, self.policy));
-        let length = self.length_in(&traffic, from).map_err(|problem| whole(file, problem))?;
-        Ok(self.played(traffic, from, length))
+        let from = self.bounds.from.unwrap_or_else(|| first_midnight(&traffic, &self.zone));
+        let stretch = self.stretch(traffic, from).map_err(|problem| whole(file, problem))?;
+        Ok(self.played(stretch, from))
     }
 
     /// The recorded parts of a scenario, and what is added to them. Unlike a trace of the command line, they are
@@ -68,61 +101,112 @@ impl Asked<'_> {
         mut parts: Vec<Component>,
         traces: &[(String, PathBuf)],
     ) -> Result<Played, Mistakes> {
-        let from = self.overrides.from.unwrap_or(self.from);
-        let (mut length, mut recorded, mut mistakes) = (self.length, Vec::new(), Vec::new());
+        let from = self.bounds.from.unwrap_or(self.from);
         let alone = parts.is_empty() && traces.len() == 1;
         let scale = if alone { self.scale() } else { 1.0 };
+        let (mut stretches, mut mistakes) = (Vec::new(), Vec::new());
         for (path, file) in traces {
             let read = Traffic::from_file(file, scale).map_err(|error| error.to_string());
-            let fits = read.and_then(|traffic| match self.length_in(&traffic, from) {
-                Ok(fits) => Ok((traffic, fits)),
-                Err(problem) => Err(format!("{}: {problem}", file.display())),
+            let stretch = read.and_then(|traffic| {
+                self.stretch(traffic, from).map_err(|problem| format!("{}: {problem}", file.display()))
             });
-            match fits {
-                Ok((traffic, fits)) => {
-                    length = length.min(fits);
-                    recorded.push(traffic);
-                }
+            match stretch {
+                Ok(stretch) => stretches.push(stretch),
                 Err(problem) => mistakes.push(document.mistake(path, problem)),
             }
         }
         if !mistakes.is_empty() {
             return Err(Mistakes(mistakes));
         }
-        if alone && let Some(traffic) = recorded.pop() {
-            return Ok(self.played(traffic, from, length));
+        if alone && let Some(stretch) = stretches.pop() {
+            return Ok(self.played(stretch, from));
         }
-        let gaps = recorded.iter().find_map(Traffic::gaps);
-        parts.extend(recorded.into_iter().map(Component::Recorded));
+        let length = stretches.iter().map(|stretch| stretch.length).min().unwrap_or(self.length);
+        let gaps = stretches.iter().find_map(|stretch| stretch.gaps);
+        parts.extend(stretches.into_iter().map(|stretch| Component::Recorded(stretch.traffic)));
         let traffic = synthetic::traffic(&parts, self.scale(), from, length);
-        Ok(Played { gaps, ..self.played(traffic, from, length) })
+        Ok(self.played(Stretch { traffic, length, gaps }, from))
     }
 
-    fn played(&self, traffic: Traffic, from: Timestamp, length: Duration) -> Played {
-        let cut_from = (self.length > length).then_some(self.length);
-        Played { from, length, cut_from, gaps: traffic.gaps(), traffic }
+    fn played(&self, stretch: Stretch, from: Timestamp) -> Played {
+        let Stretch { traffic, length, gaps } = stretch;
+        let cut_from = (self.length > length && !self.says_how_much()).then_some(self.length);
+        Played { from, length, cut_from, traffic, gaps }
     }
 
-    /// How long a trace can be played from `from` on, at most as long as asked for.
-    fn length_in(&self, traffic: &Traffic, from: Timestamp) -> Result<Duration, String> {
+    /// Whether the command line says how much of a trace is played, so that the scenario's length is not meant.
+    fn says_how_much(&self) -> bool {
+        self.bounds.to.is_some() || self.overrides.repeat.is_some()
+    }
+
+    /// What is taken from a trace that is played from `from` on: until `--to` or its end, `--time-scale` times as
+    /// long, `--repeat` times; and how much of that is played.
+    fn stretch(&self, traffic: Traffic, from: Timestamp) -> Result<Stretch, String> {
         let (start, end) = (traffic.start(), traffic.end());
-        let rest = Duration::try_from(end.duration_since(from)).unwrap_or_default();
-        if from < start || rest.is_zero() {
+        let until = self.bounds.to.unwrap_or(end);
+        if from < start || from >= end {
             return Err(format!("the trace is from {start} to {end}; {from} is not in it"));
         }
-        if self.overrides.length.is_some_and(|asked| asked > rest) {
-            let rest = SignedDuration::try_from(rest).unwrap_or_default();
-            return Err(format!("the trace ends at {end}, {rest:#} after {from}"));
+        if until > end {
+            return Err(format!("the trace ends at {end}; --to is later: {until}"));
         }
-        Ok(self.length.min(rest))
+        let section = span(from, until).ok_or_else(|| not_after(from, until))?;
+        let (factor, times) = (self.overrides.time_scale.unwrap_or(1.0), self.overrides.repeat.unwrap_or(1));
+        let is_changed = self.overrides.time_scale.is_some() || times > 1;
+        let all = if is_changed { section.mul_f64(factor).saturating_mul(times) } else { section };
+        let length = match self.overrides.length {
+            Some(asked) if asked > all => {
+                let rest = SignedDuration::try_from(all).unwrap_or_default();
+                return Err(format!("the trace ends at {end}, {rest:#} after {from}"));
+            }
+            Some(asked) => asked,
+            None if self.says_how_much() => all,
+            None => self.length.min(all),
+        };
+        let length = self.playable(length)?;
+        if is_changed && from.checked_add(all).is_err() {
+            return Err(format!("played for so long from {from} on, the year would be over 9999"));
+        }
+        let gaps = traffic.gaps();
+        let traffic = if is_changed {
+            let played = traffic.played((from, until), factor, times);
+            played.ok_or("repeated so often the trace has too many values: play less of it, or less often")?
+        } else {
+            traffic
+        };
+        Ok(Stretch { traffic, length, gaps })
+    }
+
+    /// A length that does not have too many ticks.
+    fn playable(&self, length: Duration) -> Result<Duration, String> {
+        if length.as_nanos() / self.interval.as_nanos().max(1) > MOST_TICKS {
+            return Err(format!("more than {MOST_TICKS} ticks; play less of it, or lengthen the interval"));
+        }
+        Ok(length)
     }
 }
 
+/// What is taken from a trace.
+struct Stretch {
+    traffic: Traffic,
+    /// How much of it is played.
+    length: Duration,
+    /// Where the trace has no values, in its own time.
+    gaps: Option<Gaps>,
+}
+
+/// The time between two instants, if there is any.
+fn span(from: Timestamp, to: Timestamp) -> Option<Duration> {
+    Duration::try_from(to.duration_since(from)).ok().filter(|span| !span.is_zero())
+}
+
+fn not_after(from: Timestamp, to: Timestamp) -> String {
+    format!("--to must be later than the first instant: it is {to}, and the first instant is {from}")
+}
+
 /// The first local midnight of a trace, in the time zone of the policy's schedule.
-fn first_midnight(traffic: &Traffic, policy: &ScalePolicy) -> Timestamp {
-    let zone =
-        policy.spec.schedule.as_ref().and_then(|schedule| zones::current().get(&schedule.time_zone).ok());
-    let start = traffic.start().to_zoned(zone.unwrap_or(TimeZone::UTC));
+fn first_midnight(traffic: &Traffic, zone: &TimeZone) -> Timestamp {
+    let start = traffic.start().to_zoned(zone.clone());
     let midnight = match start.start_of_day() {
         Ok(today) if today.timestamp() == start.timestamp() => Ok(today),
         Ok(_) | Err(_) => start.tomorrow().and_then(|tomorrow| tomorrow.start_of_day()),
