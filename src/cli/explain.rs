@@ -40,7 +40,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
     if let (Some(scenario), Some(at)) = (&args.simulate, &args.at) {
-        let text = simulated::explanation(scenario, &args.changes.overrides(), at)?;
+        let text = simulated::explanation(&args.changes.scenario(scenario)?, at)?;
         out.write_all(text.as_bytes())?;
         return Ok(());
     }

@@ -1,10 +1,15 @@
 //! What commands that play a scenario may change about it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use jiff::Timestamp;
+
+use super::Failure;
+use super::recorded::Recorded;
 use super::simulate::{factor, length};
-use crate::simulation::scenario::Overrides;
+use crate::simulation::Scenario;
+use crate::simulation::scenario::{self, Overrides, Trace};
 use crate::zones::Moment;
 
 /// What is played in the place of what the scenario says.
@@ -15,6 +20,12 @@ pub(super) struct Changes {
     /// midnight, and no longer than it is
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
+    #[command(flatten)]
+    recorded: Recorded,
+    /// A YAML file with ScaleCalendars that the policy names, besides those in its own file; may be given several
+    /// times
+    #[arg(long, value_name = "FILE")]
+    calendars: Vec<PathBuf>,
     /// Multiply all demand, to fit a trace of another scale
     #[arg(long, value_name = "FACTOR", value_parser = factor, allow_negative_numbers = true)]
     scale: Option<f64>,
@@ -45,8 +56,36 @@ fn time_factor(text: &str) -> Result<f64, String> {
 }
 
 impl Changes {
-    pub(super) fn overrides(&self) -> Overrides {
-        let Self { trace, scale, from, to, repeat, time_scale, length } = self.clone();
-        Overrides { trace, scale, from, to, repeat, time_scale, length, is_check: false }
+    /// Reads a scenario, and asks Prometheus for its traffic if that is wanted.
+    pub(super) fn scenario(&self, file: &Path) -> Result<Scenario, Failure> {
+        let overrides = self.overrides();
+        if !self.recorded.is_asked() {
+            return Ok(scenario::read(file, &overrides)?);
+        }
+        let trace = Some(Trace::Pending);
+        let planned =
+            scenario::read(file, &Overrides { trace, repeat: None, time_scale: None, ..overrides.clone() })?;
+        let trace = Some(self.recorded.read(planned.from, self.until(&planned))?);
+        Ok(scenario::read(file, &Overrides { trace, ..overrides })?)
+    }
+
+    /// The end of what is to be asked for: as much as gives the scenario's length when it is stretched and, where
+    /// a length is asked for, repeated.
+    fn until(&self, planned: &Scenario) -> Timestamp {
+        let mut wanted = planned.length;
+        if self.to.is_none() {
+            wanted = wanted.div_f64(self.time_scale.unwrap_or(1.0));
+        }
+        if self.length.is_some() {
+            wanted = wanted.div_f64(f64::from(self.repeat.unwrap_or(1)));
+        }
+        planned.from.checked_add(wanted).unwrap_or(Timestamp::MAX)
+    }
+
+    fn overrides(&self) -> Overrides {
+        let Self { trace, recorded: _, calendars, scale, from, to, repeat, time_scale, length } =
+            self.clone();
+        let trace = trace.map(Trace::File);
+        Overrides { trace, calendars, scale, from, to, repeat, time_scale, length, is_check: false }
     }
 }

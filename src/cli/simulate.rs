@@ -15,7 +15,6 @@ use super::{Failure, check};
 use crate::policy::parse_duration;
 use crate::report::{csv, html, svg, terminal};
 use crate::simulation::expectation::Outcome;
-use crate::simulation::scenario;
 use crate::simulation::{self, Run, Scenario};
 
 /// Arguments of `tidetable simulate`.
@@ -68,7 +67,7 @@ pub(super) fn length(text: &str) -> Result<Duration, String> {
 }
 
 pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
-    let scenario = scenario::read(&args.scenario, &args.changes.overrides())?;
+    let scenario = args.changes.scenario(&args.scenario)?;
     check::warn(&scenario.missing_calendars);
     let rivals = compare::rivals(&args.compare)?;
     for file in [&args.csv, &args.html, &args.svg].into_iter().flatten() {

@@ -16,6 +16,7 @@ use super::expectation::Expectation;
 use super::monitor::Quantity;
 use super::plant::PlantSpec;
 use super::synthetic::Component;
+use super::traffic::Samples;
 use crate::api::{AUTOSCALER_KIND, ScalePolicy};
 use crate::decision::Policy;
 use crate::manifest::{self, Document, Mistake, Mistakes, PolicyManifest};
@@ -31,11 +32,27 @@ pub use self::spec::{
 /// The most ticks of a scenario: a year at 15 s is 2.1 million.
 const MOST_TICKS: u128 = 20_000_000;
 
+/// Recorded traffic.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Trace {
+    /// A file: CSV, or an answer of Prometheus.
+    File(PathBuf),
+    /// What Prometheus has answered.
+    Answer {
+        /// What it is called in errors.
+        name: String,
+        /// The answer.
+        samples: Samples,
+    },
+    /// It is not at hand yet: the scenario is read for its first instant and its length, and nothing comes in.
+    Pending,
+}
+
 /// What the command line changes about a scenario.
 #[derive(Clone, Debug, Default)]
 pub struct Overrides {
     /// A recorded trace in the place of the scenario's traffic.
-    pub trace: Option<PathBuf>,
+    pub trace: Option<Trace>,
     /// What all demand is multiplied by.
     pub scale: Option<f64>,
     /// The first instant; one without an offset is in the zone of the policy's schedule.
@@ -48,6 +65,8 @@ pub struct Overrides {
     pub time_scale: Option<f64>,
     /// How long it runs.
     pub length: Option<Duration>,
+    /// Files with calendars that the policy names, besides those in its own file.
+    pub calendars: Vec<PathBuf>,
     /// The scenario is only looked at: one for a recorded trace needs none yet.
     pub is_check: bool,
 }
@@ -94,12 +113,16 @@ pub fn parse(
         );
         return Err(document.mistake("", problem).into());
     }
+    let mut others = Vec::new();
+    for calendars in &overrides.calendars {
+        others.extend(manifest::read(calendars)?);
+    }
     let policy_file = |policy: &str| file.parent().unwrap_or(Path::new("")).join(policy);
     let manifest = document.text("policy").map(|policy| {
         let unreadable =
             |error| document.mistake("policy", format!("{}: {error}", policy_file(policy).display()));
         let text = open(Path::new(policy)).map_err(unreadable)?;
-        let manifest = manifest::parse_policy(&policy_file(policy), &text)?;
+        let manifest = manifest::parse_policy_with(&policy_file(policy), &text, &others)?;
         Ok((manifest, text))
     });
     let zone = manifest.as_ref().and_then(|read| Some(zone(&read.as_ref().ok()?.0.0.resource)));
@@ -125,7 +148,9 @@ pub fn parse(
     bind(document, &manifest.policy, &plant, &quantities)?;
     let asked = Asked { overrides, bounds, from, length, zone, interval };
     let Played { from, length, cut_from, traffic, gaps } = match &overrides.trace {
-        Some(trace) => asked.replay(trace)?,
+        Some(Trace::File(file)) => asked.replay(file)?,
+        Some(Trace::Answer { name, samples }) => asked.answered(name, samples)?,
+        Some(Trace::Pending) => asked.made_up(&[]).map_err(|problem| whole(file, problem))?,
         None if traces.is_empty() => asked.made_up(&parts).map_err(|problem| whole(file, problem))?,
         None => asked.recorded(document, parts, &traces)?,
     };

@@ -238,3 +238,42 @@ fn what_a_trace_does_not_have_or_is_not_meant_for_it_is_refused() {
     let (scores, _) = desk.played(&["--to", "2026-11-23T04:00"]);
     assert_eq!((requests(&scores), scores["ticks"].as_u64()), (10.0 * 3.0 * 3600.0, Some(720)));
 }
+
+#[test]
+fn a_policy_may_name_calendars_of_other_files() {
+    let desk = Desk::new();
+    desk.write(
+        "policy.yaml",
+        "apiVersion: tidetable.dev/v1alpha1\nkind: ScalePolicy\nmetadata: {name: web}\nspec:\n  \
+         scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: web}\n  minReplicas: 2\n  maxReplicas: 20\n  schedule:\n    \
+         timeZone: UTC\n    exceptDates: [holidays]\n    entries:\n    \
+         - {name: rush, cron: '0 1 * * *', for: 1h, replicas: 9}\n",
+    );
+    let calendar = |text: &str| {
+        format!(
+            "apiVersion: tidetable.dev/v1alpha1\nkind: ScaleCalendar\nmetadata: {{name: holidays}}\nspec: {{dates: [{{date: {text}}}]}}\n"
+        )
+    };
+    desk.write("holidays.yaml", &calendar("\"2026-11-23\""));
+    desk.scenario("traffic: [{constant: 10}]");
+    let (without, said) = desk.played(&[]);
+    assert_eq!(without["peak_replicas"], 9);
+    assert!(said.contains("the ScaleCalendar holidays is not among these files"), "{said}");
+    let (with, said) = desk.played(&["--calendars", "holidays.yaml"]);
+    assert_eq!((with["peak_replicas"].as_u64(), said.as_str()), (Some(2), ""));
+    let explained = desk.run(&[
+        "explain",
+        "--simulate",
+        "scenario.yaml",
+        "--calendars",
+        "holidays.yaml",
+        "--at",
+        "2026-11-23T01:30",
+    ]);
+    assert!(String::from_utf8_lossy(&explained.stdout).starts_with("scenario: 2 replicas"), "{explained:?}");
+    desk.write("holidays.yaml", &calendar("\"2026-13-23\""));
+    let said = desk.refused(&["--calendars", "holidays.yaml"]);
+    assert!(said.starts_with("holidays.yaml:4:") && said.contains("spec.dates[0]"), "{said}");
+    let said = desk.refused(&["--calendars", "away.yaml"]);
+    assert!(said.starts_with("away.yaml: No such file"), "{said}");
+}

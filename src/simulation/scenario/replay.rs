@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use super::super::synthetic::{self, Component};
-use super::super::traffic::{Gaps, Traffic};
+use super::super::traffic::{Gaps, Samples, Traffic};
 use super::{MOST_TICKS, Overrides, whole};
 use crate::manifest::{Document, Mistake, Mistakes};
 use crate::zones::Moment;
@@ -67,7 +67,7 @@ impl Asked<'_> {
     pub(super) fn made_up(&self, parts: &[Component]) -> Result<Played, String> {
         if self.overrides.repeat.is_some() || self.overrides.time_scale.is_some() {
             let problem = "--repeat and --time-scale are about recorded traffic, and this scenario's is made up: \
-                           give it a trace with --trace";
+                           give it a trace with --trace or --prometheus";
             return Err(problem.to_owned());
         }
         let from = self.bounds.from.unwrap_or(self.from);
@@ -91,6 +91,14 @@ impl Asked<'_> {
         let from = self.bounds.from.unwrap_or_else(|| first_midnight(&traffic, &self.zone));
         let stretch = self.stretch(traffic, from).map_err(|problem| whole(file, problem))?;
         Ok(self.played(stretch, from))
+    }
+
+    /// What Prometheus has answered about the time of the scenario.
+    pub(super) fn answered(&self, name: &str, samples: &Samples) -> Result<Played, Mistake> {
+        let from = self.bounds.from.unwrap_or(self.from);
+        let read = Traffic::from_samples(samples, self.scale());
+        let stretch = read.and_then(|traffic| self.stretch(traffic, from));
+        stretch.map(|stretch| self.played(stretch, from)).map_err(|problem| whole(Path::new(name), problem))
     }
 
     /// The recorded parts of a scenario, and what is added to them. Unlike a trace of the command line, they are
