@@ -30,6 +30,7 @@ mod preview;
 mod prometheus;
 mod recipes;
 mod rules;
+mod same_bytes;
 mod sandbox_faults;
 mod sandbox_stress;
 mod simulate;
