@@ -28,7 +28,7 @@ pub(super) struct Recorded {
     /// the name of a source. It is asked for what is played, --from to --to
     #[arg(long, value_name = "URL", requires = "query", conflicts_with = "trace")]
     prometheus: Option<String>,
-    /// What to ask it: requests per second as one series, such as 'sum(rate(http_requests_total[1m]))'
+    /// What to ask it: requests per second as one series, such as `sum(rate(http_requests_total[1m]))`
     #[arg(long, value_name = "PROMQL", requires = "prometheus")]
     query: Option<String>,
     /// The time between two samples, in whole seconds [default: 15s]
@@ -108,8 +108,5 @@ fn named(file: &Path, name: &str) -> Result<SourceConfig, Failure> {
 /// A source that can't be reached is no mistake of whoever asks; one that refuses the query says what is.
 fn failed(problem: &Problem) -> Failure {
     let text = format!("--prometheus: {problem}");
-    match problem.cause {
-        MissingCause::Unreachable => Failure::Runtime(text),
-        _ => Failure::BadInput(text),
-    }
+    if problem.cause == MissingCause::Unreachable { Failure::Runtime(text) } else { Failure::BadInput(text) }
 }

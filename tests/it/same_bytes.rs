@@ -37,15 +37,15 @@ fn every_scenario_gives_the_same_bytes_on_one_thread_and_on_two() {
     let files = shipped();
     let play = |file: &PathBuf| bytes(file, |text| text);
     let once: Vec<String> = files.iter().map(play).collect();
-    let [one, other] = std::thread::scope(|scope| {
+    let [second, third] = std::thread::scope(|scope| {
         // They meet in the middle, so that different scenarios are played at a time.
         let forth = scope.spawn(|| files.iter().map(play).collect::<Vec<_>>());
         let back = scope.spawn(|| files.iter().rev().map(play).collect::<Vec<_>>());
         [forth, back].map(|thread| thread.join().expect("no panic"))
     });
-    let again = one.iter().zip(other.iter().rev());
-    for ((file, first), (one, other)) in files.iter().zip(&once).zip(again) {
-        assert!(first == one && first == other, "{}", file.display());
+    let again = second.iter().zip(third.iter().rev());
+    for ((file, first), (second, third)) in files.iter().zip(&once).zip(again) {
+        assert!(first == second && first == third, "{}", file.display());
     }
 }
 
@@ -54,8 +54,8 @@ fn another_seed_gives_other_bytes() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("simulations/web-day.yaml");
     let seeded = |seed: u64| {
         bytes(&file, |text| {
-            let lines = text.lines().filter(|line| !line.starts_with("seed:"));
-            lines.map(|line| format!("{line}\n")).collect::<String>() + &format!("seed: {seed}\n")
+            let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with("seed:")).collect();
+            format!("{}\nseed: {seed}\n", lines.join("\n"))
         })
     };
     assert!(seeded(1) == seeded(1), "one seed is one noise");

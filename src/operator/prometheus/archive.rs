@@ -30,6 +30,7 @@ pub struct Part {
 impl Part {
     /// The instants from `from` until before `to`, in parts that a server answers: it gives at most 11,000 samples
     /// of a series. Instants and step are whole seconds, a step at least one.
+    #[must_use]
     pub fn all(from: Timestamp, to: Timestamp, step: Duration) -> impl ExactSizeIterator<Item = Self> {
         let step = i64::try_from(step.as_secs()).unwrap_or(i64::MAX).max(1);
         let most = i64::try_from(MOST_TICKS).unwrap_or(i64::MAX);

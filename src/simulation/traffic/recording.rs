@@ -73,8 +73,11 @@ impl Traffic {
     }
 }
 
+/// The line, from 1, if it is one, and what is wrong.
+type Wrong = (Option<usize>, String);
+
 /// The rows of a CSV, or the line that is wrong and why.
-fn rows(text: &str, scale: f64) -> Result<Vec<(i64, f64)>, (Option<usize>, String)> {
+fn rows(text: &str, scale: f64) -> Result<Vec<(i64, f64)>, Wrong> {
     let mut points: Vec<(i64, f64)> = Vec::new();
     for (index, row) in text.lines().enumerate() {
         let number = Some(index + 1);
