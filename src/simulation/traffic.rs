@@ -154,7 +154,11 @@ impl Traffic {
     /// Mean demand in `[from, to)`, in requests per second; at `from` when that is empty.
     #[must_use]
     pub fn mean(&self, from: Timestamp, to: Timestamp) -> f64 {
-        let (from, to) = (from.as_millisecond(), to.as_millisecond());
+        self.mean_between(from.as_millisecond(), to.as_millisecond())
+    }
+
+    /// The same, in milliseconds since the Unix epoch.
+    pub(super) fn mean_between(&self, from: i64, to: i64) -> f64 {
         if to <= from {
             return self.piece(from).qps;
         }
@@ -162,16 +166,18 @@ impl Traffic {
     }
 
     /// Requests since the first piece's start; negative before it.
+    #[inline]
     fn requests_before(&self, at: i64) -> f64 {
         let piece = self.piece(at);
         piece.before + piece.qps * seconds(at - piece.start)
     }
 
+    #[inline]
     fn piece(&self, at: i64) -> Piece {
         const NONE: Piece = Piece { start: 0, qps: 0.0, before: 0.0 };
         let Some(first) = self.pieces.first() else { return NONE };
         let index = match self.regular {
-            Some(step) => usize::try_from((at - first.start).div_euclid(step)).unwrap_or(0),
+            Some(step) => index(at - first.start, step),
             None => self.pieces.partition_point(|piece| piece.start <= at).saturating_sub(1),
         };
         self.pieces.get(index).or(self.pieces.last()).copied().unwrap_or(NONE)
@@ -181,6 +187,15 @@ impl Traffic {
 #[expect(clippy::cast_precision_loss, reason = "milliseconds of some years fit 53 bits")]
 fn seconds(milliseconds: i64) -> f64 {
     milliseconds as f64 / 1000.0
+}
+
+/// The number of the piece of length `step` in which `since` lies; the first one for what is before it.
+fn index(since: i64, step: i64) -> usize {
+    // Most scenarios are shorter than 49 days, and numbers of 32 bits are divided faster.
+    match (u32::try_from(since), u32::try_from(step)) {
+        (Ok(since), Ok(step)) => usize::try_from(since / step.max(1)).unwrap_or(0),
+        (_, _) => usize::try_from(since.div_euclid(step)).unwrap_or(0),
+    }
 }
 
 /// An instant of a piece. All starts are in range; an end may be later than time goes on.
