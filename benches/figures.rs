@@ -6,8 +6,11 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use tidetable::decision::{History, Milli, Observation, Reading, Replicas, decide};
+use tidetable::report::html;
+use tidetable::simulation::plant::PlantSpec;
 use tidetable::simulation::rivals::Rival;
 use tidetable::simulation::scenario::{self, Overrides};
+use tidetable::simulation::service::{DownstreamSpec, QueueSpec, ServiceSpec};
 use tidetable::simulation::{self, Scenario};
 
 fn main() {
@@ -17,9 +20,7 @@ fn main() {
     let month = shipped(Duration::from_secs(28 * 24 * 3600));
     figure("simulate_1_day", median(runs, || simulation::run(&day).rows.len()), "ms");
     figure("simulate_28_days", median(runs, || simulation::run(&month).rows.len()), "ms");
-    let ticks = 28.0 * 5760.0;
-    let seconds = median(runs, || simulation::run(&month).rows.len()).as_secs_f64();
-    println!("simulated_ticks {:.2} million/s", ticks / seconds / 1e6);
+    ticks_per_second(runs, &month);
     for name in ["hpa", "keda", "knative", "oracle"] {
         let rival = Rival::read(name).expect("a rival");
         let played = median(runs, || rival.play(&month).expect("a policy with a metric").rows.len());
@@ -33,6 +34,28 @@ fn main() {
     });
     println!("baseline_lookup {:.0} ns", lookups.as_secs_f64() * 1e9 / f64::from(calls));
     compiled_schedules(runs);
+}
+
+/// Four weeks with and without what makes a tick cost more.
+fn ticks_per_second(runs: usize, plain: &Scenario) {
+    let queue = QueueSpec { timeout: 2.0, retries: 1, backoff: 1.0, late_after: 1.0 };
+    let with = |service| {
+        let plant = PlantSpec { service: Some(service), ..plain.plant.clone() };
+        Scenario { plant, ..plain.clone() }
+    };
+    let queued = with(ServiceSpec { latency: 0.1, queue, downstream: None });
+    let tier =
+        DownstreamSpec { capacity: 6000.0, latency: 0.02, connections_per_replica: 50.0, contention: 0.001 };
+    let tiered = with(ServiceSpec { latency: 0.1, queue, downstream: Some(tier) });
+    let figure = |name: &str, time: Duration| {
+        println!("ticks_{name} {:.2} million/s", 28.0 * 5760.0 / time.as_secs_f64() / 1e6);
+    };
+    figure("plain", median(runs, || simulation::run(plain).rows.len()));
+    figure("queue", median(runs.min(5), || simulation::run(&queued).rows.len()));
+    figure("queue_and_downstream", median(runs.min(5), || simulation::run(&tiered).rows.len()));
+    let zone = jiff::tz::TimeZone::UTC;
+    let report = median(runs.min(5), || html::page(&simulation::run(plain), &[], &zone).len());
+    figure("plain_and_report", report);
 }
 
 /// A lookup in a compiled schedule of ten entries, and five years of one with fifty.

@@ -11,6 +11,7 @@ mod faults;
 mod overriding;
 mod playing;
 mod preview;
+mod recorded;
 mod run;
 mod sandbox;
 mod simulate;

@@ -125,8 +125,20 @@ pub fn parse(file: &Path, text: &str) -> Result<Vec<Document>, Mistakes> {
 /// # Errors
 /// When there is no policy, several, or one with mistakes, or when a calendar has mistakes.
 pub fn parse_policy(file: &Path, text: &str) -> Result<(PolicyManifest, Vec<ScaleCalendar>), Mistakes> {
+    parse_policy_with(file, text, &[])
+}
+
+/// As [`parse_policy`]; the policy may also name calendars among `others`, documents of other files.
+///
+/// # Errors
+/// As there, and when one of those calendars has mistakes.
+pub fn parse_policy_with(
+    file: &Path,
+    text: &str,
+    others: &[Document],
+) -> Result<(PolicyManifest, Vec<ScaleCalendar>), Mistakes> {
     let documents = parse(file, text)?;
-    let shelf = Shelf::of(&documents);
+    let shelf = Shelf::of(documents.iter().chain(others));
     let mut policies = documents.iter().filter(|document| document.is_policy());
     let policy = match (policies.next(), policies.next()) {
         (Some(document), None) => document.policy_with(shelf.calendars()),
@@ -141,7 +153,7 @@ pub fn parse_policy(file: &Path, text: &str) -> Result<(PolicyManifest, Vec<Scal
         (policy, calendars) => {
             let found = [policy.err(), calendars.err()].into_iter().flatten();
             let mut mistakes: Vec<Mistake> = found.flat_map(|Mistakes(found)| found).collect();
-            mistakes.sort_by_key(|mistake| mistake.place);
+            mistakes.sort_by_key(|mistake| (mistake.file != file, mistake.file.clone(), mistake.place));
             Err(Mistakes(mistakes))
         }
     }

@@ -61,7 +61,7 @@ use tokio_util::sync::CancellationToken;
 pub use self::evaluation::{Evaluation, Occasion, Outcome};
 pub use self::leader::LeaseOptions;
 use self::leader::{Campaign, News};
-pub use self::prometheus::{Sources, install_crypto_provider};
+pub use self::prometheus::{Archive, Part, Problem, SourceError, Sources, install_crypto_provider};
 use self::reconcile::{Context, reconcile};
 pub use self::reference::reference;
 pub use self::setting::Setting;

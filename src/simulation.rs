@@ -37,7 +37,7 @@ use self::plant::PlantSpec;
 pub use self::recorder::Recorder;
 use self::scores::Scores;
 use self::service::Standing;
-use self::traffic::Traffic;
+use self::traffic::{Gaps, Traffic};
 
 /// Everything that a simulation needs.
 #[derive(Clone, Debug)]
@@ -64,6 +64,8 @@ pub struct Scenario {
     pub interval: Duration,
     /// What comes in.
     pub traffic: Traffic,
+    /// Where what was recorded of it has no values; the value before holds through such a gap.
+    pub gaps: Option<Gaps>,
     /// What serves it.
     pub plant: PlantSpec,
     /// What metrics and guards are, by their names; those that are not named are requests per second.

@@ -4,12 +4,16 @@
 //! A process uses one set of rules. It is chosen once, at the start; whoever reads a zone's name asks
 //! [`current`]. An unknown name is an error and never another zone.
 
+mod moment;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use jiff::civil::Date;
 use jiff::tz::{TimeZone, TimeZoneDatabase};
+
+pub use self::moment::{Moment, NotAMoment};
 
 /// How old the rules may be until one should look for newer ones, in days.
 const OLD_AFTER: i32 = 366;

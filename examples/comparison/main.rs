@@ -16,7 +16,7 @@ use jiff::{SignedDuration, Timestamp};
 use tidetable::policy::parse_duration;
 use tidetable::report::comparison;
 use tidetable::simulation::rivals::Rival;
-use tidetable::simulation::scenario::{self, Overrides};
+use tidetable::simulation::scenario::{self, Overrides, Trace};
 use tidetable::simulation::traffic::Traffic;
 use tidetable::simulation::{self, Run};
 
@@ -71,7 +71,7 @@ struct Played {
 
 fn play(case: &Case, traces: &Path) -> Result<Played, Box<dyn std::error::Error>> {
     let trace = traces.join(case.trace);
-    let traffic = Traffic::from_csv(&trace, case.scale)?;
+    let traffic = Traffic::from_file(&trace, case.scale)?;
     let (start, end) = (traffic.start(), traffic.end());
     let from = half(case, start, end);
     let highest = seconds(start, from).map(|at| traffic.qps(at)).fold(0.0, f64::max);
@@ -81,9 +81,9 @@ fn play(case: &Case, traces: &Path) -> Result<Played, Box<dyn std::error::Error>
     std::fs::write(format!("{DIRECTORY}/{}.policy.yaml", case.name), policy)?;
     let length = SignedDuration::from_secs(end.duration_since(from).as_secs());
     let overrides = Overrides {
-        trace: Some(trace),
+        trace: Some(Trace::File(trace)),
         scale: Some(case.scale),
-        from: Some(from),
+        from: Some(from.into()),
         length: Some(length.try_into()?),
         ..Overrides::default()
     };

@@ -21,6 +21,7 @@ use crate::report::html;
 use crate::sandbox::stage::Stage;
 use crate::simulation::scenario::{self, Overrides};
 use crate::simulation::{self, Recorder, Run, Scenario};
+use crate::zones::Moment;
 
 /// The scenario that is played when none is named, and its policy.
 const SCENARIO: (&str, &str) = ("simulations/web-day.yaml", include_str!("../../simulations/web-day.yaml"));
@@ -41,9 +42,9 @@ pub(super) struct Args {
     /// Play this much of the scenario, such as 12h
     #[arg(long, value_name = "DURATION", value_parser = simulate::length)]
     length: Option<Duration>,
-    /// Start at this instant (RFC 3339)
-    #[arg(long, value_name = "INSTANT")]
-    from: Option<Timestamp>,
+    /// Start at this instant: RFC 3339, or a date or a local date and time in the schedule's zone
+    #[arg(long, value_name = "TIME")]
+    from: Option<Moment>,
     /// Where to write the kubeconfig of the sandbox
     #[arg(long, value_name = "FILE", default_value = "tidetable-demo.kubeconfig")]
     kubeconfig: PathBuf,

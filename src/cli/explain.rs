@@ -40,12 +40,13 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
     if let (Some(scenario), Some(at)) = (&args.simulate, &args.at) {
-        let text = simulated::explanation(scenario, &args.changes.overrides(), at)?;
+        let text = simulated::explanation(&args.changes.scenario(scenario)?, at)?;
         out.write_all(text.as_bytes())?;
         return Ok(());
     }
     if args.changes != Changes::default() {
-        let problem = "--trace, --scale, --from and --length are about a scenario: name one with --simulate";
+        let problem =
+            "--trace, --scale, --from, --to and the like are about a scenario: name one with --simulate";
         return Err(Failure::BadInput(problem.to_owned()));
     }
     let name = policy_name(args.policy.as_deref().unwrap_or_default())?;

@@ -1,34 +1,91 @@
 //! What commands that play a scenario may change about it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::Failure;
+use super::recorded::Recorded;
 use super::simulate::{factor, length};
-use crate::simulation::scenario::Overrides;
+use crate::simulation::Scenario;
+use crate::simulation::scenario::{self, Overrides, Trace};
+use crate::zones::Moment;
 
 /// What is played in the place of what the scenario says.
 #[derive(Clone, Debug, Default, PartialEq, clap::Args)]
 pub(super) struct Changes {
-    /// A recorded trace in the place of the scenario's traffic: timestamp,qps in Unix seconds or RFC 3339.
-    /// It is played from its first local midnight, and no longer than it is
-    #[arg(long, value_name = "FILE.csv")]
-    pub(super) trace: Option<PathBuf>,
+    /// A recorded trace in the place of the scenario's traffic: a CSV of timestamp,qps (Unix seconds or RFC
+    /// 3339), or what Prometheus answered to a range query, in JSON. It is played from its first local
+    /// midnight, and no longer than it is
+    #[arg(long, value_name = "FILE")]
+    trace: Option<PathBuf>,
+    #[command(flatten)]
+    recorded: Recorded,
+    /// A YAML file with ScaleCalendars that the policy names, besides those in its own file; may be given several
+    /// times
+    #[arg(long, value_name = "FILE")]
+    calendars: Vec<PathBuf>,
     /// Multiply all demand, to fit a trace of another scale
     #[arg(long, value_name = "FACTOR", value_parser = factor, allow_negative_numbers = true)]
     scale: Option<f64>,
-    /// Start at this instant (RFC 3339)
-    #[arg(long, value_name = "INSTANT")]
-    from: Option<Timestamp>,
+    /// Start at this instant: RFC 3339, or a date or a local date and time in the schedule's zone. Of a trace,
+    /// play what is from here on
+    #[arg(long, value_name = "TIME")]
+    from: Option<Moment>,
+    /// End at this instant, written as --from. Of a trace, play what is until here
+    #[arg(long, value_name = "TIME", conflicts_with = "length")]
+    to: Option<Moment>,
+    /// Play the trace, from --from to --to, so many times in a row
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    repeat: Option<u32>,
+    /// Stretch the time of the trace from its first played instant on: 2 takes twice as long, 0.5 half. Rates
+    /// stay
+    #[arg(long, value_name = "FACTOR", value_parser = time_factor, allow_negative_numbers = true)]
+    time_scale: Option<f64>,
     /// Play this long, such as 24h
     #[arg(long, value_name = "DURATION", value_parser = length)]
     length: Option<Duration>,
 }
 
+fn time_factor(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(factor) if (0.001..=1000.0).contains(&factor) => Ok(factor),
+        Ok(_) | Err(_) => Err("must be a number from 0.001 to 1000".to_owned()),
+    }
+}
+
 impl Changes {
-    pub(super) fn overrides(&self) -> Overrides {
-        let Self { trace, scale, from, length } = self.clone();
-        Overrides { trace, scale, from, length, is_check: false }
+    /// Reads a scenario, and asks Prometheus for its traffic if that is wanted.
+    pub(super) fn scenario(&self, file: &Path) -> Result<Scenario, Failure> {
+        let overrides = self.overrides();
+        if !self.recorded.is_asked() {
+            return Ok(scenario::read(file, &overrides)?);
+        }
+        let trace = Some(Trace::Pending);
+        let planned =
+            scenario::read(file, &Overrides { trace, repeat: None, time_scale: None, ..overrides.clone() })?;
+        let trace = Some(self.recorded.read(planned.from, self.until(&planned))?);
+        Ok(scenario::read(file, &Overrides { trace, ..overrides })?)
+    }
+
+    /// The end of what is to be asked for: as much as gives the scenario's length when it is stretched and, where
+    /// a length is asked for, repeated.
+    fn until(&self, planned: &Scenario) -> Timestamp {
+        let mut wanted = planned.length;
+        if self.to.is_none() {
+            wanted = wanted.div_f64(self.time_scale.unwrap_or(1.0));
+        }
+        if self.length.is_some() {
+            wanted = wanted.div_f64(f64::from(self.repeat.unwrap_or(1)));
+        }
+        planned.from.checked_add(wanted).unwrap_or(Timestamp::MAX)
+    }
+
+    fn overrides(&self) -> Overrides {
+        let Self { trace, recorded: _, calendars, scale, from, to, repeat, time_scale, length } =
+            self.clone();
+        let trace = trace.map(Trace::File);
+        Overrides { trace, calendars, scale, from, to, repeat, time_scale, length, is_check: false }
     }
 }

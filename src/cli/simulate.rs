@@ -15,7 +15,6 @@ use super::{Failure, check};
 use crate::policy::parse_duration;
 use crate::report::{csv, html, svg, terminal};
 use crate::simulation::expectation::Outcome;
-use crate::simulation::scenario;
 use crate::simulation::{self, Run, Scenario};
 
 /// Arguments of `tidetable simulate`.
@@ -68,7 +67,7 @@ pub(super) fn length(text: &str) -> Result<Duration, String> {
 }
 
 pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
-    let scenario = scenario::read(&args.scenario, &args.changes.overrides())?;
+    let scenario = args.changes.scenario(&args.scenario)?;
     check::warn(&scenario.missing_calendars);
     let rivals = compare::rivals(&args.compare)?;
     for file in [&args.csv, &args.html, &args.svg].into_iter().flatten() {
@@ -84,10 +83,10 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
             "warning: the trace ends {length:#} after {from}; the scenario asks for {asked:#}"
         );
     }
-    if let Some(gaps) = args.changes.trace.as_ref().and_then(|_| scenario.traffic.gaps()) {
+    if let Some(gaps) = scenario.gaps {
         let _ = writeln!(
             std::io::stderr(),
-            "warning: rows of the trace are {:#} apart, and further in {} places, the longest {:#} after {}; \
+            "warning: values of the trace are {:#} apart, and further in {} places, the longest {:#} after {}; \
              the value before holds on",
             gaps.usual,
             gaps.count,

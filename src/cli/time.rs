@@ -1,31 +1,13 @@
 //! Instants as people write them on a command line.
 
 use jiff::Timestamp;
-use jiff::civil::{Date, DateTime};
-use jiff::tz::{AmbiguousOffset, TimeZone};
+use jiff::tz::TimeZone;
 
-/// The instant that a person names: an instant, a date, or a local date and time. A local time that comes twice is the first; one that a clock change
-/// leaves out is the first instant after the gap.
+use crate::zones::Moment;
+
+/// The instant that a person names; see [`Moment`].
 pub(super) fn instant(text: &str, zone: &TimeZone) -> Option<Timestamp> {
-    if let Ok(at) = text.parse::<Timestamp>() {
-        return Some(at);
-    }
-    // The parser of dates would overlook a time or a zone behind the date.
-    let wall = match text.len() {
-        10 => text.parse::<Date>().ok()?.to_datetime(jiff::civil::Time::midnight()),
-        16 | 19 => text.parse::<DateTime>().ok()?,
-        _ => return None,
-    };
-    let ambiguous = zone.to_ambiguous_timestamp(wall);
-    match ambiguous.offset() {
-        AmbiguousOffset::Unambiguous { offset } | AmbiguousOffset::Fold { before: offset, .. } => {
-            offset.to_timestamp(wall).ok()
-        }
-        AmbiguousOffset::Gap { after, .. } => {
-            // Read with the offset that holds after the gap, the local time lies before the gap's end.
-            Some(zone.following(after.to_timestamp(wall).ok()?).next()?.timestamp())
-        }
-    }
+    text.parse::<Moment>().ok()?.in_zone(zone)
 }
 
 pub(super) fn whole_second(at: Timestamp) -> Timestamp {

@@ -182,7 +182,7 @@ pub(super) fn decide(
         stabilized: before,
         level: before,
         limit: None,
-        guards: holds.guards.clone(),
+        guards: if holds.guards.is_empty() { SmallVec::new() } else { holds.guards.clone() },
         room: holds.room,
         steps: None,
         remembered: None,

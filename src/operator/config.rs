@@ -71,6 +71,14 @@ impl SourceConfig {
         }
     }
 
+    /// A source at an address that a person has typed.
+    ///
+    /// # Errors
+    /// When that is no address of a source, in words.
+    pub fn at(url: &str) -> Result<Self, String> {
+        judge::check_url(url).map(|url| Self::new("default", url)).map_err(str::to_owned)
+    }
+
     /// Whether policies of a namespace may use it.
     pub(super) fn allows(&self, namespace: &str) -> bool {
         self.namespaces.as_ref().is_none_or(|allowed| allowed.contains(namespace))

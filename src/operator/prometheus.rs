@@ -5,6 +5,7 @@
 //! logs and status, so they never hold an address or a secret.
 
 mod answer;
+mod archive;
 pub(super) mod range;
 mod redaction;
 mod source;
@@ -22,6 +23,7 @@ use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 
+pub use self::archive::{Archive, Part};
 use self::source::Source;
 use super::config::{Config, Files, SourceConfig, whole};
 use crate::decision::{Milli, MissingCause, Policy, QueryRef};

@@ -85,6 +85,9 @@ pub struct Follower<'a> {
     quantities: Quantities,
     history: History,
     last: Option<Decision>,
+    /// Whether the last decision read the metrics.
+    reads: bool,
+    /// The last decision that did, while that is not the last one.
     last_read: Option<Decision>,
     restarts: Option<Restarts>,
 }
@@ -102,7 +105,8 @@ impl<'a> Follower<'a> {
     /// Starts without any history; its metrics and guards are these quantities.
     #[must_use]
     pub fn new(policy: &'a Policy, quantities: Quantities) -> Self {
-        Self { policy, quantities, history: History::default(), last: None, last_read: None, restarts: None }
+        let history = History::default();
+        Self { policy, quantities, history, last: None, reads: false, last_read: None, restarts: None }
     }
 
     /// Has the operator restarted at these instants, which are in order.
@@ -117,7 +121,9 @@ impl<'a> Follower<'a> {
     /// The last decision, and the last one that read the metrics.
     #[must_use]
     pub fn into_last(self) -> Option<(Decision, Option<Decision>)> {
-        Some((self.last?, self.last_read))
+        let last = self.last?;
+        let last_read = if self.reads { Some(last.clone()) } else { self.last_read };
+        Some((last, last_read))
     }
 }
 
@@ -173,9 +179,11 @@ impl Chooser for Follower<'_> {
         if self.policy.mode != Mode::Paused {
             self.history.record(self.policy, &decision);
         }
-        if observation.samples != Samples::NotDue {
-            self.last_read = Some(decision.clone());
+        let reads = matches!(observation.samples, Samples::Read(_));
+        if self.reads && !reads {
+            self.last_read = self.last.take();
         }
+        self.reads = reads;
         self.last = Some(decision);
         choice
     }

@@ -144,9 +144,10 @@ impl<'a> Recorder<'a> {
     pub fn finish(mut self, end: Timestamp) -> Run {
         self.account(end);
         let Self { scenario, mut rows, changes, .. } = self;
-        let ends: Vec<Timestamp> = rows.iter().skip(1).map(|row| row.at).chain([end]).collect();
-        for (row, end) in rows.iter_mut().zip(ends) {
-            row.qps = scenario.traffic.mean(row.at, end);
+        let mut until = end;
+        for row in rows.iter_mut().rev() {
+            row.qps = scenario.traffic.mean(row.at, until);
+            until = row.at;
         }
         let scores = scores::score(scenario, &rows, &changes);
         Run {

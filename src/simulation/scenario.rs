@@ -1,28 +1,30 @@
 //! Scenario files: traffic, plant, policy and length, as people write them.
 
 mod reader;
+mod replay;
 mod spec;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp};
 
 use super::Scenario;
 use super::expectation::Expectation;
 use super::monitor::Quantity;
 use super::plant::PlantSpec;
-use super::synthetic::{self, Component};
-use super::traffic::Traffic;
+use super::synthetic::Component;
+use super::traffic::Samples;
 use crate::api::{AUTOSCALER_KIND, ScalePolicy};
 use crate::decision::Policy;
 use crate::manifest::{self, Document, Mistake, Mistakes, PolicyManifest};
 use crate::policy::FieldError;
-use crate::zones;
+use crate::zones::{self, Moment};
 
 use self::reader::Reader;
+use self::replay::{Asked, Bounds, Played};
 pub use self::spec::{
     Diurnal, DownstreamText, Noise, OutageText, Part, PlantText, QueueText, Ramp, ScenarioSpec, Spike, Step,
 };
@@ -30,17 +32,41 @@ pub use self::spec::{
 /// The most ticks of a scenario: a year at 15 s is 2.1 million.
 const MOST_TICKS: u128 = 20_000_000;
 
+/// Recorded traffic.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Trace {
+    /// A file: CSV, or an answer of Prometheus.
+    File(PathBuf),
+    /// What Prometheus has answered.
+    Answer {
+        /// What it is called in errors.
+        name: String,
+        /// The answer.
+        samples: Samples,
+    },
+    /// It is not at hand yet: the scenario is read for its first instant and its length, and nothing comes in.
+    Pending,
+}
+
 /// What the command line changes about a scenario.
 #[derive(Clone, Debug, Default)]
 pub struct Overrides {
-    /// A CSV in the place of the scenario's traffic.
-    pub trace: Option<PathBuf>,
+    /// A recorded trace in the place of the scenario's traffic.
+    pub trace: Option<Trace>,
     /// What all demand is multiplied by.
     pub scale: Option<f64>,
-    /// The first instant.
-    pub from: Option<Timestamp>,
+    /// The first instant; one without an offset is in the zone of the policy's schedule.
+    pub from: Option<Moment>,
+    /// The end: of the scenario, or of what is taken from recorded traffic.
+    pub to: Option<Moment>,
+    /// How often recorded traffic is played, one time after the other.
+    pub repeat: Option<u32>,
+    /// How many times as long recorded traffic takes.
+    pub time_scale: Option<f64>,
     /// How long it runs.
     pub length: Option<Duration>,
+    /// Files with calendars that the policy names, besides those in its own file.
+    pub calendars: Vec<PathBuf>,
     /// The scenario is only looked at: one for a recorded trace needs none yet.
     pub is_check: bool,
 }
@@ -87,15 +113,22 @@ pub fn parse(
         );
         return Err(document.mistake("", problem).into());
     }
+    let mut others = Vec::new();
+    for calendars in &overrides.calendars {
+        others.extend(manifest::read(calendars)?);
+    }
     let policy_file = |policy: &str| file.parent().unwrap_or(Path::new("")).join(policy);
     let manifest = document.text("policy").map(|policy| {
         let unreadable =
             |error| document.mistake("policy", format!("{}: {error}", policy_file(policy).display()));
         let text = open(Path::new(policy)).map_err(unreadable)?;
-        let manifest = manifest::parse_policy(&policy_file(policy), &text)?;
+        let manifest = manifest::parse_policy_with(&policy_file(policy), &text, &others)?;
         Ok((manifest, text))
     });
-    let judge = |spec: &ScenarioSpec| Read::new(spec, overrides);
+    let zone = manifest.as_ref().and_then(|read| Some(zone(&read.as_ref().ok()?.0.0.resource)));
+    let zone = zone.unwrap_or(TimeZone::UTC);
+    let bounds = Bounds::new(overrides, &zone).map_err(|problem| whole(file, problem))?;
+    let judge = |spec: &ScenarioSpec| Read::new(file, spec, overrides, bounds);
     let read = document.examine(&manifest::schema::of::<ScenarioSpec>(), judge);
     let (((manifest, calendars), policy_text), read) = match (manifest, read) {
         (Some(Ok(manifest)), Ok((_, read))) => (manifest, read),
@@ -110,17 +143,17 @@ pub fn parse(
         let path = "spec.scaleTargetRef.kind".to_owned();
         return Err(Mistake { file, place: None, path, problem }.into());
     }
-    let Read { plant, interval, length, from, parts, quantities, outages, restarts, expectations } = read;
+    let Read { plant, interval, length, from, parts, traces, quantities, outages, restarts, expectations } =
+        read;
     bind(document, &manifest.policy, &plant, &quantities)?;
-    let scale = overrides.scale.unwrap_or(1.0);
-    let asked = length;
-    let (from, length, traffic) = if let Some(trace) = &overrides.trace {
-        replay(trace, scale, overrides, length, &manifest.resource)?
-    } else {
-        let from = overrides.from.unwrap_or(from);
-        (from, length, synthetic::traffic(&parts, scale, from, length))
+    let asked = Asked { overrides, bounds, from, length, zone, interval };
+    let Played { from, length, cut_from, traffic, gaps } = match &overrides.trace {
+        Some(Trace::File(file)) => asked.replay(file)?,
+        Some(Trace::Answer { name, samples }) => asked.answered(name, samples)?,
+        Some(Trace::Pending) => asked.made_up(&[]).map_err(|problem| whole(file, problem))?,
+        None if traces.is_empty() => asked.made_up(&parts).map_err(|problem| whole(file, problem))?,
+        None => asked.recorded(document, parts, &traces)?,
     };
-    let cut_from = (asked > length).then_some(asked);
     let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let PolicyManifest { policy, resource, missing_calendars } = manifest;
     Ok(Scenario {
@@ -135,6 +168,7 @@ pub fn parse(
         cut_from,
         interval,
         traffic,
+        gaps,
         plant,
         quantities,
         outages,
@@ -195,50 +229,11 @@ fn together(policy: Option<Mistakes>, scenario: Option<Mistakes>) -> Mistakes {
     Mistakes(all)
 }
 
-/// A recorded trace from its first local midnight, or from where it is told, and no longer than it is.
-fn replay(
-    file: &Path,
-    scale: f64,
-    overrides: &Overrides,
-    length: Duration,
-    policy: &ScalePolicy,
-) -> Result<(Timestamp, Duration, Traffic), Mistake> {
-    let traffic = Traffic::from_csv(file, scale).map_err(|error| Mistake {
-        file: file.to_owned(),
-        place: error.line.map(|line| (u64::try_from(line).unwrap_or(u64::MAX), 1)),
-        path: String::new(),
-        problem: error.problem,
-    })?;
-    let from = overrides.from.unwrap_or_else(|| first_midnight(&traffic, policy));
-    let (start, end) = (traffic.start(), traffic.end());
-    let rest = Duration::try_from(end.duration_since(from)).unwrap_or_default();
-    if from < start || rest.is_zero() {
-        return Err(whole(file, format!("the trace is from {start} to {end}; {from} is not in it")));
-    }
-    if overrides.length.is_some_and(|asked| asked > rest) {
-        let problem = format!(
-            "the trace ends at {end}, {:#} after {from}",
-            SignedDuration::try_from(rest).unwrap_or_default()
-        );
-        return Err(whole(file, problem));
-    }
-    Ok((from, length.min(rest), traffic))
-}
-
-/// The first local midnight of a trace, in the time zone of the policy's schedule.
-fn first_midnight(traffic: &Traffic, policy: &ScalePolicy) -> Timestamp {
+/// The zone of a policy's schedule.
+fn zone(policy: &ScalePolicy) -> TimeZone {
     let zone =
         policy.spec.schedule.as_ref().and_then(|schedule| zones::current().get(&schedule.time_zone).ok());
-    let start = traffic.start().to_zoned(zone.unwrap_or(TimeZone::UTC));
-    let midnight = match start.start_of_day() {
-        Ok(today) if today.timestamp() == start.timestamp() => Ok(today),
-        Ok(_) | Err(_) => start.tomorrow().and_then(|tomorrow| tomorrow.start_of_day()),
-    };
-    match midnight {
-        Ok(midnight) if midnight.timestamp() < traffic.end() => midnight.timestamp(),
-        // A trace of less than a day is played from its start.
-        Ok(_) | Err(_) => traffic.start(),
-    }
+    zone.unwrap_or(TimeZone::UTC)
 }
 
 fn whole(file: &Path, problem: String) -> Mistake {
@@ -252,6 +247,8 @@ struct Read {
     length: Duration,
     from: Timestamp,
     parts: Vec<Component>,
+    /// The recorded ones among the parts of the traffic: their place, and the file.
+    traces: Vec<(String, PathBuf)>,
     quantities: BTreeMap<String, Quantity>,
     outages: Vec<(Timestamp, Timestamp)>,
     restarts: Vec<Timestamp>,
@@ -259,14 +256,19 @@ struct Read {
 }
 
 impl Read {
-    fn new(spec: &ScenarioSpec, overrides: &Overrides) -> Result<Self, Vec<FieldError>> {
+    fn new(
+        file: &Path,
+        spec: &ScenarioSpec,
+        overrides: &Overrides,
+        bounds: Bounds,
+    ) -> Result<Self, Vec<FieldError>> {
         let mut reader = Reader { mistakes: Vec::new() };
         let plant = reader.plant(&spec.plant);
         let interval = reader.span("interval", spec.interval.as_deref().unwrap_or("15s"));
         let length = reader.span("length", &spec.length);
         let length = overrides.length.unwrap_or(length);
         let from = reader.instant("from", &spec.from);
-        let start = overrides.from.unwrap_or(from);
+        let start = bounds.from.unwrap_or(from);
         if start.checked_add(length).is_err() {
             reader.add(
                 "length",
@@ -278,11 +280,39 @@ impl Read {
             reader.add("length", problem);
         }
         let parts = reader.parts(spec, overrides);
+        let traces = traces(file, spec);
         let quantities = spec.metrics.clone();
         let outages = reader.outages(&spec.outages);
         let restarts = reader.restarts(&spec.restarts);
         let expectations = reader.expectations(&spec.expect);
-        let read = Self { plant, interval, length, from, parts, quantities, outages, restarts, expectations };
+        let read = Self {
+            plant,
+            interval,
+            length,
+            from,
+            parts,
+            traces,
+            quantities,
+            outages,
+            restarts,
+            expectations,
+        };
         if reader.mistakes.is_empty() { Ok(read) } else { Err(reader.mistakes) }
     }
+}
+
+/// The recorded parts of the traffic, with their places; the files are beside the scenario.
+fn traces(file: &Path, spec: &ScenarioSpec) -> Vec<(String, PathBuf)> {
+    let beside = |name: &Path| file.parent().unwrap_or(Path::new("")).join(name);
+    let parts = spec.traffic.iter().flatten().enumerate();
+    let recorded = parts.filter_map(|(index, part)| match part {
+        Part::Trace(name) => Some((format!("traffic[{index}].trace"), beside(name))),
+        Part::Constant(_)
+        | Part::Diurnal(_)
+        | Part::Spike(_)
+        | Part::Step(_)
+        | Part::Ramp(_)
+        | Part::Noise(_) => None,
+    });
+    recorded.collect()
 }

@@ -72,29 +72,35 @@ pub struct Elasticity {
 /// of `spec.replicas`, which is what somebody pays for.
 #[must_use]
 pub(super) fn score(scenario: &Scenario, rows: &[Row], changes: &[Change]) -> Scores {
-    let demand: Vec<u32> =
-        rows.iter().map(|row| needed(row.qps, scenario.plant.capacity_per_replica)).collect();
-    let supply: Vec<u32> = rows.iter().map(|row| row.ready).collect();
+    let (mut demand, mut supply) = (Vec::with_capacity(rows.len()), Vec::with_capacity(rows.len()));
+    let hours = scenario.interval.as_secs_f64() / 3600.0;
+    // One look at each row: a year of them does not fit any cache. A sum of no floats is -0.
+    let mut sums =
+        Scores { requests: -0.0, dropped_requests: -0.0, late_requests: -0.0, ..Scores::default() };
+    (sums.retried_requests, sums.elasticity.replica_hours) = (-0.0, -0.0);
+    for row in rows {
+        demand.push(needed(row.qps, scenario.plant.capacity_per_replica));
+        supply.push(row.ready);
+        sums.requests += row.requests;
+        sums.dropped_requests += row.dropped;
+        sums.late_requests += row.late;
+        sums.retried_requests += row.retried;
+        sums.elasticity.replica_hours += f64::from(row.replicas) * hours;
+        sums.peak_replicas = sums.peak_replicas.max(row.replicas);
+    }
     let mut elasticity = elasticity(scenario.interval, &demand, &supply);
     elasticity.scale_events = u64::try_from(changes.len()).unwrap_or(u64::MAX);
     let directions: Vec<bool> = changes.iter().map(|change| change.to > change.from).collect();
     let reversals = directions.windows(2).filter(|pair| pair[0] != pair[1]).count();
     elasticity.reversals = u64::try_from(reversals).unwrap_or(u64::MAX);
-    let hours = scenario.interval.as_secs_f64() / 3600.0;
-    elasticity.replica_hours = rows.iter().map(|row| f64::from(row.replicas) * hours).sum();
-    let requests: f64 = rows.iter().map(|row| row.requests).sum();
-    let dropped: f64 = rows.iter().map(|row| row.dropped).sum();
-    let late: f64 = rows.iter().map(|row| row.late).sum();
+    elasticity.replica_hours = sums.elasticity.replica_hours;
+    let requests = sums.requests;
     let percent = |part: f64| if requests > 0.0 { 100.0 * part / requests } else { 0.0 };
     Scores {
-        requests,
-        dropped_requests: dropped,
-        dropped_percent: percent(dropped),
-        late_requests: late,
-        late_percent: percent(late),
-        retried_requests: rows.iter().map(|row| row.retried).sum(),
+        dropped_percent: percent(sums.dropped_requests),
+        late_percent: percent(sums.late_requests),
         elasticity,
-        peak_replicas: rows.iter().map(|row| row.replicas).max().unwrap_or(0),
+        ..sums
     }
 }
 

@@ -31,6 +31,8 @@ pub(super) enum Component {
     Ramp { at: Timestamp, length: f64, qps: f64 },
     /// Random variation in proportion to everything else.
     Noise { relative: f64, seed: u64 },
+    /// A recorded trace, at its own instants.
+    Recorded(Traffic),
 }
 
 /// The sum of `components`, from an hour before `from` until `length` after it.
@@ -74,6 +76,7 @@ impl Component {
                 }
             }
             Self::Noise { .. } => 0.0,
+            Self::Recorded(traffic) => traffic.mean(at, at.saturating_add(STEP).unwrap_or(at)),
         }
     }
 
@@ -83,7 +86,11 @@ impl Component {
                 let slot = at.as_second().div_euclid(15).cast_unsigned();
                 (1.0 + relative * normal(*seed, slot)).max(0.0)
             }
-            Self::Constant(_) | Self::Diurnal { .. } | Self::Spike { .. } | Self::Ramp { .. } => 1.0,
+            Self::Constant(_)
+            | Self::Diurnal { .. }
+            | Self::Spike { .. }
+            | Self::Ramp { .. }
+            | Self::Recorded(_) => 1.0,
         }
     }
 }

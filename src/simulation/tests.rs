@@ -26,6 +26,7 @@ pub(super) fn scenario(policy: &str, traffic: Traffic, hours: u64) -> Scenario {
         cut_from: None,
         interval: Duration::from_secs(15),
         traffic,
+        gaps: None,
         plant: PlantSpec {
             startup: Duration::from_secs(40),
             capacity_per_replica: 100.0,
@@ -171,7 +172,7 @@ fn means_are_exact_over_pieces_regular_or_not() {
     let directory = tempfile::tempdir().expect("a directory");
     let file = directory.path().join("trace.csv");
     std::fs::write(&file, "timestamp,qps\n100,10\n110,20\n1970-01-01T00:02:20Z,0\n").expect("written");
-    let traffic = Traffic::from_csv(&file, 2.0).expect("a trace");
+    let traffic = Traffic::from_file(&file, 2.0).expect("a trace");
     let second = |seconds| Timestamp::from_second(seconds).expect("in range");
     for (from, to, mean) in
         [(100, 110, 20.0), (105, 115, 30.0), (100, 140, 35.0), (140, 200, 0.0), (90, 100, 20.0)]
@@ -188,7 +189,7 @@ fn means_are_exact_over_pieces_regular_or_not() {
         ("timestamp,qps\n1,1e308\n", "trace.csv:2: \"1e308\" is not a rate"),
     ] {
         std::fs::write(&file, text).expect("written");
-        let error = Traffic::from_csv(&file, 1.0).expect_err(text).to_string();
+        let error = Traffic::from_file(&file, 1.0).expect_err(text).to_string();
         assert!(error.contains(expected), "{error}");
     }
 }
@@ -199,7 +200,7 @@ fn a_trace_that_reaches_the_end_of_time_ends_there() {
     let file = directory.path().join("trace.csv");
     std::fs::write(&file, "timestamp,qps\n9999-12-29T00:00:00Z,1\n9999-12-30T00:00:00Z,2\n")
         .expect("written");
-    let traffic = Traffic::from_csv(&file, 1.0).expect("a trace");
+    let traffic = Traffic::from_file(&file, 1.0).expect("a trace");
     assert_eq!(traffic.end(), Timestamp::MAX);
 }
 

@@ -5,10 +5,15 @@
 //! mean(a, b) = (I(b) − I(a)) / (b − a),   I(t) = Σ rate × length of the pieces before t
 //! ```
 
-use std::path::Path;
+mod prometheus;
+mod recording;
+
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+
+pub use self::prometheus::Samples;
+pub use self::recording::TraceError;
 
 /// Demand over time. Before its first piece and after its last one, those hold on.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,20 +45,8 @@ pub struct Gaps {
     pub longest: SignedDuration,
 }
 
-/// The highest rate of a trace, in requests per second: as many for ten thousand years can still be added up.
-const HIGHEST_RATE: f64 = 1e12;
-
-/// A trace that can't be used.
-#[derive(Debug, thiserror::Error)]
-#[error("{file}{}: {problem}", .line.map(|line| format!(":{line}")).unwrap_or_default())]
-pub struct TraceError {
-    /// The file.
-    pub file: String,
-    /// The line, from 1.
-    pub line: Option<usize>,
-    /// What is wrong and what would be right.
-    pub problem: String,
-}
+/// The most values of a trace that is repeated.
+const MOST_VALUES: usize = 20_000_000;
 
 impl Traffic {
     /// Demand that `qps(t)` gives at the start of every `step` in `[from, to)` and that holds for the step.
@@ -92,40 +85,6 @@ impl Traffic {
         Self { regular: step.filter(|step| *step > 0).filter(alike), pieces }
     }
 
-    /// Reads a CSV of `timestamp,qps`: a header, then rows in order of time; a timestamp is in Unix seconds
-    /// or RFC 3339, and a value holds until the next row. All values are multiplied by `scale`.
-    ///
-    /// # Errors
-    /// When the file can't be read or a row is not that.
-    pub fn from_csv(file: &Path, scale: f64) -> Result<Self, TraceError> {
-        let name = file.display().to_string();
-        let error = |line, problem: String| TraceError { file: name.clone(), line, problem };
-        if file.is_dir() {
-            return Err(error(None, "is a directory; a trace is one CSV file".to_owned()));
-        }
-        let text = std::fs::read_to_string(file).map_err(|problem| error(None, problem.to_string()))?;
-        let mut points: Vec<(i64, f64)> = Vec::new();
-        for (index, row) in text.lines().enumerate() {
-            let number = Some(index + 1);
-            if row.trim().is_empty() || (index == 0 && row.starts_with(|first: char| first.is_alphabetic())) {
-                continue;
-            }
-            let (at, qps) = parse_row(row, scale).map_err(|problem| error(number, problem))?;
-            if points.last().is_some_and(|(last, _)| *last >= at) {
-                return Err(error(number, "rows must be in order of time, without repetitions".to_owned()));
-            }
-            points.push((at, qps));
-        }
-        if points.is_empty() {
-            return Err(error(None, "no rows; expected a header timestamp,qps and rows below it".to_owned()));
-        }
-        if points.len() == 1 {
-            let problem = "one row only; at least two are needed, since a value holds until the next row";
-            return Err(error(None, problem.to_owned()));
-        }
-        Ok(Self::new(points))
-    }
-
     /// When the first piece starts.
     #[must_use]
     pub fn start(&self) -> Timestamp {
@@ -160,6 +119,32 @@ impl Traffic {
         })
     }
 
+    /// The stretch between two instants, `times` times from its first instant on, each `factor` times as long as
+    /// it was. What was before stays before. `None` when that were more values than a trace may have.
+    pub(super) fn played(&self, stretch: (Timestamp, Timestamp), factor: f64, times: u32) -> Option<Self> {
+        let (from, until) = (stretch.0.as_millisecond(), stretch.1.as_millisecond());
+        let inside = self.pieces.iter().filter(|piece| piece.start > from && piece.start < until);
+        let copies = usize::try_from(times).ok()?;
+        if inside.clone().count().checked_add(1)?.checked_mul(copies)? > MOST_VALUES {
+            return None;
+        }
+        let scaled = |start: i64, copy: u32| {
+            let since = seconds(start - from) + seconds(until - from) * f64::from(copy);
+            #[expect(clippy::cast_possible_truncation, reason = "a float-to-int cast saturates")]
+            let since = (since * factor * 1000.0).round() as i64;
+            from.saturating_add(since)
+        };
+        let before = self.pieces.iter().filter(|piece| piece.start < from);
+        let mut points: Vec<(i64, f64)> = before.map(|piece| (scaled(piece.start, 0), piece.qps)).collect();
+        for copy in 0..times {
+            points.push((scaled(from, copy), self.piece(from).qps));
+            points.extend(inside.clone().map(|piece| (scaled(piece.start, copy), piece.qps)));
+        }
+        // Compressed, several values may fall on one millisecond.
+        points.dedup_by_key(|(start, _)| *start);
+        Some(Self::new(points))
+    }
+
     /// Demand at an instant, in requests per second.
     #[must_use]
     pub fn qps(&self, at: Timestamp) -> f64 {
@@ -169,7 +154,11 @@ impl Traffic {
     /// Mean demand in `[from, to)`, in requests per second; at `from` when that is empty.
     #[must_use]
     pub fn mean(&self, from: Timestamp, to: Timestamp) -> f64 {
-        let (from, to) = (from.as_millisecond(), to.as_millisecond());
+        self.mean_between(from.as_millisecond(), to.as_millisecond())
+    }
+
+    /// The same, in milliseconds since the Unix epoch.
+    pub(super) fn mean_between(&self, from: i64, to: i64) -> f64 {
         if to <= from {
             return self.piece(from).qps;
         }
@@ -177,77 +166,36 @@ impl Traffic {
     }
 
     /// Requests since the first piece's start; negative before it.
+    #[inline]
     fn requests_before(&self, at: i64) -> f64 {
         let piece = self.piece(at);
         piece.before + piece.qps * seconds(at - piece.start)
     }
 
+    #[inline]
     fn piece(&self, at: i64) -> Piece {
         const NONE: Piece = Piece { start: 0, qps: 0.0, before: 0.0 };
         let Some(first) = self.pieces.first() else { return NONE };
         let index = match self.regular {
-            Some(step) => usize::try_from((at - first.start).div_euclid(step)).unwrap_or(0),
+            Some(step) => index(at - first.start, step),
             None => self.pieces.partition_point(|piece| piece.start <= at).saturating_sub(1),
         };
         self.pieces.get(index).or(self.pieces.last()).copied().unwrap_or(NONE)
     }
 }
 
-/// The instant of a row and its rate times `scale`.
-fn parse_row(row: &str, scale: f64) -> Result<(i64, f64), String> {
-    let (at, qps) = row.split_once(',').ok_or_else(|| separated(row))?;
-    let (at, qps) = (at.trim(), qps.trim());
-    let instant = match at.parse::<f64>() {
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "a float-to-int cast saturates, which is refused"
-        )]
-        Ok(seconds) if seconds.is_finite() => {
-            Timestamp::from_millisecond((seconds * 1000.0).round() as i64).ok()
-        }
-        Ok(_) => None,
-        Err(_) => at.parse::<Timestamp>().ok(),
-    };
-    let problem =
-        || format!("{at:?} is neither Unix seconds before the year 10000 nor RFC 3339{}", finer(at));
-    let at = instant.ok_or_else(problem)?.as_millisecond();
-    match qps.parse::<f64>() {
-        Ok(value) if value >= 0.0 && value * scale <= HIGHEST_RATE => Ok((at, value * scale)),
-        _ => Err(format!(
-            "{qps:?} is not a rate: it must be a number from 0 to {HIGHEST_RATE:e}, after scaling too"
-        )),
-    }
-}
-
-/// What is wrong with a row without a comma.
-fn separated(row: &str) -> String {
-    let found = [(';', "a semicolon"), ('\t', "a tab"), (' ', "a space")];
-    match found.iter().find(|(separator, _)| row.trim().contains(*separator)) {
-        Some((_, name)) => format!("expected timestamp,qps with a comma between them, not {name}"),
-        None => "expected timestamp,qps".to_owned(),
-    }
-}
-
-/// That a number which is too large for Unix seconds would be an instant in a finer unit, if it would.
-fn finer(at: &str) -> String {
-    let of = |at: i64| {
-        [("milliseconds", 1_000), ("microseconds", 1_000_000), ("nanoseconds", 1_000_000_000)]
-            .into_iter()
-            .find_map(|(unit, per_second)| {
-                Some((unit, Timestamp::from_second(at / per_second).ok()?, per_second))
-            })
-    };
-    match at.parse().ok().and_then(of) {
-        Some((unit, instant, per_second)) => {
-            format!("; in {unit} it would be {instant}: divide the column by {per_second}")
-        }
-        None => String::new(),
-    }
-}
-
 #[expect(clippy::cast_precision_loss, reason = "milliseconds of some years fit 53 bits")]
 fn seconds(milliseconds: i64) -> f64 {
     milliseconds as f64 / 1000.0
+}
+
+/// The number of the piece of length `step` in which `since` lies; the first one for what is before it.
+fn index(since: i64, step: i64) -> usize {
+    // Most scenarios are shorter than 49 days, and numbers of 32 bits are divided faster.
+    match (u32::try_from(since), u32::try_from(step)) {
+        (Ok(since), Ok(step)) => usize::try_from(since / step.max(1)).unwrap_or(0),
+        (_, _) => usize::try_from(since.div_euclid(step)).unwrap_or(0),
+    }
 }
 
 /// An instant of a piece. All starts are in range; an end may be later than time goes on.

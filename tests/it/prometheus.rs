@@ -1,6 +1,7 @@
 //! The operator between the sandbox's API and a real Prometheus server that holds a recorded hour.
 
 mod failures;
+mod history;
 mod reload;
 mod secrets;
 mod sharing;

@@ -134,7 +134,10 @@ fn a_trace_that_cannot_be_played_as_asked_is_refused_with_its_place() {
     }
     let output = simulate(&[TRACE, "--trace", "simulations"]);
     assert_eq!(output.status.code(), Some(2));
-    assert_eq!(text(&output.stderr), "simulations: is a directory; a trace is one CSV file\n");
+    assert_eq!(
+        text(&output.stderr),
+        "simulations: is a directory; a trace is one file, CSV or an answer of Prometheus in JSON\n"
+    );
     let hour = "1795471200,5\n1795474800,5\n";
     let error = refused(hour, &["--length", "3h"]);
     assert!(
@@ -155,7 +158,7 @@ fn a_trace_that_cannot_be_played_as_asked_is_refused_with_its_place() {
 
     let output = simulate(&[TRACE]);
     assert_eq!(output.status.code(), Some(2));
-    assert!(text(&output.stderr).contains("give it a recorded trace with --trace FILE.csv"));
+    assert!(text(&output.stderr).contains("give it a recorded trace with --trace FILE"));
     let output = simulate(&[DAY, "--from", "9999-12-30T00:00:00Z", "--length", "99h"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(text(&output.stderr).contains("the year would be over 9999"), "{}", text(&output.stderr));

@@ -1,7 +1,6 @@
 //! `tidetable explain --simulate`: one decision of a scenario, damper by damper.
 
 use std::cmp::Ordering;
-use std::path::Path;
 
 use jiff::SignedDuration;
 
@@ -12,21 +11,19 @@ use crate::decision::{
     Cause, Decision, Direction, Guard, GuardState, LoadDecision, LoadLimit, Milli, Policy, Reading, Replicas,
     Steps,
 };
-use crate::simulation::scenario::{self, Overrides};
 use crate::simulation::{self, Scenario};
 
 /// The decision in force at `at`, and the last one that read the metrics when that is another.
-pub(super) fn explanation(file: &Path, overrides: &Overrides, at: &str) -> Result<String, Failure> {
-    let scenario = scenario::read(file, overrides)?;
-    let zone = zone(&scenario);
+pub(super) fn explanation(scenario: &Scenario, at: &str) -> Result<String, Failure> {
+    let zone = zone(scenario);
     let right = "an instant (2026-11-23T07:00:00Z) or a local date and time (2026-11-23T07:00)";
     let at = instant(at, &zone).ok_or_else(|| Failure::BadInput(format!("--at: {at:?} is not {right}")))?;
-    let Some((last, read)) = simulation::decisions_by(&scenario, at) else {
+    let Some((last, read)) = simulation::decisions_by(scenario, at) else {
         let length = SignedDuration::try_from(scenario.length).unwrap_or(SignedDuration::MAX);
         let problem = format!("--at: the scenario begins at {} and lasts {length:#}", scenario.from);
         return Err(Failure::BadInput(problem));
     };
-    Ok(text(&scenario, &last, read.as_ref(), &Times(zone)))
+    Ok(text(scenario, &last, read.as_ref(), &Times(zone)))
 }
 
 fn text(scenario: &Scenario, last: &Decision, read: Option<&Decision>, when: &Times) -> String {

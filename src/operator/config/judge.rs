@@ -258,7 +258,7 @@ fn header_name(text: &str) -> Result<HeaderName, String> {
 }
 
 /// Checks an address without ever repeating it: it may hold what it should not.
-fn check_url(text: &str) -> Result<String, &'static str> {
+pub(super) fn check_url(text: &str) -> Result<String, &'static str> {
     let url =
         reqwest::Url::parse(text).map_err(|_| "must be a URL, such as http://prometheus.monitoring:9090")?;
     if !matches!(url.scheme(), "http" | "https") || !url.has_host() {

@@ -95,6 +95,11 @@ pub(super) fn parse_range(
     Ok(ticks.iter().map(|tick| samples.get(&tick.as_millisecond()).copied().unwrap_or(none)).collect())
 }
 
+/// Whether there is an answer, whatever it says.
+pub(super) fn check(code: StatusCode, body: &[u8], redactor: &Redactor) -> Result<(), Problem> {
+    data(code, body, redactor).map(drop)
+}
+
 /// What an answer with HTTP status `code` holds.
 fn data(code: StatusCode, body: &[u8], redactor: &Redactor) -> Result<Data, Problem> {
     let failed = |message: String| Problem { cause: MissingCause::QueryFailed, message };

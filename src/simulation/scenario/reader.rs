@@ -157,21 +157,25 @@ impl Reader {
     pub(super) fn parts(&mut self, spec: &ScenarioSpec, overrides: &Overrides) -> Vec<Component> {
         let Some(traffic) = &spec.traffic else {
             if overrides.trace.is_none() && !overrides.is_check {
-                let problem =
-                    "this scenario has none of its own: give it a recorded trace with --trace FILE.csv";
+                let problem = "this scenario has none of its own: give it a recorded trace with --trace FILE";
                 self.add("traffic", problem);
             }
             return Vec::new();
         };
         if traffic.is_empty() {
-            self.add("traffic", "at least one part is needed: constant, diurnal, spike, step, ramp or noise");
+            self.add(
+                "traffic",
+                "at least one part is needed: constant, diurnal, spike, step, ramp, noise or trace",
+            );
         }
         let parts = traffic.iter().enumerate();
-        parts.map(|(index, part)| self.part(&format!("traffic[{index}]"), part, spec.seed)).collect()
+        parts.filter_map(|(index, part)| self.part(&format!("traffic[{index}]"), part, spec.seed)).collect()
     }
 
-    fn part(&mut self, path: &str, part: &Part, seed: u64) -> Component {
-        match part {
+    /// A made-up part; recorded ones are read when all else is right.
+    fn part(&mut self, path: &str, part: &Part, seed: u64) -> Option<Component> {
+        Some(match part {
+            Part::Trace(_) => return None,
             Part::Constant(qps) => Component::Constant(self.rate(&format!("{path}.constant"), *qps)),
             Part::Diurnal(diurnal) => {
                 let path = format!("{path}.diurnal");
@@ -218,7 +222,7 @@ impl Reader {
                 let relative = self.rate(&format!("{path}.noise.relative"), noise.relative);
                 Component::Noise { relative, seed }
             }
-        }
+        })
     }
 }
 

@@ -72,6 +72,9 @@ pub enum Part {
     Ramp(Ramp),
     /// Random variation in proportion to everything else.
     Noise(Noise),
+    /// A recorded trace, in a file beside the scenario: CSV of `timestamp,qps`, or what Prometheus answered to
+    /// a range query.
+    Trace(PathBuf),
 }
 
 /// A daily cosine.
