@@ -6,6 +6,7 @@ mod check;
 mod cluster;
 mod crd;
 mod demo;
+mod diff;
 mod explain;
 mod faults;
 mod overriding;
@@ -50,6 +51,8 @@ enum Command {
     Crd(crd::Args),
     /// Show it: a day in a minute, the real operator against a sandbox
     Demo(demo::Args),
+    /// Say what a change of a policy costs and buys, on a scenario or recorded traffic
+    Diff(diff::Args),
     /// Say why a workload has the replicas that it has
     Explain(explain::Args),
     /// Put a number of your own in the place of every decision of a policy, for a while
@@ -141,6 +144,7 @@ pub fn run(cli: Cli, out: &mut dyn Write) -> Result<(), Failure> {
         Command::Check(args) => check::run(&args, out),
         Command::Crd(args) => crd::run(&args, out),
         Command::Demo(args) => demo::run(&args, out),
+        Command::Diff(args) => diff::run(&args, out),
         Command::Explain(args) => explain::run(&args, out),
         Command::Override(args) => overriding::run(&args, out),
         Command::Preview(args) => preview::run(&args, out),

@@ -7,10 +7,13 @@
 //!
 //! A [`comparison`] is of several runs of one scenario.
 //!
+//! A [`difference`] is what a change of a policy makes of a run.
+//!
 //! A [`preview`] is what is to come: the schedule's floor and ceiling, without any load.
 
 pub mod comparison;
 pub mod csv;
+pub mod difference;
 pub mod html;
 pub mod preview;
 pub mod svg;

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use super::Failure;
 use super::recorded::Recorded;
 use super::simulate::{factor, length};
+use crate::manifest::Mistakes;
 use crate::simulation::Scenario;
 use crate::simulation::scenario::{self, Overrides, Trace};
 use crate::zones::Moment;
@@ -58,15 +59,27 @@ fn time_factor(text: &str) -> Result<f64, String> {
 impl Changes {
     /// Reads a scenario, and asks Prometheus for its traffic if that is wanted.
     pub(super) fn scenario(&self, file: &Path) -> Result<Scenario, Failure> {
+        self.scenario_by(|overrides| scenario::read(file, overrides))
+    }
+
+    /// The same of a scenario that `read` reads.
+    pub(super) fn scenario_by(
+        &self,
+        read: impl Fn(&Overrides) -> Result<Scenario, Mistakes>,
+    ) -> Result<Scenario, Failure> {
         let overrides = self.overrides();
         if !self.recorded.is_asked() {
-            return Ok(scenario::read(file, &overrides)?);
+            return Ok(read(&overrides)?);
         }
         let trace = Some(Trace::Pending);
-        let planned =
-            scenario::read(file, &Overrides { trace, repeat: None, time_scale: None, ..overrides.clone() })?;
+        let planned = read(&Overrides { trace, repeat: None, time_scale: None, ..overrides.clone() })?;
         let trace = Some(self.recorded.read(planned.from, self.until(&planned))?);
-        Ok(scenario::read(file, &Overrides { trace, ..overrides })?)
+        Ok(read(&Overrides { trace, ..overrides })?)
+    }
+
+    /// Whether the traffic is given on the command line.
+    pub(super) fn has_traffic(&self) -> bool {
+        self.trace.is_some() || self.recorded.is_asked()
     }
 
     /// The end of what is to be asked for: as much as gives the scenario's length when it is stretched and, where
@@ -86,6 +99,6 @@ impl Changes {
         let Self { trace, recorded: _, calendars, scale, from, to, repeat, time_scale, length } =
             self.clone();
         let trace = trace.map(Trace::File);
-        Overrides { trace, calendars, scale, from, to, repeat, time_scale, length, is_check: false }
+        Overrides { trace, calendars, scale, from, to, repeat, time_scale, length, ..Overrides::default() }
     }
 }

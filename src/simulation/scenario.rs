@@ -51,6 +51,8 @@ pub enum Trace {
 /// What the command line changes about a scenario.
 #[derive(Clone, Debug, Default)]
 pub struct Overrides {
+    /// A policy in the place of the scenario's.
+    pub policy: Option<PathBuf>,
     /// A recorded trace in the place of the scenario's traffic.
     pub trace: Option<Trace>,
     /// What all demand is multiplied by.
@@ -118,13 +120,17 @@ pub fn parse(
         others.extend(manifest::read(calendars)?);
     }
     let policy_file = |policy: &str| file.parent().unwrap_or(Path::new("")).join(policy);
-    let manifest = document.text("policy").map(|policy| {
-        let unreadable =
-            |error| document.mistake("policy", format!("{}: {error}", policy_file(policy).display()));
-        let text = open(Path::new(policy)).map_err(unreadable)?;
-        let manifest = manifest::parse_policy_with(&policy_file(policy), &text, &others)?;
-        Ok((manifest, text))
-    });
+    let policy = |file: &Path, text: String| Ok((manifest::parse_policy_with(file, &text, &others)?, text));
+    let manifest = if let Some(other) = &overrides.policy {
+        let text = std::fs::read_to_string(other).map_err(|error| whole(other, error.to_string()));
+        Some(text.map_err(Mistakes::from).and_then(|text| policy(other, text)))
+    } else {
+        document.text("policy").map(|name| {
+            let unreadable =
+                |error| document.mistake("policy", format!("{}: {error}", policy_file(name).display()));
+            policy(&policy_file(name), open(Path::new(name)).map_err(unreadable)?)
+        })
+    };
     let zone = manifest.as_ref().and_then(|read| Some(zone(&read.as_ref().ok()?.0.0.resource)));
     let zone = zone.unwrap_or(TimeZone::UTC);
     let bounds = Bounds::new(overrides, &zone).map_err(|problem| whole(file, problem))?;
@@ -139,13 +145,14 @@ pub fn parse(
             "a policy that sets the bounds of a {AUTOSCALER_KIND} can't be simulated: what the replicas are \
              between them is that one's to decide; name the workload itself, or use `tidetable preview`"
         );
-        let file = policy_file(document.text("policy").unwrap_or_default());
+        let named = || policy_file(document.text("policy").unwrap_or_default());
+        let file = overrides.policy.clone().unwrap_or_else(named);
         let path = "spec.scaleTargetRef.kind".to_owned();
         return Err(Mistake { file, place: None, path, problem }.into());
     }
     let Read { plant, interval, length, from, parts, traces, quantities, outages, restarts, expectations } =
         read;
-    bind(document, &manifest.policy, &plant, &quantities)?;
+    bind(document, &manifest.policy, &plant, &quantities, overrides.policy.is_some())?;
     let asked = Asked { overrides, bounds, from, length, zone, interval };
     let Played { from, length, cut_from, traffic, gaps } = match &overrides.trace {
         Some(Trace::File(file)) => asked.replay(file)?,
@@ -177,12 +184,14 @@ pub fn parse(
     })
 }
 
-/// Holds what a scenario says of metrics and guards against the policy that has them, and the plant.
+/// Holds what a scenario says of metrics and guards against the policy that has them, and the plant. Another
+/// policy than the scenario's own need not have them all.
 fn bind(
     document: &Document,
     policy: &Policy,
     plant: &PlantSpec,
     quantities: &BTreeMap<String, Quantity>,
+    is_another: bool,
 ) -> Result<(), Mistakes> {
     let mut mistakes = Vec::new();
     let metrics = policy.metrics.iter().map(|metric| &*metric.name);
@@ -190,7 +199,7 @@ fn bind(
     let names: Vec<&str> = metrics.chain(guards.clone()).collect();
     for (name, quantity) in quantities {
         let path = format!("metrics.{name}");
-        if !names.contains(&name.as_str()) {
+        if !is_another && !names.contains(&name.as_str()) {
             let problem =
                 format!("the policy has no metric or guard of this name; it has {}", names.join(", "));
             mistakes.push(document.mistake(&path, problem));

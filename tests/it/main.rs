@@ -9,6 +9,7 @@ mod cli_warnings;
 mod client;
 mod cluster;
 mod compare;
+mod diff;
 mod differential;
 mod docs;
 mod expectations;
