@@ -104,14 +104,7 @@ pub fn parse(
         return Err(whole(file, problem).into());
     };
     if document.is_policy() {
-        let name = file.file_name().unwrap_or_default().to_string_lossy();
-        let problem = format!(
-            "this is a ScalePolicy; what is played is a scenario that names one, such as\n\n\
-             policy: {name}\nfrom: 2026-11-23T00:00:00Z\nlength: 24h\n\
-             traffic: [{{diurnal: {{low: 100, high: 1000, peak: \"14:00\"}}}}]\n\
-             plant: {{startup: 30s, capacityPerReplica: 100, initialReplicas: 2}}\n"
-        );
-        return Err(document.mistake("", problem).into());
+        return Err(a_policy(document, file).into());
     }
     let mut others = Vec::new();
     for calendars in &overrides.calendars {
@@ -135,13 +128,8 @@ pub fn parse(
         (manifest, read) => return Err(together(manifest.and_then(Result::err), read.err())),
     };
     if manifest.resource.spec.scale_target_ref.kind == AUTOSCALER_KIND {
-        let problem = format!(
-            "a policy that sets the bounds of a {AUTOSCALER_KIND} can't be simulated: what the replicas are \
-             between them is that one's to decide; name the workload itself, or use `tidetable preview`"
-        );
         let file = policy_file(document.text("policy").unwrap_or_default());
-        let path = "spec.scaleTargetRef.kind".to_owned();
-        return Err(Mistake { file, place: None, path, problem }.into());
+        return Err(for_an_autoscaler(file).into());
     }
     let Read { plant, interval, length, from, parts, traces, quantities, outages, restarts, expectations } =
         read;
@@ -175,6 +163,27 @@ pub fn parse(
         restarts,
         expectations,
     })
+}
+
+/// That a policy is no scenario, and what one for it looks like.
+fn a_policy(document: &Document, file: &Path) -> Mistake {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    let problem = format!(
+        "this is a ScalePolicy; what is played is a scenario that names one, such as\n\n\
+         policy: {name}\nfrom: 2026-11-23T00:00:00Z\nlength: 24h\n\
+         traffic: [{{diurnal: {{low: 100, high: 1000, peak: \"14:00\"}}}}]\n\
+         plant: {{startup: 30s, capacityPerReplica: 100, initialReplicas: 2}}\n"
+    );
+    document.mistake("", problem)
+}
+
+/// That the policy sets the bounds of an autoscaler.
+fn for_an_autoscaler(file: PathBuf) -> Mistake {
+    let problem = format!(
+        "a policy that sets the bounds of a {AUTOSCALER_KIND} can't be simulated: what the replicas are \
+         between them is that one's to decide; name the workload itself, or use `tidetable preview`"
+    );
+    Mistake { file, place: None, path: "spec.scaleTargetRef.kind".to_owned(), problem }
 }
 
 /// Holds what a scenario says of metrics and guards against the policy that has them, and the plant.
