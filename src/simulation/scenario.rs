@@ -17,7 +17,7 @@ use super::monitor::Quantity;
 use super::plant::PlantSpec;
 use super::synthetic::Component;
 use super::traffic::Samples;
-use crate::api::{AUTOSCALER_KIND, ScalePolicy};
+use crate::api::{AUTOSCALER_KIND, ScaleCalendar, ScalePolicy};
 use crate::decision::Policy;
 use crate::manifest::{self, Document, Mistake, Mistakes, PolicyManifest};
 use crate::policy::FieldError;
@@ -106,31 +106,9 @@ pub fn parse(
         return Err(whole(file, problem).into());
     };
     if document.is_policy() {
-        let name = file.file_name().unwrap_or_default().to_string_lossy();
-        let problem = format!(
-            "this is a ScalePolicy; what is played is a scenario that names one, such as\n\n\
-             policy: {name}\nfrom: 2026-11-23T00:00:00Z\nlength: 24h\n\
-             traffic: [{{diurnal: {{low: 100, high: 1000, peak: \"14:00\"}}}}]\n\
-             plant: {{startup: 30s, capacityPerReplica: 100, initialReplicas: 2}}\n"
-        );
-        return Err(document.mistake("", problem).into());
+        return Err(a_policy(document, file).into());
     }
-    let mut others = Vec::new();
-    for calendars in &overrides.calendars {
-        others.extend(manifest::read(calendars)?);
-    }
-    let policy_file = |policy: &str| file.parent().unwrap_or(Path::new("")).join(policy);
-    let policy = |file: &Path, text: String| Ok((manifest::parse_policy_with(file, &text, &others)?, text));
-    let manifest = if let Some(other) = &overrides.policy {
-        let text = std::fs::read_to_string(other).map_err(|error| whole(other, error.to_string()));
-        Some(text.map_err(Mistakes::from).and_then(|text| policy(other, text)))
-    } else {
-        document.text("policy").map(|name| {
-            let unreadable =
-                |error| document.mistake("policy", format!("{}: {error}", policy_file(name).display()));
-            policy(&policy_file(name), open(Path::new(name)).map_err(unreadable)?)
-        })
-    };
+    let manifest = policy(document, file, overrides, open)?;
     let zone = manifest.as_ref().and_then(|read| Some(zone(&read.as_ref().ok()?.0.0.resource)));
     let zone = zone.unwrap_or(TimeZone::UTC);
     let bounds = Bounds::new(overrides, &zone).map_err(|problem| whole(file, problem))?;
@@ -141,14 +119,8 @@ pub fn parse(
         (manifest, read) => return Err(together(manifest.and_then(Result::err), read.err())),
     };
     if manifest.resource.spec.scale_target_ref.kind == AUTOSCALER_KIND {
-        let problem = format!(
-            "a policy that sets the bounds of a {AUTOSCALER_KIND} can't be simulated: what the replicas are \
-             between them is that one's to decide; name the workload itself, or use `tidetable preview`"
-        );
-        let named = || policy_file(document.text("policy").unwrap_or_default());
-        let file = overrides.policy.clone().unwrap_or_else(named);
-        let path = "spec.scaleTargetRef.kind".to_owned();
-        return Err(Mistake { file, place: None, path, problem }.into());
+        let named = || beside(file, document.text("policy").unwrap_or_default());
+        return Err(for_an_autoscaler(overrides.policy.clone().unwrap_or_else(named)).into());
     }
     let Read { plant, interval, length, from, parts, traces, quantities, outages, restarts, expectations } =
         read;
@@ -182,6 +154,61 @@ pub fn parse(
         restarts,
         expectations,
     })
+}
+
+/// The policy of a scenario, if it names one, or the one in its place, and its text.
+type Named = Option<Result<((PolicyManifest, Vec<ScaleCalendar>), String), Mistakes>>;
+
+/// Reads the policy.
+///
+/// # Errors
+/// What is wrong with files of calendars.
+fn policy(
+    document: &Document,
+    file: &Path,
+    overrides: &Overrides,
+    open: impl FnOnce(&Path) -> std::io::Result<String>,
+) -> Result<Named, Mistakes> {
+    let mut others = Vec::new();
+    for calendars in &overrides.calendars {
+        others.extend(manifest::read(calendars)?);
+    }
+    let parse = |file: &Path, text: String| Ok((manifest::parse_policy_with(file, &text, &others)?, text));
+    if let Some(other) = &overrides.policy {
+        let text = std::fs::read_to_string(other).map_err(|error| whole(other, error.to_string()));
+        return Ok(Some(text.map_err(Mistakes::from).and_then(|text| parse(other, text))));
+    }
+    Ok(document.text("policy").map(|name| {
+        let file = beside(file, name);
+        let unreadable = |error| document.mistake("policy", format!("{}: {error}", file.display()));
+        parse(&file, open(Path::new(name)).map_err(unreadable)?)
+    }))
+}
+
+/// A file that is named in another one.
+fn beside(file: &Path, name: &str) -> PathBuf {
+    file.parent().unwrap_or(Path::new("")).join(name)
+}
+
+/// That a policy is no scenario, and what one for it looks like.
+fn a_policy(document: &Document, file: &Path) -> Mistake {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    let problem = format!(
+        "this is a ScalePolicy; what is played is a scenario that names one, such as\n\n\
+         policy: {name}\nfrom: 2026-11-23T00:00:00Z\nlength: 24h\n\
+         traffic: [{{diurnal: {{low: 100, high: 1000, peak: \"14:00\"}}}}]\n\
+         plant: {{startup: 30s, capacityPerReplica: 100, initialReplicas: 2}}\n"
+    );
+    document.mistake("", problem)
+}
+
+/// That the policy sets the bounds of an autoscaler.
+fn for_an_autoscaler(file: PathBuf) -> Mistake {
+    let problem = format!(
+        "a policy that sets the bounds of a {AUTOSCALER_KIND} can't be simulated: what the replicas are \
+         between them is that one's to decide; name the workload itself, or use `tidetable preview`"
+    );
+    Mistake { file, place: None, path: "spec.scaleTargetRef.kind".to_owned(), problem }
 }
 
 /// Holds what a scenario says of metrics and guards against the policy that has them, and the plant. Another
