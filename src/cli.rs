@@ -6,6 +6,7 @@ mod check;
 mod cluster;
 mod crd;
 mod demo;
+mod diff;
 mod explain;
 mod faults;
 mod overriding;
@@ -15,6 +16,7 @@ mod run;
 mod sandbox;
 mod simulate;
 mod time;
+mod tune;
 mod version;
 
 use std::ffi::OsString;
@@ -49,6 +51,8 @@ enum Command {
     Crd(crd::Args),
     /// Show it: a day in a minute, the real operator against a sandbox
     Demo(demo::Args),
+    /// Say what a change of a policy costs and buys: both played in one scenario
+    Diff(diff::Args),
     /// Say why a workload has the replicas that it has
     Explain(explain::Args),
     /// Put a number of your own in the place of every decision of a policy, for a while
@@ -57,6 +61,8 @@ enum Command {
     Preview(preview::Args),
     /// Try a policy against a day of traffic, offline
     Simulate(simulate::Args),
+    /// Search for the numbers of a policy on one part of the traffic, and test them on the rest
+    Tune(tune::Args),
     /// Run the operator
     Run(run::Args),
     /// Serve a small Kubernetes API on loopback, without a cluster behind it
@@ -140,10 +146,12 @@ pub fn run(cli: Cli, out: &mut dyn Write) -> Result<(), Failure> {
         Command::Check(args) => check::run(&args, out),
         Command::Crd(args) => crd::run(&args, out),
         Command::Demo(args) => demo::run(&args, out),
+        Command::Diff(args) => diff::run(&args, out),
         Command::Explain(args) => explain::run(&args, out),
         Command::Override(args) => overriding::run(&args, out),
         Command::Preview(args) => preview::run(&args, out),
         Command::Simulate(args) => simulate::run(&args, out),
+        Command::Tune(args) => tune::run(&args, out),
         Command::Run(args) => run::run(args, out),
         Command::Sandbox(args) => sandbox::run(&args, out),
     }

@@ -36,3 +36,4 @@ mod simulate;
 mod structure;
 mod support;
 mod transcript;
+mod tuning;

@@ -1,0 +1,95 @@
+//! `tidetable tune` and `tidetable diff`, as people run them.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::process::{Command, Output};
+
+fn tidetable(directory: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tidetable"));
+    command.args(arguments).current_dir(directory);
+    command.output().expect("the binary starts")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// A scenario for a trace, and the shipped policy without damping.
+fn prepare(directory: &Path) {
+    let policy = Path::new(env!("CARGO_MANIFEST_DIR")).join("simulations/hunting.policy.yaml");
+    std::fs::copy(policy, directory.join("web.yaml")).expect("copied");
+    let scenario = "policy: web.yaml\nfrom: 2026-11-23T00:00:00Z\nlength: 2h\n\
+                    plant: {startup: 30s, capacityPerReplica: 100, initialReplicas: 20}\n";
+    std::fs::write(directory.join("hour.yaml"), scenario).expect("written");
+}
+
+/// Two hours of waves, which are `rest` requests per second in the second hour.
+fn trace(rest: u32) -> String {
+    let mut csv = String::from("timestamp,qps\n");
+    for minute in 0..=120 {
+        let qps = if minute >= 60 { rest } else { 600 + 600 * (minute % 2) };
+        let _ = writeln!(csv, "{},{qps}", 1_763_856_000 + minute * 60);
+    }
+    csv
+}
+
+const TUNE: [&str; 8] = [
+    "tune",
+    "hour.yaml",
+    "--trace",
+    "trace.csv",
+    "--param",
+    "damping.scaleDown.stabilizationWindowSeconds=0..240/120",
+    "--objective",
+    "reversals",
+];
+
+#[test]
+fn the_hold_out_is_in_its_own_figures_and_nowhere_else() {
+    let directory = tempfile::tempdir().expect("a directory");
+    prepare(directory.path());
+    let search = |rest: u32, threads: &str| {
+        std::fs::write(directory.path().join("trace.csv"), trace(rest)).expect("written");
+        let more = ["--threads", threads, "--write", "tuned.yaml"];
+        let output = tidetable(directory.path(), &[TUNE.as_slice(), &more].concat());
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        let tuned = std::fs::read_to_string(directory.path().join("tuned.yaml")).expect("written");
+        (text(&output.stdout), tuned)
+    };
+    let (calm, tuned) = search(700, "1");
+    assert_eq!((calm.clone(), tuned.clone()), search(700, "2"));
+    let (wild, other) = search(4000, "1");
+    let without = |text: &str| -> Vec<String> {
+        let lines = text.lines().filter(|line| !line.starts_with("hold-out"));
+        lines.map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
+    };
+    assert_ne!(calm, wild);
+    assert_eq!(without(&calm), without(&wild));
+    let policy = |text: &str| text[text.find("apiVersion").expect("a policy")..].to_owned();
+    assert_eq!(policy(&tuned), policy(&other));
+    let check = tidetable(directory.path(), &["check", "tuned.yaml"]);
+    assert_eq!(check.status.code(), Some(0), "{}", text(&check.stderr));
+}
+
+#[test]
+fn a_change_is_shown_as_before_and_after_and_a_broken_limit_is_exit_1() {
+    let directory = tempfile::tempdir().expect("a directory");
+    prepare(directory.path());
+    std::fs::write(directory.path().join("trace.csv"), trace(700)).expect("written");
+    let old = std::fs::read_to_string(directory.path().join("web.yaml")).expect("readable");
+    let new = old.replace("maxReplicas: 60", "maxReplicas: 5");
+    std::fs::write(directory.path().join("new.yaml"), new).expect("written");
+    let diff = |limit: &str| {
+        let arguments =
+            ["diff", "web.yaml", "new.yaml", "--scenario", "hour.yaml", "--trace", "trace.csv", "--limit", limit];
+        tidetable(directory.path(), &[arguments.as_slice(), &["--output", "markdown"]].concat())
+    };
+    let output = diff("peak_replicas<=20");
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let table = text(&output.stdout);
+    assert!(table.starts_with("|  | before | after | change |\n|---|---:|---:|---:|\n"), "{table}");
+    assert!(table.contains("| Lost requests, % | ") && table.contains("| Replica hours | "), "{table}");
+    let output = diff("dropped_percent<=0.1");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("--limit: dropped_percent should be <=0.1 and is "));
+}
