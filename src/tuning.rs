@@ -125,12 +125,14 @@ pub fn trial(scenarios: &mut [Scenario], template: &Template, values: &[f64]) ->
 #[must_use]
 pub fn front(trials: &[Trial]) -> Vec<&Trial> {
     let costs: Vec<[f64; 3]> = trials.iter().map(costs).collect();
-    let beats = |a: &[f64; 3], b: &[f64; 3]| a.iter().zip(b).all(|(a, b)| a <= b) && a != b;
+    let beats = |a: &[f64; 3], b: &[f64; 3]| {
+        a.iter().zip(b).all(|(a, b)| a <= b) && a.iter().zip(b).any(|(a, b)| a < b)
+    };
     let is_best = |cost: &[f64; 3]| !costs.iter().any(|other| beats(other, cost));
     let mut front: Vec<(&[f64; 3], &Trial)> =
         costs.iter().zip(trials).filter(|(cost, _)| is_best(cost)).collect();
     front.sort_by(|(a, _), (b, _)| a[0].total_cmp(&b[0]).then(a[1].total_cmp(&b[1])));
-    front.dedup_by(|(a, _), (b, _)| a == b);
+    front.dedup_by(|(a, _), (b, _)| a.iter().zip(b.iter()).all(|(a, b)| a.total_cmp(b).is_eq()));
     front.into_iter().map(|(_, trial)| trial).collect()
 }
 

@@ -25,7 +25,7 @@ pub(super) struct Args {
     scenario: PathBuf,
     #[command(flatten)]
     changes: Changes,
-    /// What the new policy's score must be, such as 'late_percent<=0.1'; exit 1 when it is not; again for more
+    /// What the new policy's score must be, such as `late_percent<=0.1`; exit 1 when it is not; again for more
     #[arg(long = "limit", value_name = "LIMIT", value_parser = tuning::limit)]
     limits: Vec<Expectation>,
     /// What to print

@@ -80,8 +80,17 @@ fn a_change_is_shown_as_before_and_after_and_a_broken_limit_is_exit_1() {
     let new = old.replace("maxReplicas: 60", "maxReplicas: 5");
     std::fs::write(directory.path().join("new.yaml"), new).expect("written");
     let diff = |limit: &str| {
-        let arguments =
-            ["diff", "web.yaml", "new.yaml", "--scenario", "hour.yaml", "--trace", "trace.csv", "--limit", limit];
+        let arguments = [
+            "diff",
+            "web.yaml",
+            "new.yaml",
+            "--scenario",
+            "hour.yaml",
+            "--trace",
+            "trace.csv",
+            "--limit",
+            limit,
+        ];
         tidetable(directory.path(), &[arguments.as_slice(), &["--output", "markdown"]].concat())
     };
     let output = diff("peak_replicas<=20");
