@@ -29,18 +29,11 @@ fn template(params: &[Param]) -> Template {
 
 /// An hour of 800 requests per second, in which the demand falls to 100 for five minutes in every ten.
 fn square_wave() -> Scenario {
-    let steps: String = (0..6)
-        .map(|wave| {
-            format!(
-                "- step: {{at: \"2026-11-23T00:{wave}5:00Z\", qps: -700}}\n{}",
-                if wave < 5 {
-                    format!("- step: {{at: \"2026-11-23T00:{}0:00Z\", qps: 700}}\n", wave + 1)
-                } else {
-                    String::new()
-                }
-            )
-        })
-        .collect();
+    let step =
+        |minute: i32, qps: i32| format!("- step: {{at: \"2026-11-23T00:{minute:02}:00Z\", qps: {qps}}}\n");
+    let steps: Vec<String> =
+        (1..12).map(|half| step(half * 5, if half % 2 == 1 { -700 } else { 700 })).collect();
+    let steps = steps.concat();
     let text = format!(
         "policy: web.yaml\nfrom: 2026-11-23T00:00:00Z\nlength: 1h\ntraffic:\n- constant: 800\n{steps}plant: \
          {{startup: 30s, capacityPerReplica: 100, initialReplicas: 10}}\n"
