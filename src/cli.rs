@@ -17,6 +17,7 @@ mod run;
 mod sandbox;
 mod simulate;
 mod time;
+mod tune;
 mod version;
 
 use std::ffi::OsString;
@@ -61,6 +62,8 @@ enum Command {
     Preview(preview::Args),
     /// Try a policy against a day of traffic, offline
     Simulate(simulate::Args),
+    /// Search for the numbers of a policy on one part of the traffic, and test them on the rest
+    Tune(tune::Args),
     /// Run the operator
     Run(run::Args),
     /// Serve a small Kubernetes API on loopback, without a cluster behind it
@@ -149,6 +152,7 @@ pub fn run(cli: Cli, out: &mut dyn Write) -> Result<(), Failure> {
         Command::Override(args) => overriding::run(&args, out),
         Command::Preview(args) => preview::run(&args, out),
         Command::Simulate(args) => simulate::run(&args, out),
+        Command::Tune(args) => tune::run(&args, out),
         Command::Run(args) => run::run(args, out),
         Command::Sandbox(args) => sandbox::run(&args, out),
     }

@@ -15,6 +15,7 @@
 //! - [`decision`]: [`decision::decide`], a pure function; start reading here
 //! - [`operator`]: watches policies and keeps workloads at what is decided
 //! - [`simulation`]: the same decisions against made-up or recorded traffic
+//! - [`tuning`]: the search for the numbers of a policy
 //! - [`report`]: what people look at afterwards
 //! - [`sandbox`]: a Kubernetes API in the process, for the demo and for tests
 //! - [`manifest`]: YAML files with a place for every field
@@ -36,4 +37,5 @@ pub mod policy;
 pub mod report;
 pub mod sandbox;
 pub mod simulation;
+pub mod tuning;
 pub mod zones;

@@ -210,6 +210,12 @@ impl Document {
         }
     }
 
+    /// The text, number or truth at `path`, and the line and column at which it begins.
+    #[must_use]
+    pub fn scalar(&self, path: &str) -> Option<(&Value, (u64, u64))> {
+        self.tree.scalar(path)
+    }
+
     /// What the field of this name at the document's top says, if it is a text.
     #[must_use]
     pub fn text(&self, field: &str) -> Option<&str> {

@@ -17,6 +17,7 @@ pub mod difference;
 pub mod html;
 pub mod preview;
 pub mod svg;
+pub mod table;
 pub mod terminal;
 
 mod axis;

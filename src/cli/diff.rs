@@ -41,8 +41,8 @@ pub(super) struct Args {
     startup: std::time::Duration,
     #[command(flatten)]
     changes: Changes,
-    /// What must hold of the new policy's score, such as 'late_percent <= 0.1'; with a sign, of the change: '<= +0'
-    /// for no more than before, 'replica_hours <= +10%' (repeatable)
+    /// What must hold of the new policy's score, such as `late_percent <= 0.1`; with a sign, of the change: `<= +0`
+    /// for no more than before, `replica_hours <= +10%` (repeatable)
     #[arg(long, value_name = "SCORE COMPARISON NUMBER")]
     limit: Vec<Limit>,
     /// What to print

@@ -99,6 +99,6 @@ impl Changes {
         let Self { trace, recorded: _, calendars, scale, from, to, repeat, time_scale, length } =
             self.clone();
         let trace = trace.map(Trace::File);
-        Overrides { trace, calendars, scale, from, to, repeat, time_scale, length, ..Overrides::default() }
+        Overrides { trace, scale, from, to, repeat, time_scale, length, calendars, ..Overrides::default() }
     }
 }

@@ -112,6 +112,22 @@ impl Node {
         }
     }
 
+    /// The scalar at `path`, and where it begins.
+    pub(super) fn scalar(&self, path: &str) -> Option<(&Value, (u64, u64))> {
+        let mut node = self;
+        for step in path.split(['.', '[']).filter(|step| !step.is_empty()) {
+            node = match &node.kind {
+                Kind::Scalar(_) => return None,
+                Kind::List(items) => items.get(step.trim_end_matches(']').parse::<usize>().ok()?)?,
+                Kind::Fields { fields, .. } => &fields.iter().find(|(key, _, _)| key == step)?.2,
+            };
+        }
+        match &node.kind {
+            Kind::Scalar(value) => Some((value, node.place)),
+            Kind::List(_) | Kind::Fields { .. } => None,
+        }
+    }
+
     /// Where the field at `path` (`spec.schedule.entries[2].cron`) is named, or else the nearest parent.
     pub(super) fn place(&self, path: &str) -> (u64, u64) {
         let mut node = self;

@@ -8,6 +8,7 @@ use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
 use super::scores::{Line, lines};
+use super::table::aligned;
 use super::text::grouped;
 use crate::simulation::{Row, Run};
 
@@ -38,19 +39,11 @@ struct Pair {
 /// The table for a terminal.
 #[must_use]
 pub fn table(old: &Run, new: &Run) -> String {
-    let head = ["", "before", "after", "change", ""].map(str::to_owned);
+    let head = ["", "before", "after", "change"].map(str::to_owned).to_vec();
     let rows = pairs(old, new)
         .into_iter()
-        .map(|pair| [pair.title.to_owned(), pair.before, pair.after, pair.change, pair.unit.to_owned()]);
-    let rows: Vec<[String; 5]> = std::iter::once(head).chain(rows).collect();
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths: [usize; 5] = std::array::from_fn(width);
-    let line = |row: &[String; 5]| {
-        let [title, before, after, change, unit] = row;
-        let [first, second, third, fourth, _] = widths;
-        format!("{title:first$}  {before:>second$}  {after:>third$}  {change:>fourth$}  {unit}")
-    };
-    rows.iter().map(|row| line(row).trim_end().to_owned() + "\n").collect()
+        .map(|pair| vec![format!("{}, {}", pair.title, pair.unit), pair.before, pair.after, pair.change]);
+    aligned(&std::iter::once(head).chain(rows).collect::<Vec<_>>())
 }
 
 /// The table as Markdown, fit for a pull request.
@@ -59,7 +52,7 @@ pub fn markdown(old: &Run, new: &Run) -> String {
     let mut text = String::from("| | before | after | change |\n|---|---:|---:|---:|\n");
     for Pair { title, unit, before, after, change } in pairs(old, new) {
         // Writing to a string can't fail.
-        let _ = writeln!(text, "| {title} ({unit}) | {before} | {after} | {change} |");
+        let _ = writeln!(text, "| {title}, {unit} | {before} | {after} | {change} |");
     }
     text
 }

@@ -101,7 +101,7 @@ fn comparison(text: &str) -> Option<(Comparison, f64)> {
 }
 
 /// All scores by their names in JSON.
-fn named(scores: &Scores) -> impl Iterator<Item = (String, f64)> + use<> {
+pub fn named(scores: &Scores) -> impl Iterator<Item = (String, f64)> + use<> {
     let object = match serde_json::to_value(scores) {
         Ok(serde_json::Value::Object(object)) => object,
         Ok(_) | Err(_) => serde_json::Map::new(),

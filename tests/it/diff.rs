@@ -64,7 +64,7 @@ fn a_policy_beside_itself_differs_nowhere() {
     assert!(output.status.success(), "{}", text(&output.stderr));
     assert!(table.contains("The replicas are the same at every tick."), "{table}");
     for line in table.lines().skip(1).take_while(|line| !line.is_empty()) {
-        assert!(line.contains("  0  "), "{line}");
+        assert!(line.ends_with("  0"), "{line}");
     }
 }
 
@@ -91,9 +91,9 @@ fn a_broken_limit_is_a_failed_check_and_markdown_says_which() {
 fn a_trace_is_enough_to_play_both() {
     let directory = tempfile::tempdir().expect("a directory");
     let trace = directory.path().join("trace.csv");
-    let rows: String =
-        (0..200).map(|i| format!("{},{}\n", 1_764_000_000 + i * 60, 500 + i % 50 * 40)).collect();
-    std::fs::write(&trace, format!("timestamp,qps\n{rows}")).expect("written");
+    let rows = (0..200).map(|i| format!("{},{}", 1_764_000_000 + i * 60, 500 + i % 50 * 40));
+    let rows = std::iter::once("timestamp,qps".to_owned()).chain(rows).collect::<Vec<_>>();
+    std::fs::write(&trace, rows.join("\n")).expect("written");
     let trace = trace.display().to_string();
     let new = changed(directory.path(), "WindowSeconds: 30\n", "WindowSeconds: 900\n");
     let run = |arguments: &[&str]| {

@@ -39,3 +39,4 @@ mod structure;
 mod support;
 mod traces;
 mod transcript;
+mod tuning;

@@ -1,0 +1,153 @@
+//! The search for the numbers of a policy.
+//!
+//! A candidate is the policy's own text with other numbers in it, read and validated as anybody's policy is.
+//! Each is played on the first part of every scenario (`before`), and the best by an [`Objective`] is tested on the
+//! rest (`after`), which the search never sees. Scores are kept and runs are not, so that memory does not grow with
+//! the number of candidates. Results stand in the candidates' order, whatever the number of threads.
+
+mod objective;
+mod param;
+mod template;
+
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use jiff::SignedDuration;
+
+use crate::manifest::{self, Mistake, Mistakes};
+use crate::simulation::scores::Scores;
+use crate::simulation::{self, Scenario};
+
+pub use self::objective::{Objective, limit};
+pub use self::param::{Param, grid};
+pub use self::template::Template;
+
+/// A candidate that was played.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Trial {
+    /// Its numbers, in the order of the parameters.
+    pub values: Vec<f64>,
+    /// What came of it, one for each scenario.
+    pub scores: Vec<Scores>,
+}
+
+/// A scenario until `share` of it is over, in whole ticks.
+#[must_use]
+pub fn before(scenario: &Scenario, share: f64) -> Scenario {
+    Scenario { length: split(scenario, share), ..scenario.clone() }
+}
+
+/// What [`before`] leaves of a scenario.
+#[must_use]
+pub fn after(scenario: &Scenario, share: f64) -> Scenario {
+    let first = split(scenario, share);
+    let from = SignedDuration::try_from(first).ok().and_then(|first| scenario.from.checked_add(first).ok());
+    Scenario {
+        from: from.unwrap_or(scenario.from),
+        length: scenario.length.saturating_sub(first),
+        ..scenario.clone()
+    }
+}
+
+fn split(scenario: &Scenario, share: f64) -> Duration {
+    let interval = scenario.interval.as_secs_f64();
+    let ticks = (scenario.length.as_secs_f64() * share.clamp(0.0, 1.0) / interval).floor();
+    Duration::try_from_secs_f64(ticks * interval).unwrap_or(scenario.length).min(scenario.length)
+}
+
+/// Puts the policy of this text into a scenario. Gives the places at which it names a calendar that is not there.
+///
+/// # Errors
+/// What is wrong with the policy.
+pub fn adopt(scenario: &mut Scenario, file: &Path, text: String) -> Result<Vec<Mistake>, Mistakes> {
+    let (manifest, calendars) = manifest::parse_policy(file, &text)?;
+    scenario.policy = manifest.policy;
+    scenario.resource = manifest.resource;
+    scenario.calendars = calendars;
+    scenario.policy_text = text;
+    Ok(manifest.missing_calendars)
+}
+
+/// Plays every candidate in every scenario, on so many threads. `note` hears of each candidate that is done.
+///
+/// # Errors
+/// What is wrong with the first candidate that is no valid policy.
+pub fn search(
+    scenarios: &[Scenario],
+    template: &Template,
+    candidates: &[Vec<f64>],
+    threads: usize,
+    note: &(dyn Fn() + Sync),
+) -> Result<Vec<Trial>, Mistakes> {
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut scenarios = scenarios.to_vec();
+        let mut done = Vec::new();
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            let Some(values) = candidates.get(index) else { return done };
+            done.push((index, trial(&mut scenarios, template, values)));
+            note();
+        }
+    };
+    let mut results: Vec<(usize, Result<Trial, Mistakes>)> = std::thread::scope(|scope| {
+        let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
+        let mut results = work();
+        for other in others {
+            match other.join() {
+                Ok(found) => results.extend(found),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        results
+    });
+    results.sort_by_key(|(index, _)| *index);
+    results.into_iter().map(|(_, trial)| trial).collect()
+}
+
+/// Plays one candidate in every scenario.
+///
+/// # Errors
+/// What is wrong with it as a policy.
+pub fn trial(scenarios: &mut [Scenario], template: &Template, values: &[f64]) -> Result<Trial, Mistakes> {
+    let text = template.fill(values);
+    let mut scores = Vec::with_capacity(scenarios.len());
+    for scenario in scenarios {
+        adopt(scenario, template.file(), text.clone())?;
+        scores.push(simulation::run(scenario).scores);
+    }
+    Ok(Trial { values: values.to_vec(), scores })
+}
+
+/// The trials that no other is better than in each of three: failed requests (lost or late), replica hours and
+/// reversals.
+#[must_use]
+pub fn front(trials: &[Trial]) -> Vec<&Trial> {
+    let costs: Vec<[f64; 3]> = trials.iter().map(costs).collect();
+    let beats = |a: &[f64; 3], b: &[f64; 3]| {
+        a.iter().zip(b).all(|(a, b)| a <= b) && a.iter().zip(b).any(|(a, b)| a < b)
+    };
+    let is_best = |cost: &[f64; 3]| !costs.iter().any(|other| beats(other, cost));
+    let mut front: Vec<(&[f64; 3], &Trial)> =
+        costs.iter().zip(trials).filter(|(cost, _)| is_best(cost)).collect();
+    front.sort_by(|(a, _), (b, _)| a[0].total_cmp(&b[0]).then(a[1].total_cmp(&b[1])));
+    front.dedup_by(|(a, _), (b, _)| a.iter().zip(b.iter()).all(|(a, b)| a.total_cmp(b).is_eq()));
+    front.into_iter().map(|(_, trial)| trial).collect()
+}
+
+/// Percent of requests that were lost or late, replica hours, and reversals, over all scenarios.
+#[expect(clippy::cast_precision_loss, reason = "reversals of a run fit 53 bits")]
+fn costs(trial: &Trial) -> [f64; 3] {
+    let sum = |of: fn(&Scores) -> f64| trial.scores.iter().map(of).sum::<f64>();
+    let failed = sum(|scores| scores.dropped_requests + scores.late_requests);
+    let requests = sum(|scores| scores.requests);
+    [
+        if requests > 0.0 { 100.0 * failed / requests } else { 0.0 },
+        sum(|scores| scores.elasticity.replica_hours),
+        sum(|scores| scores.elasticity.reversals as f64),
+    ]
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,87 @@
+//! What is searched: a field of the policy and the numbers to try, such as
+//! `damping.scaleDown.stabilizationWindowSeconds=0..900/60`.
+
+/// The most candidates of a grid.
+const MOST: usize = 100_000;
+
+/// Into how many steps a range without a step is divided.
+const STEPS: f64 = 10.0;
+
+/// A field of a policy, and the numbers to try.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Param {
+    /// The field's path below `spec`.
+    pub path: String,
+    /// The numbers, rising.
+    pub values: Vec<f64>,
+}
+
+impl Param {
+    /// Reads `PATH=LOW..HIGH` or `PATH=LOW..HIGH/STEP`. Between two whole numbers, all steps are whole.
+    ///
+    /// # Errors
+    /// What is wrong with it and what would be right.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let form = || {
+            format!(
+                "{text:?} is not PATH=LOW..HIGH or PATH=LOW..HIGH/STEP, such as \
+                 damping.scaleDown.stabilizationWindowSeconds=0..900/60"
+            )
+        };
+        let number = |text: &str| text.trim().parse::<f64>().ok().filter(|number| number.is_finite());
+        let (path, range) = text.split_once('=').ok_or_else(form)?;
+        let (low, rest) = range.split_once("..").ok_or_else(form)?;
+        let (high, step) = rest.split_once('/').map_or((rest, None), |(high, step)| (high, Some(step)));
+        let (low, high) = (number(low).ok_or_else(form)?, number(high).ok_or_else(form)?);
+        let step = step.map(|step| number(step).ok_or_else(form)).transpose()?;
+        if path.trim().is_empty() {
+            return Err(form());
+        }
+        if low > high {
+            return Err(format!("{text:?}: the range ends at {high}, before {low}, where it starts"));
+        }
+        let is_whole = low.fract() == 0.0 && high.fract() == 0.0;
+        let usual = (high - low) / STEPS;
+        let step = step.unwrap_or(if is_whole { usual.ceil() } else { usual });
+        if step < 0.0 || (step == 0.0 && low < high) {
+            return Err(format!("{text:?}: the step must be above 0"));
+        }
+        let path = path.trim().trim_start_matches("spec.").to_owned();
+        let mut values = Vec::new();
+        for index in 0..=u32::MAX {
+            let value = round(low + f64::from(index) * step);
+            if value > high || values.last() == Some(&value) {
+                break;
+            }
+            if values.len() == MOST {
+                return Err(format!("{text:?}: more than {MOST} numbers; lengthen the step"));
+            }
+            values.push(value);
+        }
+        Ok(Self { path, values })
+    }
+}
+
+/// Without what adding up binary fractions leaves behind.
+fn round(value: f64) -> f64 {
+    format!("{value:.9}").parse().unwrap_or(value)
+}
+
+/// Every combination of the numbers of all parameters, the last parameter's changing fastest.
+///
+/// # Errors
+/// When there are too many.
+pub fn grid(params: &[Param]) -> Result<Vec<Vec<f64>>, String> {
+    let count = params.iter().try_fold(1_usize, |count, param| count.checked_mul(param.values.len()));
+    if count.is_none_or(|count| count > MOST) {
+        return Err(format!("more than {MOST} combinations; lengthen the steps"));
+    }
+    let mut all = vec![Vec::new()];
+    for param in params {
+        let extended = |start: &Vec<f64>| -> Vec<Vec<f64>> {
+            param.values.iter().map(|value| [start.as_slice(), &[*value]].concat()).collect()
+        };
+        all = all.iter().flat_map(extended).collect();
+    }
+    Ok(all)
+}

@@ -1,0 +1,141 @@
+use super::*;
+use crate::simulation::scenario::{self as files, Overrides};
+
+const POLICY: &str = "apiVersion: tidetable.dev/v1alpha1
+kind: ScalePolicy
+metadata: {name: web}
+spec:
+  scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: web}
+  minReplicas: 1
+  maxReplicas: 60 # enough
+  metrics:
+  - name: qps
+    prometheus: {query: q}
+    target: {averageValue: \"80\"}
+  damping:
+    scaleUp: {stabilizationWindowSeconds: 0}
+    scaleDown: {stabilizationWindowSeconds: 0}
+";
+
+const WINDOW: &str = "damping.scaleDown.stabilizationWindowSeconds";
+
+fn param(text: &str) -> Param {
+    Param::parse(text).expect("a parameter")
+}
+
+fn template(params: &[Param]) -> Template {
+    Template::new(Path::new("web.yaml"), POLICY, params).expect("the fields are there")
+}
+
+/// An hour of 800 requests per second, in which the demand falls to 100 for five minutes in every ten.
+fn square_wave() -> Scenario {
+    let step =
+        |minute: i32, qps: i32| format!("- step: {{at: \"2026-11-23T00:{minute:02}:00Z\", qps: {qps}}}\n");
+    let steps: Vec<String> =
+        (1..12).map(|half| step(half * 5, if half % 2 == 1 { -700 } else { 700 })).collect();
+    let steps = steps.concat();
+    let text = format!(
+        "policy: web.yaml\nfrom: 2026-11-23T00:00:00Z\nlength: 1h\ntraffic:\n- constant: 800\n{steps}plant: \
+         {{startup: 30s, capacityPerReplica: 100, initialReplicas: 10}}\n"
+    );
+    let read = files::parse(Path::new("wave.yaml"), &text, &Overrides::default(), |_| Ok(POLICY.to_owned()));
+    read.unwrap_or_else(|mistakes| panic!("{mistakes}"))
+}
+
+#[test]
+fn a_range_has_its_steps_and_its_ends() {
+    assert_eq!(param("minReplicas=1..3/1").values, [1.0, 2.0, 3.0]);
+    assert_eq!(param("spec.x=0..1/0.3").values, [0.0, 0.3, 0.6, 0.9]);
+    assert_eq!(param("x=0..900").values.len(), 11);
+    assert_eq!(param("x=7..7").values, [7.0]);
+    for wrong in ["x", "x=1", "x=a..2", "x=3..1", "x=0..3/0", "x=0..3/-1", "=0..3", "x=0..inf", "x=0..1e9/1"]
+    {
+        assert!(Param::parse(wrong).is_err(), "{wrong}");
+    }
+}
+
+#[test]
+fn only_the_tuned_numbers_of_a_text_change() {
+    let params = [param("metrics[0].target.averageValue=50..90"), param(&format!("{WINDOW}=0..900"))];
+    let filled = template(&params).fill(&[72.5, 300.0]);
+    let expected = POLICY.replace("\"80\"", "\"72.5\"").replace(
+        "scaleDown: {stabilizationWindowSeconds: 0}",
+        "scaleDown: {stabilizationWindowSeconds: 300}",
+    );
+    assert_eq!(filled, expected);
+}
+
+#[test]
+fn a_field_that_is_not_there_or_no_number_is_a_mistake_at_its_place() {
+    for (path, problem) in [
+        ("damping.smoothing.alpha", "write the field into the policy first"),
+        ("metrics[0].name", "is not a number"),
+        ("metrics[7].name", "write the field into the policy first"),
+    ] {
+        let params = [param(&format!("{path}=0..1"))];
+        let mistakes = Template::new(Path::new("web.yaml"), POLICY, &params).expect_err(path).to_string();
+        assert!(mistakes.contains(problem) && mistakes.contains(&format!("spec.{path}")), "{mistakes}");
+    }
+    let twice = [param("minReplicas=1..2"), param("minReplicas=1..3")];
+    let mistakes = Template::new(Path::new("web.yaml"), POLICY, &twice).expect_err("twice").to_string();
+    assert!(mistakes.contains("is tuned twice"), "{mistakes}");
+}
+
+#[test]
+fn a_number_out_of_its_fields_bounds_is_the_policys_mistake() {
+    let params = [param("minReplicas=70..80/10")];
+    let candidates = grid(&params).expect("few");
+    let found = search(&[square_wave()], &template(&params), &candidates, 1, &|| {});
+    let mistakes = found.expect_err("above maxReplicas").to_string();
+    assert!(mistakes.contains("web.yaml:") && mistakes.contains("Replicas"), "{mistakes}");
+}
+
+/// The low half of each wave is 300 s long, and the mean of the last minute is full again only 60 s after it: from one
+/// full recommendation to the next it is 360 s. A window of 300 s forgets the one before the other is there.
+#[test]
+fn the_window_that_outlasts_the_waves_is_found() {
+    let params = [param(&format!("{WINDOW}=0..600/60"))];
+    let candidates = grid(&params).expect("few");
+    let objective: Objective = "reversals<1, dropped_percent<=0.1 then replica_hours".parse().expect("one");
+    let trials = search(&[square_wave()], &template(&params), &candidates, 1, &|| {}).expect("valid");
+    let best = objective.best(&trials).expect("one");
+    assert!(objective.is_kept(best), "{trials:#?}");
+    assert_eq!(best.values, [360.0], "{trials:#?}");
+    let two = search(&[square_wave()], &template(&params), &candidates, 2, &|| {}).expect("valid");
+    assert_eq!(two, trials, "as many threads, as many results");
+}
+
+#[test]
+fn the_parts_of_a_scenario_are_the_whole() {
+    let whole = square_wave();
+    let (first, rest) = (before(&whole, 0.3), after(&whole, 0.3));
+    assert_eq!(first.length + rest.length, whole.length);
+    assert_eq!(first.length, Duration::from_secs(1080));
+    assert_eq!(rest.from, whole.from + SignedDuration::from_secs(1080));
+}
+
+#[test]
+fn an_objective_is_read_or_refused() {
+    assert!("replica_hours".parse::<Objective>().is_ok());
+    for (wrong, problem) in [
+        ("cost", "\"cost\" is no score; there are "),
+        ("late_percent<1 then cost", "\"cost\" is no score"),
+        ("late<1 then replica_hours", "no score has this name"),
+        ("late_percent>1 then replica_hours", "a limit is from above"),
+    ] {
+        let error = wrong.parse::<Objective>().expect_err(wrong);
+        assert!(error.contains(problem), "{error}");
+    }
+}
+
+#[test]
+fn the_front_leaves_out_what_another_beats() {
+    let trial = |value: f64, dropped: f64, hours: f64| {
+        let mut scores = Scores { requests: 100.0, dropped_requests: dropped, ..Scores::default() };
+        scores.elasticity.replica_hours = hours;
+        Trial { values: vec![value], scores: vec![scores] }
+    };
+    let trials = [trial(1.0, 2.0, 5.0), trial(2.0, 1.0, 9.0), trial(3.0, 2.0, 6.0)];
+    let values: Vec<f64> = front(&trials).iter().map(|trial| trial.values[0]).collect();
+    assert_eq!(values, [2.0, 1.0]);
+}

@@ -1,0 +1,72 @@
+//! `tidetable tune` as people run it.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::process::{Command, Output};
+
+fn tidetable(directory: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tidetable"));
+    command.args(arguments).current_dir(directory);
+    command.output().expect("the binary starts")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// A scenario for a trace, and the shipped policy without damping.
+fn prepare(directory: &Path) {
+    let policy = Path::new(env!("CARGO_MANIFEST_DIR")).join("simulations/hunting.policy.yaml");
+    std::fs::copy(policy, directory.join("web.yaml")).expect("copied");
+    let scenario = "policy: web.yaml\nfrom: 2026-11-23T00:00:00Z\nlength: 2h\n\
+                    plant: {startup: 30s, capacityPerReplica: 100, initialReplicas: 20}\n";
+    std::fs::write(directory.join("hour.yaml"), scenario).expect("written");
+}
+
+/// Two hours of waves, which are `rest` requests per second in the second hour.
+fn trace(rest: u32) -> String {
+    let mut csv = String::from("timestamp,qps\n");
+    for minute in 0..=120 {
+        let qps = if minute >= 60 { rest } else { 600 + 600 * (minute % 2) };
+        let _ = writeln!(csv, "{},{qps}", 1_763_856_000 + minute * 60);
+    }
+    csv
+}
+
+const TUNE: [&str; 8] = [
+    "tune",
+    "hour.yaml",
+    "--trace",
+    "trace.csv",
+    "--param",
+    "damping.scaleDown.stabilizationWindowSeconds=0..240/120",
+    "--objective",
+    "reversals",
+];
+
+#[test]
+fn the_hold_out_is_in_its_own_figures_and_nowhere_else() {
+    let directory = tempfile::tempdir().expect("a directory");
+    prepare(directory.path());
+    let search = |rest: u32, threads: &str| {
+        std::fs::write(directory.path().join("trace.csv"), trace(rest)).expect("written");
+        let more = ["--threads", threads, "--write", "tuned.yaml"];
+        let output = tidetable(directory.path(), &[TUNE.as_slice(), &more].concat());
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        let tuned = std::fs::read_to_string(directory.path().join("tuned.yaml")).expect("written");
+        (text(&output.stdout), tuned)
+    };
+    let (calm, tuned) = search(700, "1");
+    assert_eq!((calm.clone(), tuned.clone()), search(700, "2"));
+    let (wild, other) = search(4000, "1");
+    let without = |text: &str| -> Vec<String> {
+        let lines = text.lines().filter(|line| !line.starts_with("hold-out"));
+        lines.map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
+    };
+    assert_ne!(calm, wild);
+    assert_eq!(without(&calm), without(&wild));
+    let policy = |text: &str| text[text.find("apiVersion").expect("a policy")..].to_owned();
+    assert_eq!(policy(&tuned), policy(&other));
+    let check = tidetable(directory.path(), &["check", "tuned.yaml"]);
+    assert_eq!(check.status.code(), Some(0), "{}", text(&check.stderr));
+}
