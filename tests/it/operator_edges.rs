@@ -1,8 +1,13 @@
 //! An edge that many policies share.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
+use futures::StreamExt;
 use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::apps::v1::Deployment;
+use kube::Api;
+use kube::runtime::{WatchStreamExt, watcher};
 use serde_json::{Value, json};
 use tidetable::operator::{Occasion, OperatorOptions};
 
@@ -47,16 +52,22 @@ async fn of_those_that_have_to_queue_the_higher_priority_goes_first() {
     for _ in 0..priorities.len() {
         assert_eq!(stage.next().await.occasion, Occasion::First);
     }
-    let edge = at("2026-11-23T20:00:00Z");
-    stage.clock.advance_to(edge);
-    let order: Vec<i32> = edges(&mut stage, priorities.len())
-        .await
-        .into_iter()
-        .map(|(name, at)| {
-            assert_eq!(at, edge);
-            priorities.iter().find(|(known, _)| *known == name).map(|(_, priority)| *priority).expect("known")
-        })
-        .collect();
+    let deployments = Api::<Deployment>::default_namespaced(stage.client.clone());
+    let mut changes = watcher(deployments, watcher::Config::default()).applied_objects().boxed();
+    for _ in &priorities {
+        changes.next().await.expect("a deployment").expect("no error");
+    }
+    stage.clock.advance_to(at("2026-11-23T20:00:00Z"));
+    let mut order = Vec::new();
+    let mut scaled = BTreeSet::new();
+    while order.len() < priorities.len() {
+        let changed = tokio::time::timeout(Duration::from_secs(20), changes.next()).await;
+        let changed = changed.expect("an edge in time").expect("a change").expect("no error");
+        let (name, spec) = (changed.metadata.name.expect("a name"), changed.spec.expect("a spec"));
+        if spec.replicas == Some(3) && scaled.insert(name.clone()) {
+            order.extend(priorities.iter().find(|(known, _)| *known == name).map(|(_, priority)| *priority));
+        }
+    }
     // Who comes first finds nobody waiting. All others have to queue.
     assert!(order[1..].is_sorted_by(|a, b| a >= b), "{order:?}");
     stage.stop().await;
@@ -71,7 +82,7 @@ async fn a_spread_gives_each_policy_an_instant_of_its_own_that_stays() {
     });
     let objects: Vec<Value> =
         names.iter().flat_map(|name| shop(name, &json!({"spec.schedule": schedule}))).collect();
-    let slow = |options| OperatorOptions { interval: std::time::Duration::from_secs(3600), ..options };
+    let slow = |options| OperatorOptions { interval: Duration::from_secs(3600), ..options };
     let mut stage = Stage::with_options("2026-11-23T19:50:00.5Z", &objects, slow).await;
     for _ in &names {
         assert_eq!(stage.next().await.occasion, Occasion::First);
@@ -112,7 +123,7 @@ async fn a_status_is_written_at_most_once_in_a_quarter_of_a_minute_and_never_for
         {"name": "open", "cron": "0 20 * * *", "until": "22:00", "replicas": 61, "rampUp": "60s"},
     ]});
     let objects = shop("web", &json!({"spec.schedule": ramp, "spec.maxReplicas": 61}));
-    let slow = |options| OperatorOptions { interval: std::time::Duration::from_secs(3600), ..options };
+    let slow = |options| OperatorOptions { interval: Duration::from_secs(3600), ..options };
     let mut stage = Stage::with_options("2026-11-23T19:58:50Z", &objects, slow).await;
     assert_eq!(stage.next().await.occasion, Occasion::First);
     let writes = |stage: &Stage, resource: &str, subresource: &str| -> u64 {
