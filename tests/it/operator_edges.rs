@@ -61,9 +61,9 @@ async fn of_those_that_have_to_queue_the_higher_priority_goes_first() {
     let mut order = Vec::new();
     let mut scaled = BTreeSet::new();
     while order.len() < priorities.len() {
-        let changed = tokio::time::timeout(Duration::from_secs(20), changes.next()).await;
-        let changed = changed.expect("an edge in time").expect("a change").expect("no error");
-        let (name, spec) = (changed.metadata.name.expect("a name"), changed.spec.expect("a spec"));
+        let seen = tokio::time::timeout(Duration::from_secs(20), changes.next()).await;
+        let seen = seen.expect("an edge in time").expect("a change").expect("no error");
+        let (name, spec) = (seen.metadata.name.expect("a name"), seen.spec.expect("a spec"));
         if spec.replicas == Some(3) && scaled.insert(name.clone()) {
             order.extend(priorities.iter().find(|(known, _)| *known == name).map(|(_, priority)| *priority));
         }
