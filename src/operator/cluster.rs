@@ -5,6 +5,7 @@
 //! writes never delays a scale write.
 
 use std::collections::BTreeMap;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{FieldsV1, ManagedFieldsEntr
 use kube::api::{DynamicObject, PostParams};
 use kube::core::{ApiResource, GroupVersionKind};
 use kube::{Api, Client, Resource};
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::leader::Leadership;
@@ -199,9 +200,12 @@ impl Cluster {
         let url = format!("{collection}/{}{subresource}?fieldManager={SCALE_MANAGER}", target.name);
         let request = patch_request(&url, "application/json-patch+json", patch)?;
         if is_autoscaler {
-            return self.write(self.send::<HorizontalPodAutoscaler>(request)).await.map(ScaleSeen::from);
+            return self
+                .write(Box::pin(self.send::<HorizontalPodAutoscaler>(request)))
+                .await
+                .map(ScaleSeen::from);
         }
-        self.write(self.send::<Scale>(request)).await.map(ScaleSeen::from)
+        self.write(Box::pin(self.send::<Scale>(request))).await.map(ScaleSeen::from)
     }
 
     /// Applies a policy's status, which the operator owns as a whole.
@@ -211,6 +215,8 @@ impl Cluster {
         name: &str,
         status: &ScalePolicyStatus,
     ) -> Result<(), CallError> {
+        // What is to be sent is put together when it can be.
+        let _permit = self.leave().await;
         let collection = ScalePolicy::url_path(&(), Some(namespace));
         let url = format!("{collection}/{name}/status?fieldManager={STATUS_MANAGER}&force=true");
         let body = serde_json::json!({
@@ -221,8 +227,7 @@ impl Cluster {
         });
         let request = patch_request(&url, "application/apply-patch+yaml", &body)?;
         // The answer is not read as a policy: it may hold one that this version can't parse.
-        let _permit = self.leave().await;
-        self.write(self.send::<serde_json::Value>(request)).await.map(drop)
+        self.write(Box::pin(self.send::<IgnoredAny>(request))).await.map(drop)
     }
 
     /// Reads a policy's status as it stands, for a policy that this version may not be able to parse.
@@ -240,11 +245,16 @@ impl Cluster {
     }
 
     /// Creates an event.
-    pub(super) async fn create_event(&self, namespace: &str, event: &Event) -> Result<(), CallError> {
+    pub(super) async fn create_event(
+        &self,
+        namespace: &str,
+        event: impl FnOnce() -> Event + Send,
+    ) -> Result<(), CallError> {
+        let _permit = self.leave().await;
         let api = Api::<Event>::namespaced(self.client.clone(), namespace);
         let params = PostParams { field_manager: Some(SCALE_MANAGER.to_owned()), ..PostParams::default() };
-        let _permit = self.leave().await;
-        self.write(api.create(&params, event)).await.map(drop)
+        let event = event();
+        self.write(Box::pin(api.create(&params, &event))).await.map(drop)
     }
 
     /// How a kind is addressed. The usual workloads are known; any other is asked for once.
@@ -283,16 +293,22 @@ impl Cluster {
         serde_json::from_slice(&body).map_err(|error| CallError::from(kube::Error::SerdeError(error)))
     }
 
-    /// Makes a call with a deadline.
-    async fn call<T, E>(&self, call: impl Future<Output = Result<T, E>>) -> Result<T, CallError>
+    /// Makes a call with a deadline. It is on the heap: thousands of policies wait at a time, and few of them call.
+    fn call<T, E>(
+        &self,
+        call: impl Future<Output = Result<T, E>> + Send,
+    ) -> impl Future<Output = Result<T, CallError>> + Send
     where
         CallError: From<E>,
     {
-        within(self.deadline, call).await
+        within(self.deadline, Box::pin(call))
     }
 
     /// Makes a call that changes something: only while this operator leads, and not for longer.
-    async fn write<T, E>(&self, call: impl Future<Output = Result<T, E>>) -> Result<T, CallError>
+    async fn write<T, E>(
+        &self,
+        call: Pin<Box<impl Future<Output = Result<T, E>> + Send>>,
+    ) -> Result<T, CallError>
     where
         CallError: From<E>,
     {

@@ -1,6 +1,8 @@
 //! One evaluation: observe, decide, apply, then status and event, in this order. The scale write goes
 //! first because it is what a workload waits for; a status can be late.
 
+use futures::FutureExt;
+use futures::future::{BoxFuture, OptionFuture};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ObjectReference;
 
@@ -41,16 +43,36 @@ impl Context {
         if !self.may_act() {
             return;
         }
+        // What an evaluation needs is on the heap from here on: all others wait for a turn, or to report.
+        let settled = Box::pin(self.conclude(subject, state, &due)).await;
+        drop(turn);
+        Box::pin(self.report(subject, state, &due, &settled)).await;
+        self.metrics.evaluated(settled.outcome, settled.decision.as_ref().map(|decision| decision.reason));
+        if let Some(evaluations) = &self.evaluations {
+            // Nobody listens any more: that is their business.
+            let _ = evaluations.send(Evaluation {
+                namespace: subject.namespace.to_owned(),
+                name: subject.name.to_owned(),
+                at: due.at,
+                occasion: due.occasion,
+                decision: settled.decision,
+                policy: subject.policy.clone(),
+                outcome: settled.outcome,
+            });
+        }
+    }
+
+    /// Observes, decides and applies as the policy's mode has it, and says when to do so again.
+    async fn conclude(&self, subject: &Subject<'_>, state: &mut State, due: &Due<'_>) -> Settled {
         let settled = match (subject.policy.mode, &subject.standing) {
-            (Mode::Paused, _) => self.look(subject, state, &due, Outcome::Paused, paused()).await,
+            (Mode::Paused, _) => self.look(subject, state, due, Outcome::Paused, paused()).await,
             (Mode::Active, Standing::Behind(rival)) => {
-                self.look(subject, state, &due, Outcome::Conflict, conflict(rival)).await
+                self.look(subject, state, due, Outcome::Conflict, conflict(rival)).await
             }
             (Mode::Active, Standing::First | Standing::Unknown) | (Mode::DryRun, _) => {
-                Box::pin(self.settle(subject, state, &due)).await
+                self.settle(subject, state, due).await
             }
         };
-        drop(turn);
         let settled = settled.unwrap_or_else(|error| failed(&error));
         let next_edge = match &settled.decision {
             _ if !subject.decides() => None,
@@ -69,21 +91,8 @@ impl Context {
             }
             None => state.timetable.succeeded(),
         }
-        state.observed = observed(state.observed, subject, &due, &settled);
-        Box::pin(self.report(subject, state, &due, &settled)).await;
-        self.metrics.evaluated(settled.outcome, settled.decision.as_ref().map(|decision| decision.reason));
-        if let Some(evaluations) = &self.evaluations {
-            // Nobody listens any more: that is their business.
-            let _ = evaluations.send(Evaluation {
-                namespace: subject.namespace.to_owned(),
-                name: subject.name.to_owned(),
-                at: due.at,
-                occasion: due.occasion,
-                decision: settled.decision,
-                policy: subject.policy.clone(),
-                outcome: settled.outcome,
-            });
-        }
+        state.observed = observed(state.observed, subject, due, &settled);
+        settled
     }
 
     /// Observes without deciding.
@@ -260,50 +269,60 @@ impl Context {
     /// Writes a status when it says something new, or when the last one was not written. Within a quarter of a
     /// minute of the one before it is owed until that is over, unless somebody waits for it who has just
     /// changed the policy.
-    pub(super) async fn write_status(
-        &self,
-        namespace: &str,
-        name: &str,
-        state: &mut State,
+    ///
+    /// What is to be written is settled at once; only who has to write takes up room until it is done.
+    pub(super) fn write_status<'a>(
+        &'a self,
+        namespace: &'a str,
+        name: &'a str,
+        state: &'a mut State,
         next: ScalePolicyStatus,
-    ) {
+    ) -> OptionFuture<BoxFuture<'a, ()>> {
         let is_news = state.unwritten || status::meaningful_difference(&state.status, &next);
         state.status = next;
         if !is_news {
-            return;
+            return None.into();
         }
         let now = self.clock.now();
         if !state.timetable.may_tell(now) && !state.is_awaited {
             state.unwritten = true;
-            return;
+            return None.into();
         }
         state.timetable.told(now);
-        let written = self.cluster.apply_status(namespace, name, &state.status).await;
-        state.unwritten = written.is_err();
-        if state.unwritten {
-            state.timetable.owe(now);
-        }
-        match written {
-            // Not found: the policy was deleted meanwhile.
-            Ok(()) | Err(CallError::NotFound(_)) => {}
-            Err(error) => tracing::warn!(category = error.category(), "the status was not written: {error}"),
-        }
+        let write = async move {
+            let written = self.cluster.apply_status(namespace, name, &state.status).await;
+            state.unwritten = written.is_err();
+            if state.unwritten {
+                state.timetable.owe(now);
+            }
+            match written {
+                // Not found: the policy was deleted meanwhile.
+                Ok(()) | Err(CallError::NotFound(_)) => {}
+                Err(error) => {
+                    tracing::warn!(category = error.category(), "the status was not written: {error}");
+                }
+            }
+        };
+        Some(write.boxed()).into()
     }
 
     /// Creates an event. One that can't be created is logged and given up: the status says the same.
-    pub(super) async fn announce(
-        &self,
+    pub(super) fn announce<'a>(
+        &'a self,
         policy: ObjectReference,
-        target: Option<&ScaleTargetRef>,
+        target: Option<&'a ScaleTargetRef>,
         reason: EventReason,
-        note: &str,
+        note: &'a str,
         at: Timestamp,
-    ) {
-        let namespace = policy.namespace.clone().unwrap_or_default();
-        let event = events::event(policy, target, reason, note, at, &self.instance);
-        if let Err(error) = self.cluster.create_event(&namespace, &event).await {
-            tracing::warn!(category = error.category(), "the event was not created: {error}");
-        }
+    ) -> BoxFuture<'a, ()> {
+        let create = async move {
+            let namespace = policy.namespace.clone().unwrap_or_default();
+            let event = || events::event(policy, target, reason, note, at, &self.instance);
+            if let Err(error) = self.cluster.create_event(&namespace, event).await {
+                tracing::warn!(category = error.category(), "the event was not created: {error}");
+            }
+        };
+        create.boxed()
     }
 }
 

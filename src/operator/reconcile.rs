@@ -10,6 +10,8 @@ use std::convert::Infallible;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use jiff::Timestamp;
 use kube::runtime::controller::{self, Action};
 use kube::runtime::watcher;
@@ -112,7 +114,7 @@ pub(super) async fn reconcile(object: Arc<Guarded>, context: Arc<Context>) -> Re
             state.is_awaited = false;
             if state.timetable.owes(context.clock.now()) {
                 let status = state.status.clone();
-                Box::pin(context.write_status(&key.namespace, &key.name, &mut state, status)).await;
+                context.write_status(&key.namespace, &key.name, &mut state, status).await;
             }
             let wake = state.timetable.wake(context.grid, context.clock.now());
             context.wakeups.rank(&key, state.policy.as_ref().map_or(0, |policy| policy.priority));
@@ -327,7 +329,7 @@ impl Context {
         if let Some(at) = state.timetable.edge_due(self.grid, now) {
             self.unmetered(subject, state, at, Occasion::Edge).await;
         }
-        let has_appeared = state.is_absent && self.is_there(subject).await;
+        let has_appeared = state.is_absent && Box::pin(self.is_there(subject)).await;
         if state.timetable.retry_due(now) || has_appeared {
             let at = state.timetable.not_before_last(now);
             self.unmetered(subject, state, at, Occasion::Retry).await;
@@ -338,9 +340,15 @@ impl Context {
     }
 
     /// Evaluates without asking for metrics.
-    async fn unmetered(&self, subject: &Subject<'_>, state: &mut State, at: Timestamp, occasion: Occasion) {
+    fn unmetered<'a>(
+        &'a self,
+        subject: &'a Subject<'_>,
+        state: &'a mut State,
+        at: Timestamp,
+        occasion: Occasion,
+    ) -> BoxFuture<'a, ()> {
         let (samples, guards, problems) = (Samples::NotDue, Samples::NotDue, Problems::default());
-        Box::pin(self.evaluate(subject, state, Due { at, occasion, samples, guards, problems })).await;
+        self.evaluate(subject, state, Due { at, occasion, samples, guards, problems }).boxed()
     }
 
     /// Lets a tick pass for a policy that can't be evaluated; its status is written when that did not work
