@@ -9,6 +9,7 @@ mod demo;
 mod diff;
 mod explain;
 mod faults;
+mod learn;
 mod overriding;
 mod playing;
 mod preview;
@@ -56,6 +57,8 @@ enum Command {
     Diff(diff::Args),
     /// Say why a workload has the replicas that it has
     Explain(explain::Args),
+    /// Find a schedule in recorded traffic, and try it on days that it was not learned from
+    Learn(learn::Args),
     /// Put a number of your own in the place of every decision of a policy, for a while
     Override(overriding::Args),
     /// Show the coming baseline of a policy, offline: every change of floor and ceiling, and why
@@ -152,6 +155,7 @@ pub fn run(cli: Cli, out: &mut dyn Write) -> Result<(), Failure> {
         Command::Override(args) => overriding::run(&args, out),
         Command::Preview(args) => preview::run(&args, out),
         Command::Simulate(args) => simulate::run(&args, out),
+        Command::Learn(args) => learn::run(&args, out),
         Command::Tune(args) => tune::run(&args, out),
         Command::Run(args) => run::run(args, out),
         Command::Sandbox(args) => sandbox::run(&args, out),

@@ -15,6 +15,7 @@
 //! - [`decision`]: [`decision::decide`], a pure function; start reading here
 //! - [`operator`]: watches policies and keeps workloads at what is decided
 //! - [`simulation`]: the same decisions against made-up or recorded traffic
+//! - [`learning`]: from a history of demand to a schedule
 //! - [`tuning`]: the search for the numbers of a policy
 //! - [`report`]: what people look at afterwards
 //! - [`sandbox`]: a Kubernetes API in the process, for the demo and for tests
@@ -31,6 +32,7 @@ pub mod cli;
 pub mod clock;
 pub mod decision;
 pub mod labels;
+pub mod learning;
 pub mod manifest;
 pub mod operator;
 pub mod policy;

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use self::limit::Limit;
 use super::playing::Changes;
-use super::simulate::{factor, length, zone};
+use super::simulate::{duration_text, factor, length, zone};
 use super::{Failure, check};
 use crate::decision::Target;
 use crate::manifest::{self, Mistakes};
@@ -143,7 +143,7 @@ fn made_up(args: &Args) -> Result<String, Failure> {
         "from": "2026-01-01T00:00:00Z",
         "length": A_YEAR,
         "plant": {
-            "startup": format!("{}ms", args.startup.as_millis()),
+            "startup": duration_text(args.startup),
             "capacityPerReplica": capacity,
             "initialReplicas": spec.min_replicas,
         },

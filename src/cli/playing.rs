@@ -82,6 +82,11 @@ impl Changes {
         self.trace.is_some() || self.recorded.is_asked()
     }
 
+    /// What a Prometheus server is asked, if one is.
+    pub(super) fn query(&self) -> Option<&str> {
+        self.recorded.query()
+    }
+
     /// The end of what is to be asked for: as much as gives the scenario's length when it is stretched and, where
     /// a length is asked for, repeated.
     fn until(&self, planned: &Scenario) -> Timestamp {

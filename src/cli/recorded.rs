@@ -45,6 +45,11 @@ fn step(text: &str) -> Result<Duration, String> {
 }
 
 impl Recorded {
+    /// What a server is asked, if one is.
+    pub(super) fn query(&self) -> Option<&str> {
+        self.query.as_deref()
+    }
+
     /// Whether a server is asked.
     pub(super) fn is_asked(&self) -> bool {
         self.prometheus.is_some()

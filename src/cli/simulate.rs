@@ -66,6 +66,11 @@ pub(super) fn length(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// A duration as scenarios write it.
+pub(super) fn duration_text(duration: Duration) -> String {
+    format!("{}s{}ms", duration.as_secs(), duration.subsec_millis())
+}
+
 pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
     let scenario = args.changes.scenario(&args.scenario)?;
     check::warn(&scenario.missing_calendars);

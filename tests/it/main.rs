@@ -16,6 +16,7 @@ mod expectations;
 mod explain;
 mod faults;
 mod kubectl;
+mod learning;
 mod operator_autoscaler;
 mod operator_calendars;
 mod operator_clock_changes;

@@ -11,7 +11,7 @@ use serde_json::Value;
 use self::imports::{Named, Place};
 
 /// Each top-level module, with those that it may name beside itself. What is not listed is forbidden.
-const ALLOWED: [(&str, &[&str]); 15] = [
+const ALLOWED: [(&str, &[&str]); 16] = [
     ("api", &[]),
     ("clock", &[]),
     ("decision", &[]),
@@ -20,6 +20,7 @@ const ALLOWED: [(&str, &[&str]); 15] = [
     ("manifest", &["api", "decision", "policy", "zones"]),
     ("operator", &["api", "clock", "decision", "labels", "manifest", "policy", "zones"]),
     ("simulation", &["api", "decision", "manifest", "policy", "zones"]),
+    ("learning", &["simulation"]),
     ("tuning", &["manifest", "simulation"]),
     ("report", &["clock", "decision", "policy", "simulation"]),
     ("sandbox", &["api", "clock", "decision", "labels", "manifest", "policy", "simulation"]),
@@ -29,6 +30,7 @@ const ALLOWED: [(&str, &[&str]); 15] = [
             "api",
             "clock",
             "decision",
+            "learning",
             "manifest",
             "operator",
             "policy",

@@ -1,0 +1,219 @@
+//! From a history of demand to a schedule.
+//!
+//! Days are cut into slots of the same length on the local clock, and the days of the week into groups that are
+//! alike. Each group gets the levels that cost least on its days ([`segments`]), and the week that comes of it, with
+//! everybody's lead time, is written down in as few entries as say it ([`week`]). How much it is worth is measured on
+//! days that are left out in turn. docs/learning.md has the formulas and where they come from.
+//!
+//! [`segments`]: self::segments
+//! [`week`]: self::week
+
+mod history;
+mod segments;
+#[cfg(test)]
+mod tests;
+mod week;
+
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, civil};
+
+use self::history::Day;
+use self::segments::fit;
+use crate::simulation::traffic::Traffic;
+
+pub use self::week::{DaySet, Entry};
+
+/// Fewer whole days than this show no pattern.
+pub const FEWEST_DAYS: usize = 4;
+
+/// A schedule that saves less than this part of the cost of one number is not worth its entries.
+pub const WORTH: f64 = 0.05;
+
+/// What another group of days must save in addition to be worth telling apart.
+const WORTH_OF_GROUPS: f64 = 0.01;
+
+/// The most entries that a schedule may have.
+const MOST_ENTRIES: usize = 64;
+
+/// The days are left out in at most so many turns.
+const FOLDS: usize = 5;
+
+/// How the days of a week may be alike, the simplest first: every day, working days and the weekend, each its own.
+const GROUPINGS: [&[DaySet]; 3] = [&[DaySet::ALL], &[DaySet::WORKING, DaySet::WEEKEND], &DaySet::EACH];
+
+/// What a schedule is to do.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where the clock hangs that people live by.
+    pub zone: TimeZone,
+    /// What one replica should carry, in requests per second; above 0.
+    pub target: f64,
+    /// The length of a slot in minutes; divides a day.
+    pub slot: u16,
+    /// How long before it is needed capacity has to be asked for: start-up and provisioning. At most a day.
+    pub lead: Duration,
+    /// What a missing replica hour costs, in replica hours; above 0. The level of a slot is the quantile
+    /// `shortage / (1 + shortage)` of what it needed.
+    pub shortage: f64,
+    /// What an entry costs, as a part of what the best single number costs.
+    pub entry: f64,
+    /// The fewest replicas.
+    pub min: u32,
+    /// The most replicas.
+    pub max: u32,
+}
+
+/// A schedule out of a history.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Learned {
+    /// Its steps, by the days and the time at which they fire.
+    pub entries: Vec<Entry>,
+    /// The groups of days that are told apart.
+    pub groups: Vec<DaySet>,
+    /// The part of the cost that it saves beside the best single number, on days that were left out.
+    pub saving: f64,
+    /// The best single number.
+    pub flat: u32,
+    /// The most replicas that a slot needed.
+    pub peak: u32,
+    /// The first day and the last one that it was learned from.
+    pub days: (civil::Date, civil::Date),
+    levels: [Vec<u32>; 7],
+    slot: u16,
+}
+
+/// Why there is no schedule.
+#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
+pub enum Patternless {
+    /// Too few whole days.
+    #[error(
+        "there are {0} whole days to learn from, and {FEWEST_DAYS} are the fewest that can show a pattern"
+    )]
+    TooShort(usize),
+    /// Days are not alike, or always the same.
+    #[error(
+        "no pattern worth a schedule: on days that were left out it would save {:.1} % of the cost of the best single \
+         number, which is {flat}; {:.0} % are the least", 100.0 * saving, 100.0 * WORTH
+    )]
+    NotWorth {
+        /// The part of the cost that the best schedule would save.
+        saving: f64,
+        /// The best single number.
+        flat: u32,
+    },
+}
+
+/// Where the part that is not learned from begins: the last week, or the last quarter of the whole local days when
+/// there are less than three weeks. `None` when there are too few.
+#[must_use]
+pub fn hold_out(from: Timestamp, until: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
+    let dates = history::dates(from, until, zone);
+    let held = if dates.len() >= 21 { 7 } else { dates.len().div_ceil(4) };
+    let first = dates.len().checked_sub(held)?;
+    let first = dates.get(first).filter(|_| first >= FEWEST_DAYS)?;
+    first.to_zoned(zone.clone()).ok().map(|start| start.timestamp())
+}
+
+/// Learns from `[from, until)` of the demand, and looks at nothing else of it.
+///
+/// # Errors
+/// When there is no pattern.
+pub fn learn(
+    traffic: &Traffic,
+    from: Timestamp,
+    until: Timestamp,
+    settings: &Settings,
+) -> Result<Learned, Patternless> {
+    let days = history::days(traffic, from, until, settings);
+    let (Some(first), Some(last)) = (days.first(), days.last()) else {
+        return Err(Patternless::TooShort(0));
+    };
+    if days.len() < FEWEST_DAYS {
+        return Err(Patternless::TooShort(days.len()));
+    }
+    let flat = segments::flat(&days, settings);
+    let (mut groups, mut saving) = (GROUPINGS[0], f64::NEG_INFINITY);
+    for grouping in GROUPINGS.into_iter().filter(|grouping| are_known(grouping, &days)) {
+        let saved = saved(&days, grouping, settings);
+        if saved > saving + WORTH_OF_GROUPS {
+            (groups, saving) = (grouping, saved);
+        }
+    }
+    if saving < WORTH {
+        return Err(Patternless::NotWorth { saving, flat });
+    }
+    let lead = settings.lead.as_secs().div_ceil(60);
+    // More entries than a schedule may have are too cheap.
+    let mut thrifty = settings.clone();
+    let (levels, entries) = loop {
+        let levels = fit(&days, groups, &thrifty);
+        let entries = week::entries(&levels, settings.slot, lead);
+        if entries.len() <= MOST_ENTRIES {
+            break (levels, entries);
+        }
+        thrifty.entry = (2.0 * thrifty.entry).max(0.001);
+    };
+    let peak = days.iter().flat_map(|day| &day.needs).fold(0.0, |peak: f64, need| peak.max(*need));
+    Ok(Learned {
+        entries,
+        groups: groups.to_vec(),
+        saving,
+        flat,
+        peak: segments::whole(peak, settings),
+        days: (first.date, last.date),
+        levels,
+        slot: settings.slot,
+    })
+}
+
+impl Learned {
+    /// What the schedule has at a local time, without lead time.
+    #[must_use]
+    pub fn level(&self, at: civil::DateTime) -> u32 {
+        let minute = u16::try_from(i32::from(at.hour()) * 60 + i32::from(at.minute())).unwrap_or(0);
+        let day = &self.levels[history::weekday(at.date())];
+        day.get(usize::from(minute / self.slot.max(1))).copied().unwrap_or(self.flat)
+    }
+}
+
+/// Whether there are days enough to tell groups apart: two of each, and three where each day is its own.
+fn are_known(groups: &[DaySet], days: &[Day]) -> bool {
+    let fewest = match groups.len() {
+        1 => FEWEST_DAYS,
+        2 => 2,
+        _ => 3,
+    };
+    groups.iter().all(|group| days.iter().filter(|day| group.contains(day.weekday)).count() >= fewest)
+}
+
+/// The part of the cost of the best single number that a schedule saves on days that neither has seen. Days of one
+/// group are left out in turn, so that the rest always knows each group.
+fn saved(days: &[Day], groups: &[DaySet], settings: &Settings) -> f64 {
+    let turn = |index: usize| {
+        let group = groups.iter().find(|group| group.contains(days[index].weekday));
+        let before =
+            days[..index].iter().filter(|day| group.is_some_and(|group| group.contains(day.weekday)));
+        before.count() % FOLDS
+    };
+    let turns: Vec<usize> = (0..days.len()).map(turn).collect();
+    let (mut scheduled, mut constant) = (0.0, 0.0);
+    for fold in 0..FOLDS {
+        let part = |is_left_out: bool| -> Vec<Day> {
+            let of = days.iter().zip(&turns).filter(|(_, turn)| (**turn == fold) == is_left_out);
+            of.map(|(day, _)| day.clone()).collect()
+        };
+        let (known, left_out) = (part(false), part(true));
+        if left_out.is_empty() || known.is_empty() {
+            continue;
+        }
+        let flat = segments::flat(&known, settings);
+        let levels = fit(&known, groups, settings);
+        for day in &left_out {
+            scheduled += segments::cost(day, |slot| levels[day.weekday][slot], settings);
+            constant += segments::cost(day, |_| flat, settings);
+        }
+    }
+    if constant > 0.0 { 1.0 - scheduled / constant } else { 0.0 }
+}

@@ -1,0 +1,91 @@
+//! `tidetable learn` as people run it.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::process::{Command, Output};
+
+fn tidetable(directory: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tidetable"));
+    command.args(arguments).current_dir(directory);
+    command.output().expect("the binary starts")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// Four weeks from a Monday on, a value every five minutes; from the fourth week on as `last` has it.
+fn history(last: impl Fn(u32) -> u32) -> String {
+    let mut csv = String::from("timestamp,qps\n");
+    for step in 0..28 * 288 {
+        let hour = step / 12 % 24;
+        let usual = if (7..19).contains(&hour) { 1900 + step % 3 * 20 } else { 300 };
+        let qps = if step >= 21 * 288 { last(usual) } else { usual };
+        let _ = writeln!(csv, "{},{qps}", 1_772_409_600 + step * 300);
+    }
+    csv
+}
+
+fn learn(directory: &Path, csv: &str, more: &[&str]) -> Output {
+    std::fs::write(directory.join("history.csv"), csv).expect("written");
+    let usual = ["learn", "--trace", "history.csv", "--target", "100", "--startup", "2m"];
+    tidetable(directory, &[usual.as_slice(), more].concat())
+}
+
+#[test]
+fn the_policy_passes_check_and_says_how_it_did_on_days_that_it_never_saw() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let output = learn(directory.path(), &history(|usual| usual), &["--write", "web.yaml", "--name", "shop"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let checked = tidetable(directory.path(), &["check", "web.yaml"]);
+    assert_eq!(checked.status.code(), Some(0), "{}", text(&checked.stderr));
+    let policy = std::fs::read_to_string(directory.path().join("web.yaml")).expect("written");
+    for line in [
+        "metadata: {name: \"shop\", namespace: \"default\"}",
+        "    - {name: daily-0658, cron: \"58 6 * * *\", replicas: 20}",
+        "    - {name: daily-1900, cron: \"0 19 * * *\", replicas: 3}",
+        "# From 2026-03-23 to 2026-03-29, which it was not learned from:",
+    ] {
+        assert!(policy.lines().any(|found| found == line), "no {line:?} in\n{policy}");
+    }
+    let schedule = policy.lines().find(|line| line.starts_with("#   the schedule  ")).expect("a backtest");
+    assert!(schedule.split_whitespace().any(|word| word == "0.000"), "{schedule}");
+
+    // Another last week is another backtest, and the same policy.
+    let spec =
+        |policy: &str| policy.lines().filter(|line| !line.starts_with("#   ")).collect::<Vec<_>>().join("\n");
+    let output = learn(directory.path(), &history(|usual| usual * 4), &["--name", "shop"]);
+    let busy = text(&output.stdout);
+    assert_eq!(spec(&busy), spec(&policy));
+    assert_ne!(busy, policy);
+}
+
+#[test]
+fn no_pattern_is_said_so_and_nothing_is_written() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let flat: String = (0..28 * 288).map(|step| format!("{},500\n", 1_772_409_600 + step * 300)).collect();
+    let output = learn(directory.path(), &flat, &["--write", "web.yaml"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(text(&output.stdout).starts_with("# no pattern worth a schedule"), "{}", text(&output.stdout));
+    assert!(!directory.path().join("web.yaml").exists());
+}
+
+#[test]
+fn what_can_not_be_learned_from_is_refused() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let csv = history(|usual| usual);
+    for (more, problem) in [
+        (["--slot", "7m"], "must be 5m, 10m, 15m, 20m, 30m or 1h"),
+        (["--time-zone", "Europe/Berlln"], "Europe/Berlln"),
+        (["--provisioning", "25h"], "must be a day at most"),
+        (["--name", "Shop Front"], "metadata.name"),
+        (["--max-replicas", "0"], "0 is not in 1..=100000"),
+    ] {
+        let output = learn(directory.path(), &csv, &more);
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{more:?}: {said}");
+        assert!(said.contains(problem), "{more:?}: {said}");
+    }
+    let output = tidetable(directory.path(), &["learn", "--target", "100"]);
+    assert!(text(&output.stderr).contains("--trace FILE, or --prometheus URL"), "{}", text(&output.stderr));
+}
