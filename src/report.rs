@@ -14,6 +14,7 @@
 pub mod comparison;
 pub mod csv;
 pub mod difference;
+pub mod heatmap;
 pub mod html;
 pub mod preview;
 pub mod svg;

@@ -17,7 +17,7 @@ pub mod traffic;
 
 mod downstream;
 mod recorder;
-mod synthetic;
+pub mod synthetic;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -20,7 +20,7 @@ use crate::simulation::scores::Scores;
 use crate::simulation::{self, Scenario};
 
 pub use self::objective::{Objective, limit};
-pub use self::param::{Param, grid};
+pub use self::param::{Param, drawn, grid};
 pub use self::template::Template;
 
 /// A candidate that was played.
@@ -106,6 +106,48 @@ pub fn search(
     results.into_iter().map(|(_, trial)| trial).collect()
 }
 
+/// Of what each round of [`halve`] tries, this part goes on to the next, on so many times as much traffic (Jamieson,
+/// Talwalkar, "Non-stochastic best arm identification and hyperparameter optimization", 2016).
+const ETA: usize = 3;
+
+/// The shares of the traffic on which candidates are tried, round after round.
+const ROUNDS: [f64; 3] = [1.0 / 9.0, 1.0 / 3.0, 1.0];
+
+/// How many candidates the rounds of [`halve`] play together.
+#[must_use]
+pub fn halved(candidates: usize) -> usize {
+    let rounds = std::iter::successors(Some(candidates), |left| Some(left.div_ceil(ETA)));
+    rounds.take(ROUNDS.len()).sum()
+}
+
+/// Plays every candidate on a ninth of every scenario, the best third of them on a third, and the best third of those
+/// on all of it. Gives the last ones, in the candidates' order.
+///
+/// # Errors
+/// As for [`search`].
+pub fn halve(
+    scenarios: &[Scenario],
+    template: &Template,
+    candidates: &[Vec<f64>],
+    objective: &Objective,
+    threads: usize,
+    note: &(dyn Fn() + Sync),
+) -> Result<Vec<Trial>, Mistakes> {
+    let mut left = candidates.to_vec();
+    let mut trials = Vec::new();
+    for share in ROUNDS {
+        if !trials.is_empty() {
+            let mut best: Vec<usize> = objective.order(&trials);
+            best.truncate(left.len().div_ceil(ETA));
+            best.sort_unstable();
+            left = best.into_iter().map(|index| left[index].clone()).collect();
+        }
+        let part: Vec<Scenario> = scenarios.iter().map(|scenario| before(scenario, share)).collect();
+        trials = search(&part, template, &left, threads, note)?;
+    }
+    Ok(trials)
+}
+
 /// Plays one candidate in every scenario.
 ///
 /// # Errors
@@ -137,8 +179,9 @@ pub fn front(trials: &[Trial]) -> Vec<&Trial> {
 }
 
 /// Percent of requests that were lost or late, replica hours, and reversals, over all scenarios.
+#[must_use]
 #[expect(clippy::cast_precision_loss, reason = "reversals of a run fit 53 bits")]
-fn costs(trial: &Trial) -> [f64; 3] {
+pub fn costs(trial: &Trial) -> [f64; 3] {
     let sum = |of: fn(&Scores) -> f64| trial.scores.iter().map(of).sum::<f64>();
     let failed = sum(|scores| scores.dropped_requests + scores.late_requests);
     let requests = sum(|scores| scores.requests);

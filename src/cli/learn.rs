@@ -99,7 +99,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
         writable(file)?;
     }
     let lead = args.startup.saturating_add(args.provisioning);
-    if lead > Duration::from_hours(24) {
+    if lead > Duration::from_secs(86_400) {
         let problem = "--startup and --provisioning must be a day at most, together";
         return Err(Failure::BadInput(problem.to_owned()));
     }

@@ -1,15 +1,18 @@
 //! `tidetable tune`: the numbers of a policy that do best on the first part of the traffic, tested on the rest.
 
+mod explain;
+mod progress;
+
 use std::fmt::Write as _;
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
 
+use self::progress::Progress;
 use super::Failure;
-use super::simulate::factor;
-use crate::clock::Clock;
+use super::simulate::{factor, writable, write};
 use crate::manifest;
+use crate::report::heatmap;
 use crate::report::table::aligned;
 use crate::simulation::Scenario;
 use crate::simulation::scenario::{self, Overrides, Trace};
@@ -26,6 +29,16 @@ pub(super) struct Args {
     /// damping.scaleDown.stabilizationWindowSeconds=0..900/60; again for more, in every combination
     #[arg(long = "param", value_name = "PATH=LOW..HIGH[/STEP]", required = true, value_parser = Param::parse)]
     params: Vec<Param>,
+    /// Which candidates are played: every combination; some that are drawn from all; or these on a ninth of the traffic,
+    /// the best third of them on a third of it, and the best third of those on all
+    #[arg(long, value_enum, default_value_t = Search::Grid)]
+    search: Search,
+    /// How many candidates are drawn
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    candidates: u32,
+    /// What they are drawn with: the same for the same number
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
     /// What is best: limits of scores, which hold on each trace, then the score to keep low, by their names in
     /// `simulate --output json`
     #[arg(
@@ -46,9 +59,23 @@ pub(super) struct Args {
     /// Play this many candidates at once; the result is the same for any number
     #[arg(long, value_name = "N")]
     threads: Option<NonZeroUsize>,
+    /// Draw how often each combination of two parameters changes direction, as SVG: where the loop hunts
+    #[arg(long, value_name = "FILE.svg")]
+    heat_map: Option<PathBuf>,
+    /// Say why less would hunt and more would be late, beside the loop's dead time, and draw both for the first
+    /// parameter: less.svg and more.svg in this directory
+    #[arg(long, value_name = "DIR")]
+    explain: Option<PathBuf>,
     /// Write the policy with the numbers found, and why, in comments
     #[arg(long, value_name = "FILE")]
     write: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Search {
+    Grid,
+    Random,
+    Halving,
 }
 
 fn share(text: &str) -> Result<f64, String> {
@@ -57,25 +84,27 @@ fn share(text: &str) -> Result<f64, String> {
 }
 
 pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
+    if args.heat_map.is_some() && (args.params.len() != 2 || args.search != Search::Grid) {
+        let problem = "--heat-map: draws a grid of exactly two parameters";
+        return Err(Failure::BadInput(problem.to_owned()));
+    }
+    for file in [&args.heat_map, &args.write].into_iter().flatten() {
+        writable(file)?;
+    }
     let scenarios = scenarios(args)?;
     let Some(first) = scenarios.first() else { return Ok(()) };
     let file = policy_file(&args.scenario)?;
     let template = Template::new(&file, &first.policy_text, &args.params)?;
-    let candidates =
-        tuning::grid(&args.params).map_err(|problem| Failure::BadInput(format!("--param: {problem}")))?;
+    let candidates = candidates(args)?;
     // Ranges that leave a field's bounds are found before anything is played.
-    for values in candidates.first().into_iter().chain(candidates.last()) {
+    let ends = [<[f64]>::first, <[f64]>::last]
+        .map(|end| args.params.iter().filter_map(|param| end(&param.values).copied()).collect::<Vec<f64>>());
+    for values in &ends {
         manifest::parse_policy(&file, &template.fill(values))?;
     }
     let seen: Vec<Scenario> =
         scenarios.iter().map(|scenario| tuning::before(scenario, 1.0 - args.hold_out)).collect();
-    let threads = args.threads.or_else(|| std::thread::available_parallelism().ok());
-    let progress = Progress::new(candidates.len());
-    let trials =
-        tuning::search(&seen, &template, &candidates, threads.map_or(1, NonZeroUsize::get), &|| {
-            progress.advance();
-        })?;
-    progress.finish();
+    let trials = search(args, &seen, &template, &candidates)?;
     let Some(best) = args.objective.best(&trials) else { return Ok(()) };
     let mut rest: Vec<Scenario> =
         scenarios.iter().map(|scenario| tuning::after(scenario, 1.0 - args.hold_out)).collect();
@@ -85,16 +114,63 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
     write!(out, "{}", table(&args.params, front.iter().map(|trial| ("", *trial))))?;
     writeln!(out, "\nChosen, and tested on the {}% that the search did not see:\n", 100.0 * args.hold_out)?;
     write!(out, "{}", table(&args.params, [("search", best), ("hold-out", &tested)]))?;
+    if let Some(directory) = &args.explain {
+        write!(out, "\n{}", explain::explain(directory, &seen, &template, &args.params, best)?)?;
+    }
+    if let Some(file) = &args.heat_map {
+        write(file, &heat_map(args, &trials))?;
+    }
     if let Some(target) = &args.write {
-        let text = commented(args, best, &tested, &template.fill(&best.values));
-        std::fs::write(target, text)
-            .map_err(|error| Failure::Runtime(format!("can't write {}: {error}", target.display())))?;
+        write(target, &commented(args, best, &tested, &template.fill(&best.values)))?;
     }
     if args.objective.is_kept(best) {
         Ok(())
     } else {
         Err(Failure::Check("no candidate keeps the limits; shown is the one that comes nearest".to_owned()))
     }
+}
+
+/// The candidates that are played, at least on a part of the traffic.
+fn candidates(args: &Args) -> Result<Vec<Vec<f64>>, Failure> {
+    let count = usize::try_from(args.candidates).unwrap_or(usize::MAX);
+    match args.search {
+        Search::Grid => {
+            tuning::grid(&args.params).map_err(|problem| Failure::BadInput(format!("--param: {problem}")))
+        }
+        Search::Random | Search::Halving => Ok(tuning::drawn(&args.params, count, args.seed)),
+    }
+}
+
+fn search(
+    args: &Args,
+    seen: &[Scenario],
+    template: &Template,
+    candidates: &[Vec<f64>],
+) -> Result<Vec<Trial>, Failure> {
+    let threads = args.threads.or_else(|| std::thread::available_parallelism().ok());
+    let threads = threads.map_or(1, NonZeroUsize::get);
+    let is_halving = args.search == Search::Halving;
+    let count = if is_halving { tuning::halved(candidates.len()) } else { candidates.len() };
+    let progress = Progress::new(count);
+    let note = || progress.advance();
+    let trials = if is_halving {
+        tuning::halve(seen, template, candidates, &args.objective, threads, &note)?
+    } else {
+        tuning::search(seen, template, candidates, threads, &note)?
+    };
+    progress.finish();
+    Ok(trials)
+}
+
+/// Reversals by the values of the two parameters.
+fn heat_map(args: &Args, trials: &[Trial]) -> String {
+    let [across, up] = args.params.as_slice() else { return String::new() };
+    let cells = trials.iter().filter_map(|trial| {
+        let [x, y] = trial.values.as_slice() else { return None };
+        let reversals: u64 = trial.scores.iter().map(|scores| scores.elasticity.reversals).sum();
+        Some(((*x, *y), reversals))
+    });
+    heatmap::picture("changes of direction", (&across.path, &up.path), &cells.collect::<Vec<_>>())
 }
 
 /// The scenario with each trace, or as it is.
@@ -165,36 +241,4 @@ fn table<'a>(params: &[Param], trials: impl IntoIterator<Item = (&'a str, &'a Tr
         rows.push([name.to_owned()].into_iter().chain(values).chain(figures(&trial.scores)).collect());
     }
     aligned(&rows)
-}
-
-/// How far the search is, on a line of stderr that is written over; nothing where nobody watches.
-struct Progress {
-    clock: Clock,
-    total: usize,
-    done: AtomicUsize,
-    is_shown: bool,
-}
-
-impl Progress {
-    fn new(total: usize) -> Self {
-        let is_shown = std::io::stderr().is_terminal();
-        Self { clock: Clock::real(), total, done: AtomicUsize::new(0), is_shown }
-    }
-
-    fn advance(&self) {
-        let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
-        if self.is_shown && done <= self.total {
-            let left = u32::try_from(self.total - done).unwrap_or(u32::MAX);
-            let each = self.clock.elapsed() / u32::try_from(done).unwrap_or(u32::MAX);
-            let left = each.saturating_mul(left).as_secs();
-            // Nothing else may fail because nobody reads this.
-            let _ = write!(std::io::stderr(), "\r{done} of {} candidates, {left} s left \x1b[K", self.total);
-        }
-    }
-
-    fn finish(&self) {
-        if self.is_shown {
-            let _ = write!(std::io::stderr(), "\r\x1b[K");
-        }
-    }
 }

@@ -115,12 +115,14 @@ fn normal(seed: u64, position: u64) -> f64 {
     // Seed and position are both mixed before anything is drawn. States that are only `GAMMA` apart would
     // give neighbours eleven of their twelve numbers in common: a moving average instead of noise.
     let mut state = mixed(mixed(seed.wrapping_add(GAMMA)) ^ position);
-    let mut uniform = || {
-        state = state.wrapping_add(GAMMA);
-        let upper = u32::try_from(mixed(state) >> 32).unwrap_or(0);
-        f64::from(upper) / (f64::from(u32::MAX) + 1.0)
-    };
-    (0..12).map(|_| uniform()).sum::<f64>() - 6.0
+    (0..12).map(|_| uniform(&mut state)).sum::<f64>() - 6.0
+}
+
+/// The next number from 0 up to, but not including, 1 of a `SplitMix64` in `state`.
+pub fn uniform(state: &mut u64) -> f64 {
+    *state = state.wrapping_add(GAMMA);
+    let upper = u32::try_from(mixed(*state) >> 32).unwrap_or(0);
+    f64::from(upper) / (f64::from(u32::MAX) + 1.0)
 }
 
 /// The output function of `SplitMix64`.

@@ -11,24 +11,37 @@ use crate::simulation::scores::Scores;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Objective {
     limits: Vec<Expectation>,
-    score: String,
+    /// Scores and their weights.
+    score: Vec<(f64, String)>,
 }
 
 impl FromStr for Objective {
     type Err = String;
 
-    /// Reads `LIMIT, … then SCORE`, or a score alone.
+    /// Reads `LIMIT, … then SCORE`, or a score alone. A score may be a sum such as
+    /// `replica_hours + 50 * late_percent`.
     fn from_str(text: &str) -> Result<Self, String> {
         let (limits, score) = text.split_once(" then ").unwrap_or(("", text));
-        let score = score.trim();
-        if !named(&Scores::default()).any(|(name, _)| name == score) {
-            let known: Vec<String> = named(&Scores::default()).map(|(name, _)| name).collect();
-            return Err(format!("{score:?} is no score; there are {}", known.join(", ")));
-        }
+        let score = score.split('+').map(weighted).collect::<Result<_, _>>()?;
         let limits = limits.split(',').filter(|limit| !limit.trim().is_empty());
         let limits = limits.map(upper_limit).collect::<Result<_, _>>()?;
-        Ok(Self { limits, score: score.to_owned() })
+        Ok(Self { limits, score })
     }
+}
+
+/// Reads a score, and its weight before it or else 1.
+fn weighted(text: &str) -> Result<(f64, String), String> {
+    let (weight, score) = text.split_once('*').unwrap_or(("1", text));
+    let (weight, score) = (weight.trim(), score.trim());
+    let read = weight.parse::<f64>().ok().filter(|weight| weight.is_finite() && *weight >= 0.0);
+    let read = read.ok_or_else(|| {
+        format!("{weight:?} is no weight: write a number from 0 on before the score, as in 50 * late_percent")
+    })?;
+    if named(&Scores::default()).any(|(name, _)| name == score) {
+        return Ok((read, score.to_owned()));
+    }
+    let known: Vec<String> = named(&Scores::default()).map(|(name, _)| name).collect();
+    Err(format!("{score:?} is no score; there are {}", known.join(", ")))
 }
 
 /// Reads a comparison such as `late_percent<=0.1`.
@@ -64,6 +77,14 @@ impl Objective {
         keyed.min_by(|(a, _), (b, _)| compare(a, b)).map(|(_, trial)| trial)
     }
 
+    /// The trials' places, the best first; of equals, the first.
+    pub(super) fn order(&self, trials: &[Trial]) -> Vec<usize> {
+        let mut keyed: Vec<(Vec<f64>, usize)> =
+            trials.iter().enumerate().map(|(index, trial)| (self.key(trial), index)).collect();
+        keyed.sort_by(|(a, _), (b, _)| compare(a, b));
+        keyed.into_iter().map(|(_, index)| index).collect()
+    }
+
     /// How far each limit is broken at worst (0 when it is kept), then the score.
     fn key(&self, trial: &Trial) -> Vec<f64> {
         let worst = |limit: &Expectation| {
@@ -71,8 +92,14 @@ impl Objective {
                 trial.scores.iter().map(|scores| limit.hold(scores)).filter(|outcome| !outcome.holds);
             broken.map(|outcome| outcome.got.max(f64::MIN_POSITIVE)).fold(0.0, f64::max)
         };
-        let score = |scores: &Scores| named(scores).find(|(name, _)| *name == self.score).map(|(_, got)| got);
-        let sum: f64 = trial.scores.iter().filter_map(score).sum();
+        let score = |scores: &Scores| -> f64 {
+            let of = |(name, got): (String, f64)| -> f64 {
+                let weights = self.score.iter().filter(|(_, score)| *score == name);
+                weights.map(|(weight, _)| weight * got).sum()
+            };
+            named(scores).map(of).sum()
+        };
+        let sum: f64 = trial.scores.iter().map(score).sum();
         self.limits.iter().map(worst).chain([sum]).collect()
     }
 }

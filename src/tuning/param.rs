@@ -1,6 +1,10 @@
 //! What is searched: a field of the policy and the numbers to try, such as
 //! `damping.scaleDown.stabilizationWindowSeconds=0..900/60`.
 
+use std::collections::BTreeSet;
+
+use crate::simulation::synthetic::uniform;
+
 /// The most candidates of a grid.
 const MOST: usize = 100_000;
 
@@ -14,6 +18,9 @@ pub struct Param {
     pub path: String,
     /// The numbers, rising.
     pub values: Vec<f64>,
+    /// Whether numbers between these will do as well, whole ones when the first and the last one are.
+    is_open: bool,
+    range: (f64, f64),
 }
 
 impl Param {
@@ -34,6 +41,7 @@ impl Param {
         let (high, step) = rest.split_once('/').map_or((rest, None), |(high, step)| (high, Some(step)));
         let (low, high) = (number(low).ok_or_else(form)?, number(high).ok_or_else(form)?);
         let step = step.map(|step| number(step).ok_or_else(form)).transpose()?;
+        let has_step = step.is_some();
         if path.trim().is_empty() {
             return Err(form());
         }
@@ -47,6 +55,7 @@ impl Param {
             return Err(format!("{text:?}: the step must be above 0"));
         }
         let path = path.trim().trim_start_matches("spec.").to_owned();
+        let is_open = !has_step;
         let mut values = Vec::new();
         for index in 0..=u32::MAX {
             let value = round(low + f64::from(index) * step);
@@ -58,7 +67,17 @@ impl Param {
             }
             values.push(value);
         }
-        Ok(Self { path, values })
+        Ok(Self { path, values, is_open, range: (low, high) })
+    }
+
+    /// The number that lies at `place` of the range, which is from 0 up to, but not including, 1.
+    fn at(&self, place: f64) -> f64 {
+        let (low, high) = self.range;
+        let is_whole = low.fract() == 0.0 && high.fract() == 0.0;
+        if !self.is_open {
+            return self.values.get(index(place, self.values.len())).copied().unwrap_or(low);
+        }
+        if is_whole { low + (place * (high - low + 1.0)).floor() } else { round(low + place * (high - low)) }
     }
 }
 
@@ -84,4 +103,34 @@ pub fn grid(params: &[Param]) -> Result<Vec<Vec<f64>>, String> {
         all = all.iter().flat_map(extended).collect();
     }
     Ok(all)
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "few"
+)]
+fn index(place: f64, count: usize) -> usize {
+    (place * count as f64) as usize
+}
+
+/// So many combinations, each drawn evenly from all that there are and none twice; fewer where it is hard to find
+/// another one. The same for the same seed.
+#[must_use]
+pub fn drawn(params: &[Param], count: usize, seed: u64) -> Vec<Vec<f64>> {
+    /// How often in a row a combination may be one that is known.
+    const PATIENCE: usize = 1000;
+    let (mut state, mut failures) = (seed, 0);
+    let (mut all, mut known) = (Vec::new(), BTreeSet::new());
+    while all.len() < count.min(MOST) && failures < PATIENCE {
+        let values: Vec<f64> = params.iter().map(|param| param.at(uniform(&mut state))).collect();
+        if known.insert(values.iter().map(|value| value.to_bits()).collect::<Vec<_>>()) {
+            all.push(values);
+            failures = 0;
+        } else {
+            failures += 1;
+        }
+    }
+    all
 }

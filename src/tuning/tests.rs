@@ -139,3 +139,61 @@ fn the_front_leaves_out_what_another_beats() {
     let values: Vec<f64> = front(&trials).iter().map(|trial| trial.values[0]).collect();
     assert_eq!(values, [2.0, 1.0]);
 }
+
+#[test]
+fn what_is_drawn_is_the_same_for_a_seed_and_nothing_twice() {
+    let params = [param("x=0..900"), param("y=0..1/0.25"), param("z=0.5..1.5")];
+    let some = drawn(&params, 100, 7);
+    assert_eq!(some, drawn(&params, 100, 7));
+    assert_ne!(some, drawn(&params, 100, 8));
+    let distinct: std::collections::BTreeSet<String> =
+        some.iter().map(|values| format!("{values:?}")).collect();
+    assert_eq!(distinct.len(), 100);
+    for values in &some {
+        assert!((0.0..=900.0).contains(&values[0]) && values[0].fract() == 0.0, "{values:?}");
+        assert!([0.0, 0.25, 0.5, 0.75, 1.0].contains(&values[1]), "{values:?}");
+        assert!((0.5..=1.5).contains(&values[2]), "{values:?}");
+    }
+    // Both ends are drawn, and what there is no more of ends it.
+    let mut few: Vec<f64> = drawn(&[param("x=0..3")], 100, 1).concat();
+    few.sort_by(f64::total_cmp);
+    assert_eq!(few, [0.0, 1.0, 2.0, 3.0]);
+}
+
+#[test]
+fn halving_plays_the_best_to_the_end() {
+    let params = [param(&format!("{WINDOW}=0..600/60"))];
+    let (template, scenarios) = (template(&params), [square_wave()]);
+    let candidates = grid(&params).expect("a grid");
+    let objective: Objective = "reversals".parse().expect("an objective");
+    let all = search(&scenarios, &template, &candidates, 1, &|| ()).expect("played");
+    let played = AtomicUsize::new(0);
+    let count = || {
+        played.fetch_add(1, Ordering::Relaxed);
+    };
+    let last = halve(&scenarios, &template, &candidates, &objective, 2, &count).expect("played");
+    assert_eq!(played.into_inner(), halved(candidates.len()));
+    assert_eq!(halved(candidates.len()), 11 + 4 + 2);
+    assert_eq!(last.len(), 2);
+    // They were played to the end, as all are without halving.
+    assert!(last.iter().all(|trial| all.contains(trial)), "{last:?}");
+    assert_eq!(last, halve(&scenarios, &template, &candidates, &objective, 1, &|| ()).expect("played"));
+}
+
+#[test]
+fn weights_add_scores_up() {
+    let objective = |text: &str| text.parse::<Objective>();
+    for wrong in ["2*", "x*late_percent", "-1*late_percent", "late_percent+", "late_percent + latte_percent"]
+    {
+        assert!(objective(wrong).is_err(), "{wrong}");
+    }
+    let trial = |hours: f64, reversals: u64| {
+        let mut scores = Scores::default();
+        (scores.elasticity.replica_hours, scores.elasticity.reversals) = (hours, reversals);
+        Trial { values: vec![hours], scores: vec![scores] }
+    };
+    let trials = [trial(10.0, 9), trial(12.0, 3), trial(20.0, 0)];
+    let best = |text: &str| objective(text).expect("an objective").best(&trials).expect("one").values[0];
+    let found = ["replica_hours", "replica_hours + reversals", "replica_hours + 3*reversals"].map(best);
+    assert!(found.iter().zip([10.0, 12.0, 20.0]).all(|(a, b)| a.total_cmp(&b).is_eq()), "{found:?}");
+}

@@ -63,7 +63,10 @@ fn the_policy_passes_check_and_says_how_it_did_on_days_that_it_never_saw() {
 #[test]
 fn no_pattern_is_said_so_and_nothing_is_written() {
     let directory = tempfile::tempdir().expect("a directory");
-    let flat: String = (0..28 * 288).map(|step| format!("{},500\n", 1_772_409_600 + step * 300)).collect();
+    let flat = (0..28 * 288).fold(String::new(), |mut csv, step| {
+        let _ = writeln!(csv, "{},500", 1_772_409_600 + step * 300);
+        csv
+    });
     let output = learn(directory.path(), &flat, &["--write", "web.yaml"]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     assert!(text(&output.stdout).starts_with("# no pattern worth a schedule"), "{}", text(&output.stdout));

@@ -70,3 +70,59 @@ fn the_hold_out_is_in_its_own_figures_and_nowhere_else() {
     let check = tidetable(directory.path(), &["check", "tuned.yaml"]);
     assert_eq!(check.status.code(), Some(0), "{}", text(&check.stderr));
 }
+
+#[test]
+fn the_heat_map_has_a_cell_for_each_combination_and_the_explanation_both_pictures() {
+    let directory = tempfile::tempdir().expect("a directory");
+    prepare(directory.path());
+    std::fs::write(directory.path().join("trace.csv"), trace(700)).expect("written");
+    let more = [
+        "--param",
+        "metrics[0].target.averageValue=60..100/20",
+        "--heat-map",
+        "heat.svg",
+        "--explain",
+        "why",
+    ];
+    let output = tidetable(directory.path(), &[TUNE.as_slice(), &more].concat());
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let read = |file: &str| std::fs::read_to_string(directory.path().join(file)).expect("written");
+    let picture = read("heat.svg");
+    assert_eq!(picture.matches("class=\"tt-cell\"").count(), 9);
+    for x in [0, 120, 240] {
+        for y in [60, 80, 100] {
+            assert!(picture.contains(&format!("<title>{x}, {y}: ")), "{x}, {y}");
+        }
+    }
+    let said = text(&output.stdout);
+    assert!(
+        said.contains("The dead time of the loop is up to 120s: 15s until it is scraped, 60s until"),
+        "{said}"
+    );
+    assert!(said.contains("  less (0) hunts: "), "{said}");
+    assert!(read("why/less.svg").contains("stabilizationWindowSeconds = 0"));
+
+    let alone = [TUNE.as_slice(), &["--heat-map", "heat.svg"]].concat();
+    let output = tidetable(directory.path(), &alone);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("--heat-map: draws a grid of exactly two parameters"));
+}
+
+#[test]
+fn what_is_drawn_by_chance_is_the_same_for_a_seed_and_any_number_of_threads() {
+    let directory = tempfile::tempdir().expect("a directory");
+    prepare(directory.path());
+    std::fs::write(directory.path().join("trace.csv"), trace(700)).expect("written");
+    for search in ["random", "halving"] {
+        let play = |seed: &str, threads: &str| {
+            let more = ["--search", search, "--candidates", "5", "--seed", seed, "--threads", threads];
+            let mut arguments = TUNE.to_vec();
+            arguments[5] = "damping.scaleDown.stabilizationWindowSeconds=0..240";
+            let output = tidetable(directory.path(), &[arguments.as_slice(), &more].concat());
+            assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+            text(&output.stdout)
+        };
+        assert_eq!(play("1", "1"), play("1", "2"), "{search}");
+        assert_ne!(play("1", "1"), play("2", "1"), "{search}");
+    }
+}

@@ -1,0 +1,96 @@
+//! Why the numbers that were found are neither less nor more.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::time::Duration;
+
+use super::super::Failure;
+use super::super::simulate::{write, zone};
+use crate::report::svg;
+use crate::simulation::{self, Scenario};
+use crate::tuning::{self, Param, Template, Trial};
+
+/// Says what the least and the most that were tried of each parameter come to beside what was found, and draws both of
+/// the first one.
+pub(super) fn explain(
+    directory: &Path,
+    scenarios: &[Scenario],
+    template: &Template,
+    params: &[Param],
+    best: &Trial,
+) -> Result<String, Failure> {
+    std::fs::create_dir_all(directory)
+        .map_err(|error| Failure::BadInput(format!("--explain: {}: {error}", directory.display())))?;
+    let mut scenarios = scenarios.to_vec();
+    let mut text = scenarios.first().map(dead_time).unwrap_or_default();
+    for (index, param) in params.iter().enumerate() {
+        let found = best.values.get(index).copied().unwrap_or_default();
+        let _ = writeln!(text, "\n{} = {found}:", param.path);
+        let ends = [("less", param.values.first()), ("more", param.values.last())];
+        for (word, end) in ends {
+            let end = end.copied().unwrap_or(found);
+            if end.total_cmp(&found).is_eq() {
+                let _ = writeln!(text, "  nothing {word} was tried.");
+                continue;
+            }
+            let mut values = best.values.clone();
+            values[index] = end;
+            let trial = tuning::trial(&mut scenarios, template, &values)?;
+            let _ = writeln!(text, "  {word} ({end}) {}", verdict(best, &trial));
+            if index == 0
+                && let Some(scenario) = scenarios.first()
+            {
+                let file = directory.join(format!("{word}.svg"));
+                let mut run = simulation::run(scenario);
+                run.name = format!("{} = {end}", param.path);
+                write(&file, &svg::picture(&run, &zone(scenario)))?;
+            }
+        }
+    }
+    Ok(text)
+}
+
+/// How long it takes until a change of the demand has changed what is ready, at most.
+fn dead_time(scenario: &Scenario) -> String {
+    let measurement = scenario.plant.measurement;
+    let parts = [
+        ("until it is scraped", measurement.scrape_interval.saturating_add(measurement.delay)),
+        ("until a rate over its window has all of it", measurement.window),
+        ("until the next tick", scenario.interval),
+        ("until a replica is ready", scenario.plant.startup),
+    ];
+    let sum = parts.iter().fold(Duration::ZERO, |sum, (_, part)| sum.saturating_add(*part));
+    let parts: Vec<String> = parts.iter().map(|(name, part)| format!("{part:?} {name}")).collect();
+    format!(
+        "The dead time of the loop is up to {sum:?}: {}.\nWhat it does within that time it does on old news: it goes \
+         on when it has gone far enough, and turns back later.\n",
+        parts.join(", ")
+    )
+}
+
+/// What another number would have come to, in the words that matter most of it.
+fn verdict(best: &Trial, other: &Trial) -> String {
+    let [found, tried] = [best, other].map(tuning::costs);
+    let [failed, hours, reversals] = [0, 1, 2].map(|index| (found[index], tried[index]));
+    let mut words = Vec::new();
+    if reversals.1 >= 2.0 * reversals.0.max(1.0) {
+        words.push(format!("hunts: {} changes of direction, not {}", reversals.1, reversals.0));
+    } else if reversals.1 > reversals.0 {
+        words.push(format!("changes direction more often: {} times, not {}", reversals.1, reversals.0));
+    }
+    // A request or two are chance.
+    if failed.1 > 1.1 * failed.0 + 0.001 {
+        words.push(format!("is late: {:.3} % of requests are lost or late, not {:.3} %", failed.1, failed.0));
+    }
+    if hours.1 > hours.0 {
+        words.push(format!("costs {:.1} replica hours more", hours.1 - hours.0));
+    }
+    if words.is_empty() {
+        let saved = hours.0 - hours.1;
+        return format!("would do as well, and cost {saved:.1} replica hours less.");
+    }
+    if hours.1 < hours.0 {
+        words.push(format!("saves {:.1} replica hours", hours.0 - hours.1));
+    }
+    words.join("; ") + "."
+}
