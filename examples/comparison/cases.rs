@@ -57,7 +57,9 @@ impl Score {
         let [ours, rivals @ ..] = runs else { return Vec::new() };
         let limit = self.of(ours) * 0.99 - 1e-9;
         let name = |run: &&Run| if run.name.starts_with("static:") { "static" } else { "" };
-        let better = rivals.iter().filter(|run| run.name != "oracle" && self.of(run) < limit);
+        let better = rivals
+            .iter()
+            .filter(|run| run.name != "oracle" && !run.name.starts_with("tidetable") && self.of(run) < limit);
         better.map(|run| if name(&run).is_empty() { run.name.as_str() } else { "static" }).collect()
     }
 }

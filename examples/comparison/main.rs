@@ -6,6 +6,7 @@
 
 mod cases;
 mod learn;
+mod tune;
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -18,7 +19,7 @@ use tidetable::report::comparison;
 use tidetable::simulation::rivals::Rival;
 use tidetable::simulation::scenario::{self, Overrides, Trace};
 use tidetable::simulation::traffic::Traffic;
-use tidetable::simulation::{self, Run};
+use tidetable::simulation::{self, Run, Scenario};
 
 use crate::cases::{CASES, Case, Score};
 
@@ -80,19 +81,36 @@ fn play(case: &Case, traces: &Path) -> Result<Played, Box<dyn std::error::Error>
     let policy = learn::policy(case, &traffic, start, from, peak);
     std::fs::write(format!("{DIRECTORY}/{}.policy.yaml", case.name), policy)?;
     let length = SignedDuration::from_secs(end.duration_since(from).as_secs());
-    let overrides = Overrides {
-        trace: Some(Trace::File(trace)),
-        scale: Some(case.scale),
-        from: Some(from.into()),
-        length: Some(length.try_into()?),
-        ..Overrides::default()
+    let read = |from: Timestamp, length: SignedDuration| -> Result<Scenario, Box<dyn std::error::Error>> {
+        let overrides = Overrides {
+            trace: Some(Trace::File(trace.clone())),
+            scale: Some(case.scale),
+            from: Some(from.into()),
+            length: Some(length.try_into()?),
+            ..Overrides::default()
+        };
+        Ok(scenario::read(Path::new(&format!("{DIRECTORY}/{}.yaml", case.name)), &overrides)?)
     };
-    let scenario = scenario::read(Path::new(&format!("{DIRECTORY}/{}.yaml", case.name)), &overrides)?;
+    let found = tune::find(case, &read(start, from.duration_since(start))?)?;
+    let scenario = read(from, length)?;
     let fixed = format!("static:{peak}");
-    let names = ["hpa", "keda", "knative", &fixed, "oracle"];
+    let mut names =
+        vec!["hpa".to_owned(), "keda".to_owned(), "knative".to_owned(), fixed, "oracle".to_owned()];
     let mut runs = vec![Run { name: "tidetable".to_owned(), ..simulation::run(&scenario) }];
-    for name in names {
+    for name in &names {
         runs.push(Rival::read(name)?.play(&scenario)?);
+    }
+    let files = [
+        ("tuned.policy", "tidetable, tuned", Some(found.tuned)),
+        ("learned.policy", "tidetable, learned and tuned", found.learned),
+        ("hpa", "hpa, tuned", Some(found.hpa)),
+    ];
+    for (file, name, text) in files {
+        let Some(text) = text else { continue };
+        let file = format!("{DIRECTORY}/{}.{file}.yaml", case.name);
+        std::fs::write(&file, text)?;
+        runs.push(Run { name: name.to_owned(), ..Rival::read(&file)?.play(&scenario)? });
+        names.push(file);
     }
     let command = format!(
         "tidetable simulate {DIRECTORY}/{}.yaml --trace {} --scale {} --from {from} --length {} --compare {}",

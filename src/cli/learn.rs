@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::Failure;
 use super::playing::Changes;
-use super::simulate::{duration_text, factor, length, writable, write, zone};
+use super::simulate::{duration_text, factor, length, warn_of_gaps, writable, write, zone};
 use crate::decision::Replicas;
 use crate::learning::{self, Learned, Settings};
 use crate::policy::parse_duration;
@@ -104,6 +104,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
         return Err(Failure::BadInput(problem.to_owned()));
     }
     let scenario = history(args)?;
+    warn_of_gaps(&scenario);
     let until = scenario.from.checked_add(scenario.length).unwrap_or(Timestamp::MAX);
     let zone = zone(&scenario);
     let settings = Settings {

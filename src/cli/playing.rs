@@ -57,6 +57,16 @@ fn time_factor(text: &str) -> Result<f64, String> {
 }
 
 impl Changes {
+    /// Other traffic, from one instant to another, times a factor.
+    pub(super) fn of(
+        trace: Option<PathBuf>,
+        recorded: Recorded,
+        (from, to): (Option<Moment>, Option<Moment>),
+        scale: Option<f64>,
+    ) -> Self {
+        Self { trace, recorded, from, to, scale, ..Self::default() }
+    }
+
     /// Reads a scenario, and asks Prometheus for its traffic if that is wanted.
     pub(super) fn scenario(&self, file: &Path) -> Result<Scenario, Failure> {
         self.scenario_by(|overrides| scenario::read(file, overrides))

@@ -88,17 +88,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
             "warning: the trace ends {length:#} after {from}; the scenario asks for {asked:#}"
         );
     }
-    if let Some(gaps) = scenario.gaps {
-        let _ = writeln!(
-            std::io::stderr(),
-            "warning: values of the trace are {:#} apart, and further in {} places, the longest {:#} after {}; \
-             the value before holds on",
-            gaps.usual,
-            gaps.count,
-            gaps.longest,
-            gaps.longest_from
-        );
-    }
+    warn_of_gaps(&scenario);
     let zone = zone(&scenario);
     let run = simulation::run(&scenario);
     let compared = if rivals.is_empty() { Vec::new() } else { compare::play(&scenario, &run, &rivals)? };
@@ -123,6 +113,21 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
         Output::Json => json(&run, &compared, &outcomes, out)?,
     }
     verdict(&outcomes)
+}
+
+/// Says where recorded traffic has no values.
+pub(super) fn warn_of_gaps(scenario: &Scenario) {
+    if let Some(gaps) = scenario.gaps {
+        let _ = writeln!(
+            std::io::stderr(),
+            "warning: values of the trace are {:#} apart, and further in {} places, the longest {:#} after {}; \
+             the value before holds on",
+            gaps.usual,
+            gaps.count,
+            gaps.longest,
+            gaps.longest_from
+        );
+    }
 }
 
 /// Fails with every expectation that is broken.

@@ -10,14 +10,16 @@ use std::path::{Path, PathBuf};
 
 use self::progress::Progress;
 use super::Failure;
+use super::playing::Changes;
+use super::recorded::Recorded;
 use super::simulate::{factor, writable, write};
 use crate::manifest;
 use crate::report::heatmap;
 use crate::report::table::aligned;
 use crate::simulation::Scenario;
-use crate::simulation::scenario::{self, Overrides, Trace};
 use crate::simulation::scores::Scores;
 use crate::tuning::{self, Objective, Param, Template, Trial};
+use crate::zones::Moment;
 
 /// Arguments of `tidetable tune`.
 #[derive(Debug, clap::Args)]
@@ -48,8 +50,16 @@ pub(super) struct Args {
     )]
     objective: Objective,
     /// A recorded trace in the place of the scenario's traffic; again for more, which all count
-    #[arg(long = "trace", value_name = "FILE.csv")]
+    #[arg(id = "trace", long = "trace", value_name = "FILE.csv")]
     traces: Vec<PathBuf>,
+    #[command(flatten)]
+    recorded: Recorded,
+    /// Start at this instant: RFC 3339, or a date or a local date and time in the schedule's zone
+    #[arg(long, value_name = "TIME")]
+    from: Option<Moment>,
+    /// End at this instant, written as --from
+    #[arg(long, value_name = "TIME")]
+    to: Option<Moment>,
     /// Multiply all demand, to fit a trace of another scale
     #[arg(long, value_name = "FACTOR", value_parser = factor, allow_negative_numbers = true)]
     scale: Option<f64>,
@@ -176,9 +186,8 @@ fn heat_map(args: &Args, trials: &[Trial]) -> String {
 /// The scenario with each trace, or as it is.
 fn scenarios(args: &Args) -> Result<Vec<Scenario>, Failure> {
     let read = |trace: Option<&PathBuf>| {
-        let overrides =
-            Overrides { trace: trace.cloned().map(Trace::File), scale: args.scale, ..Overrides::default() };
-        scenario::read(&args.scenario, &overrides).map_err(Failure::from)
+        let changes = Changes::of(trace.cloned(), args.recorded.clone(), (args.from, args.to), args.scale);
+        changes.scenario(&args.scenario)
     };
     if args.traces.is_empty() {
         Ok(vec![read(None)?])

@@ -16,7 +16,8 @@ pub(super) struct Day {
     pub(super) date: Date,
     /// From 0 for Monday.
     pub(super) weekday: usize,
-    /// How many replicas each slot needed, not rounded; NaN where a clock change has taken it out.
+    /// How many replicas each slot needed, not rounded; NaN where a clock change has taken it out, or nobody
+    /// recorded what it needed.
     pub(super) needs: Vec<f64>,
 }
 
@@ -46,10 +47,14 @@ fn start(local: DateTime, zone: &TimeZone) -> Option<Timestamp> {
 /// What each slot of each whole day needed.
 pub(super) fn days(traffic: &Traffic, from: Timestamp, until: Timestamp, settings: &Settings) -> Vec<Day> {
     let dates = dates(from, until, &settings.zone);
-    dates.into_iter().map(|date| day(traffic, date, settings)).collect()
+    let gaps: Vec<(Timestamp, Timestamp)> = traffic.gap_spans().collect();
+    let days = dates.into_iter().map(|date| day(traffic, &gaps, date, settings));
+    // A day of which less than half is known is no day.
+    let is_known = |day: &Day| 2 * day.needs.iter().filter(|need| need.is_nan()).count() < day.needs.len();
+    days.filter(is_known).collect()
 }
 
-fn day(traffic: &Traffic, date: Date, settings: &Settings) -> Day {
+fn day(traffic: &Traffic, gaps: &[(Timestamp, Timestamp)], date: Date, settings: &Settings) -> Day {
     let midnight = date.to_datetime(time(0, 0, 0, 0));
     let slots = 1440 / settings.slot.max(1);
     let boundary = |slot: u16| {
@@ -58,7 +63,9 @@ fn day(traffic: &Traffic, date: Date, settings: &Settings) -> Day {
     };
     let need = |slot: u16| {
         let (Some(from), Some(until)) = (boundary(slot), boundary(slot + 1)) else { return f64::NAN };
-        if until <= from {
+        let next = gaps.partition_point(|(_, end)| *end <= from);
+        let is_unknown = gaps.get(next).is_some_and(|(start, _)| *start < until);
+        if until <= from || is_unknown {
             return f64::NAN;
         }
         let length = until.as_millisecond() - from.as_millisecond();

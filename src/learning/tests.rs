@@ -154,6 +154,31 @@ fn what_comes_later_changes_nothing() {
 }
 
 #[test]
+fn what_nobody_recorded_is_not_learned() {
+    let (traffic, start, end) = weeks(date(2026, 6, 1), 0.1, shop);
+    let cut = midnight(date(2026, 6, 22));
+    let learned = learn(&traffic, start, cut, &settings()).expect("a pattern");
+    // The recorder failed at the worst moment, and for two days.
+    let spike = midnight(date(2026, 6, 10)) + SignedDuration::from_hours(9);
+    let back = spike + SignedDuration::from_hours(48);
+    let mut csv = String::from("timestamp,qps\n");
+    let mut at = start;
+    while at < end {
+        let qps = if at == spike { 1e6 } else { traffic.qps(at) };
+        if at <= spike || at >= back {
+            csv += &format!("{},{qps}\n", at.as_second());
+        }
+        at += SignedDuration::from_secs(60);
+    }
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), csv).expect("written");
+    let broken = Traffic::from_file(file.path(), 1.0).expect("a trace");
+    let mended = learn(&broken, start, cut, &settings()).expect("a pattern");
+    assert_near(&mended.entries, &learned.entries);
+    assert_eq!(mended.peak, learned.peak);
+}
+
+#[test]
 fn of_less_than_three_weeks_the_last_quarter_is_held_out() {
     let start = midnight(date(2026, 6, 1));
     let after = |days: i8| midnight(date(2026, 6, 1 + days));

@@ -93,6 +93,15 @@ impl Rival {
         Ok(Self { name: name.to_owned(), missing_calendars: Vec::new(), kind })
     }
 
+    /// The rival that this text says, which is called `file` in errors: a `ScalePolicy` or a
+    /// `HorizontalPodAutoscaler`.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn parse(file: &Path, text: String) -> Result<Self, Mistakes> {
+        file::parse(file, text)
+    }
+
     /// Plays a scenario with this rival in the place of the policy.
     ///
     /// # Errors

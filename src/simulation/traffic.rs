@@ -105,18 +105,33 @@ impl Traffic {
     /// holds through it. `None` when there are none.
     #[must_use]
     pub fn gaps(&self) -> Option<Gaps> {
-        let steps = || self.pieces.windows(2).map(|pair| (pair[1].start - pair[0].start, pair[0].start));
-        let mut sorted: Vec<i64> = steps().map(|(step, _)| step).collect();
-        sorted.sort_unstable();
-        let usual = *sorted.get(sorted.len().checked_sub(1)? / 2)?;
-        let is_gap = |step: i64| step - usual > usual / 2;
-        let (longest, from) = steps().filter(|(step, _)| is_gap(*step)).max_by_key(|(step, _)| *step)?;
+        let usual = self.usual_step()?;
+        let spans = || self.gap_spans().map(|(from, until)| (until.duration_since(from), from));
+        let (longest, longest_from) = spans().max_by_key(|(length, _)| *length)?;
         Some(Gaps {
-            count: sorted.iter().filter(|step| is_gap(**step)).count(),
+            count: spans().count(),
             usual: SignedDuration::from_millis(usual),
-            longest_from: instant(from),
-            longest: SignedDuration::from_millis(longest),
+            longest_from,
+            longest,
         })
+    }
+
+    /// The same gaps, each from its last value before to the first one after.
+    pub fn gap_spans(&self) -> impl Iterator<Item = (Timestamp, Timestamp)> {
+        let usual = self.usual_step().unwrap_or(i64::MAX);
+        let steps = self.pieces.windows(2).map(|pair| (pair[0].start, pair[1].start));
+        let gaps = steps.filter(move |(from, until)| (until - from).saturating_sub(usual) > usual / 2);
+        gaps.map(|(from, until)| (instant(from), instant(until)))
+    }
+
+    /// The median time from value to value in milliseconds.
+    fn usual_step(&self) -> Option<i64> {
+        if self.regular.is_some() {
+            return self.regular;
+        }
+        let mut sorted: Vec<i64> = self.pieces.windows(2).map(|pair| pair[1].start - pair[0].start).collect();
+        sorted.sort_unstable();
+        sorted.get(sorted.len().checked_sub(1)? / 2).copied()
     }
 
     /// The stretch between two instants, `times` times from its first instant on, each `factor` times as long as

@@ -21,6 +21,10 @@ impl Desk {
         std::fs::write(self.0.path().join(name), text).expect("written");
     }
 
+    pub(crate) fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.0.path().join(name)).expect("it is there")
+    }
+
     /// A scenario of two hours from 2026-11-23T00:00:00Z on.
     pub(crate) fn scenario(&self, traffic: &str) {
         let text = format!(
@@ -33,6 +37,12 @@ impl Desk {
     pub(crate) fn run(&self, arguments: &[&str]) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tidetable"));
         command.args(arguments).current_dir(self.0.path()).output().expect("the binary starts")
+    }
+
+    /// Runs to a good end.
+    pub(crate) fn done(&self, arguments: &[&str]) {
+        let output = self.run(arguments);
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     }
 
     /// The scores, and what was said on stderr.

@@ -14,9 +14,16 @@ use crate::policy::{self, FieldError, parse_quantity};
 
 /// Reads the one autoscaler of a file.
 pub(super) fn read(file: &Path) -> Result<Rival, Mistakes> {
-    let whole =
-        |problem: String| Mistake { file: file.to_owned(), place: None, path: String::new(), problem };
-    let text = std::fs::read_to_string(file).map_err(|error| whole(error.to_string()))?;
+    let text = std::fs::read_to_string(file).map_err(|error| whole(file, error.to_string()))?;
+    parse(file, text)
+}
+
+fn whole(file: &Path, problem: String) -> Mistake {
+    Mistake { file: file.to_owned(), place: None, path: String::new(), problem }
+}
+
+/// Reads the one autoscaler of a text, which is called `file` in errors.
+pub(super) fn parse(file: &Path, text: String) -> Result<Rival, Mistakes> {
     let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let documents = manifest::parse(file, &text)?;
     let is_hpa = |document: &&Document| document.kind() == Some("HorizontalPodAutoscaler");
@@ -34,7 +41,7 @@ pub(super) fn read(file: &Path) -> Result<Rival, Mistakes> {
         }
         several => {
             let problem = format!("{} HorizontalPodAutoscalers in this file; one is needed", several.len());
-            return Err(whole(problem).into());
+            return Err(whole(file, problem).into());
         }
     };
     Ok(Rival { name, missing_calendars, kind })

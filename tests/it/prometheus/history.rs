@@ -108,3 +108,36 @@ fn a_server_is_named_by_its_address_or_as_a_source_of_the_operators_configuratio
     assert_eq!((output.status.code(), output.stdout.len()), (Some(3), 0), "{said}");
     assert!(said.contains("--prometheus: the source can't be connected to: connection refused"), "{said}");
 }
+
+#[test]
+fn a_schedule_is_learned_and_numbers_are_tuned_out_of_weeks_that_a_server_has_recorded() {
+    // Four weeks of two apps: days of 1000 each from eight to eight, and nights of 100.
+    let value = |minute: u32| {
+        let qps = if (7 * 60..19 * 60).contains(&(minute % 1440)) { 1000 } else { 100 };
+        (minute % 5 == 0).then(|| f64::from(qps + minute % 4 * 5))
+    };
+    let server = Prometheus::with_samples(&samples(28 * 1440, value));
+    let desk = Desk::new();
+    let asked = ["--prometheus", server.url(), "--query", "sum(rate)", "--step", "5m"];
+    let span = ["--from", "2026-11-24", "--to", "2026-12-20"];
+    let learn = ["learn", "--target", "100", "--time-zone", "Europe/Berlin", "--write", "policy.yaml"];
+    desk.done(&[&learn[..], &asked, &span].concat());
+    let policy = desk.read("policy.yaml");
+    for line in [
+        "    - {name: daily-0759, cron: \"59 7 * * *\", replicas: 21}",
+        "    - {name: daily-2000, cron: \"0 20 * * *\", replicas: 3}",
+        "    prometheus: {query: \"sum(rate)\"}",
+        "# From 2026-12-13 to 2026-12-19, which it was not learned from:",
+    ] {
+        assert!(policy.lines().any(|found| found == line), "no {line:?} in\n{policy}");
+    }
+    desk.done(&["check", "policy.yaml"]);
+
+    desk.scenario("");
+    let param = "metrics[0].target.averageValue=60..100/20";
+    let tune =
+        ["tune", "scenario.yaml", "--param", param, "--objective", "replica_hours", "--write", "tuned.yaml"];
+    let two_days = ["--from", "2026-11-30", "--to", "2026-12-02"];
+    desk.done(&[&tune[..], &asked, &two_days].concat());
+    assert!(desk.read("tuned.yaml").contains("averageValue: \"100\""), "{}", desk.read("tuned.yaml"));
+}
