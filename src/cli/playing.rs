@@ -64,7 +64,7 @@ impl Changes {
         (from, to): (Option<Moment>, Option<Moment>),
         scale: Option<f64>,
     ) -> Self {
-        Self { trace, recorded, from, to, scale, ..Self::default() }
+        Self { trace, recorded, scale, from, to, ..Self::default() }
     }
 
     /// Reads a scenario, and asks Prometheus for its traffic if that is wanted.
