@@ -114,7 +114,7 @@ fn a_schedule_is_learned_and_numbers_are_tuned_out_of_weeks_that_a_server_has_re
     // Four weeks of two apps: days of 1000 each from eight to eight, and nights of 100.
     let value = |minute: u32| {
         let qps = if (7 * 60..19 * 60).contains(&(minute % 1440)) { 1000 } else { 100 };
-        (minute % 5 == 0).then(|| f64::from(qps + minute % 4 * 5))
+        minute.is_multiple_of(5).then(|| f64::from(qps + minute % 4 * 5))
     };
     let server = Prometheus::with_samples(&samples(28 * 1440, value));
     let desk = Desk::new();
