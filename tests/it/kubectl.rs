@@ -1,5 +1,7 @@
 //! The sandbox as the real `kubectl` sees it.
 
+mod policies;
+
 use std::error::Error;
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -47,6 +49,8 @@ impl Kubectl {
             .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/sandbox"))
             .env("KUBECONFIG", self.home.path().join("config"))
             .env("HOME", self.home.path())
+            .env("EDITOR", "sed -i s/maxReplicas:.20/maxReplicas:\\ 21/")
+            .env_remove("KUBE_EDITOR")
             .stdin(Stdio::null())
             .kill_on_drop(true);
         command
