@@ -26,7 +26,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::api::{ScaleCalendar, ScalePolicy};
 use crate::decision::{
-    Decision, DesiredReason, Milli, MissingCause, Observation, Policy, Reading, Replicas, Samples,
+    Decision, DesiredReason, Milli, MissingCause, Observation, Policy, Reading, Readings, Replicas, Samples,
 };
 use crate::manifest::Mistake;
 
@@ -249,7 +249,8 @@ impl<C: Chooser> Player<'_, C> {
     fn evaluate(&mut self, at: Timestamp, reads_metrics: bool, tick: bool) {
         self.recorder.account(at);
         let plant = &self.recorder.plant;
-        let mut observation = Observation::new(at, plant.replicas()).with_ready(plant.ready(at));
+        let mut observation = Observation::new(at, plant.replicas());
+        observation.ready = plant.ready(at).min(observation.replicas);
         let mut measured = None;
         let metrics = self.chooser.metrics();
         if reads_metrics && metrics > 0 {
@@ -261,11 +262,19 @@ impl<C: Chooser> Player<'_, C> {
             match self.chooser.quantities() {
                 None => {
                     measured = read(&Quantity::Qps);
-                    observation = observation.with_readings(std::iter::repeat_n(reading(measured), metrics));
+                    let readings = std::iter::repeat_n(reading(measured), metrics);
+                    observation.samples = Samples::Read(readings.collect());
                 }
                 Some(Quantities { metrics, guards }) => {
-                    measured = metrics.first().and_then(read);
-                    observation = observation.with_readings(metrics.iter().map(|of| reading(read(of))));
+                    let mut readings = Readings::new();
+                    for quantity in metrics {
+                        let read = read(quantity);
+                        if readings.is_empty() {
+                            measured = read;
+                        }
+                        readings.push(reading(read));
+                    }
+                    observation.samples = Samples::Read(readings);
                     if !guards.is_empty() {
                         let guards = guards.iter().map(|of| reading(read(of)));
                         observation.guards = Samples::Read(guards.collect());

@@ -156,8 +156,13 @@ pub fn recommend(
 
 /// ⌈load / target⌉, saturating. A target is never zero.
 fn divide(load: Milli, target: Milli) -> Replicas {
-    let (load, target) = (i128::from(load.get()), i128::from(target.get().max(1)));
-    Replicas::saturating_from((load + target - 1) / target)
+    let target = target.get().max(1);
+    match load.get().checked_add(target - 1) {
+        Some(sum) => Replicas::saturating_from(i128::from(sum / target)),
+        None => {
+            Replicas::saturating_from((i128::from(load.get()) + i128::from(target) - 1) / i128::from(target))
+        }
+    }
 }
 
 /// The load's part of a decision; `None` in a policy without metrics.
@@ -171,11 +176,10 @@ pub(super) fn decide(
         return None;
     }
     let (before, raised) = present(policy, history, observation);
-    let metrics = read(policy, history, observation, before);
     let holds = Holds::look(policy, history, observation);
-    let held = |state, metrics| LoadDecision {
-        state,
-        metrics,
+    let mut load = LoadDecision {
+        state: LoadState::NotDue,
+        metrics: SmallVec::new(),
         before,
         raised,
         recommendation: None,
@@ -187,43 +191,66 @@ pub(super) fn decide(
         steps: None,
         remembered: None,
     };
+    // It is large, so it is filled in where it is.
+    read(policy, history, observation, &mut load);
     if before < policy.min || before > policy.max {
-        let level = before.max(policy.min).min(policy.max);
+        load.state = LoadState::OutOfBounds;
+        load.level = before.max(policy.min).min(policy.max);
         let limit = if before < policy.min { LoadLimit::MinReplicas } else { LoadLimit::MaxReplicas };
-        return Some(LoadDecision { level, limit: Some(limit), ..held(LoadState::OutOfBounds, metrics) });
+        load.limit = Some(limit);
+    } else if observation.samples != Samples::NotDue {
+        follow(policy, history, observation, floor, &holds, &mut load);
     }
-    if observation.samples == Samples::NotDue {
-        return Some(held(LoadState::NotDue, metrics));
-    }
-    let asked = metrics.iter().filter_map(|metric| metric.recommendation).max();
+    Some(load)
+}
+
+/// Follows what was read, or what stands in for it.
+fn follow(
+    policy: &Policy,
+    history: &History,
+    observation: &Observation,
+    floor: Replicas,
+    holds: &Holds,
+    load: &mut LoadDecision,
+) {
+    let before = load.before;
+    let asked = load.metrics.iter().filter_map(|metric| metric.recommendation).max();
     let raw = asked.map(|raw| deadband(&policy.damping, before, raw));
-    let partial = metrics.iter().any(|metric| metric.recommendation.is_none());
+    let partial = load.metrics.iter().any(|metric| metric.recommendation.is_none());
     let long_outage = history.outage.filter(|outage| {
         let after = SignedDuration::try_from(policy.fallback.after).unwrap_or(SignedDuration::MAX);
         observation.at.duration_since(outage.since) >= after
     });
     // From here on the outage is no gap: the level that stands in is what the windows remember.
-    let fallen_back = |state, metrics| {
+    let fall_back = |load: &mut LoadDecision| {
         let level = match policy.fallback.level {
             FallbackLevel::Hold => before,
             FallbackLevel::Baseline => floor.max(policy.min).min(policy.max),
             FallbackLevel::Replicas(replicas) => replicas.max(policy.min).min(policy.max),
         };
-        LoadDecision { level, stabilized: level, remembered: Some(level), ..held(state, metrics) }
+        (load.level, load.stabilized, load.remembered) = (level, level, Some(level));
     };
-    Some(match (raw, long_outage) {
-        (None, None) => held(LoadState::Missing, metrics),
-        (None, Some(_)) => fallen_back(LoadState::Missing, metrics),
-        (Some(_), Some(outage)) if outage.good == 0 => fallen_back(LoadState::Recovering, metrics),
-        (Some(raw), _) if partial && raw < before => held(LoadState::Partial, metrics),
-        (Some(raw), _) => {
-            let state = if partial { LoadState::Partial } else { LoadState::Followed };
-            let moved = damp(policy, history, observation, raw, held(state, metrics));
-            let (level, limit) = holds.limit(before, moved.level);
-            let steps = moved.steps.map(|steps| Steps { asked: asked.unwrap_or(raw), held: level, ..steps });
-            LoadDecision { level, limit: limit.or(moved.limit), steps, ..moved }
+    load.state = match (raw, long_outage) {
+        (None, None) => LoadState::Missing,
+        (None, Some(_)) => {
+            fall_back(load);
+            LoadState::Missing
         }
-    })
+        (Some(_), Some(outage)) if outage.good == 0 => {
+            fall_back(load);
+            LoadState::Recovering
+        }
+        (Some(raw), _) if partial && raw < before => LoadState::Partial,
+        (Some(raw), _) => {
+            damp(policy, history, observation, asked.unwrap_or(raw), raw, load);
+            let (level, limit) = holds.limit(before, load.level);
+            (load.level, load.limit) = (level, limit.or(load.limit));
+            if let Some(steps) = &mut load.steps {
+                steps.held = level;
+            }
+            if partial { LoadState::Partial } else { LoadState::Followed }
+        }
+    };
 }
 
 /// A recommendation this close to the level is no change.
@@ -255,19 +282,19 @@ fn present(policy: &Policy, history: &History, observation: &Observation) -> (Re
     if number > level { (number, Some(raised)) } else { (level, None) }
 }
 
-fn read(
-    policy: &Policy,
-    history: &History,
-    observation: &Observation,
-    level: Replicas,
-) -> SmallVec<[MetricDecision; 4]> {
+/// Notes what each metric asks for.
+fn read(policy: &Policy, history: &History, observation: &Observation, load: &mut LoadDecision) {
     if observation.samples == Samples::NotDue {
-        return SmallVec::new();
+        return;
     }
+    let level = load.before;
     let missing = |reading| MetricDecision { reading, smoothed: None, recommendation: None };
-    let readings = policy.metrics.iter().enumerate().map(|(index, metric)| {
+    for (index, metric) in policy.metrics.iter().enumerate() {
         let reading = observation.samples.get(index).unwrap_or(Reading::Missing(MissingCause::NoSample));
-        let Reading::Value(sample) = reading else { return missing(reading) };
+        let Reading::Value(sample) = reading else {
+            load.metrics.push(missing(reading));
+            continue;
+        };
         let smoothed = policy.damping.half_life.map(|half_life| {
             let before = history.smoothed(&metric.name);
             Smoothed::follow(before, &metric.name, observation.at, sample, half_life).rounded()
@@ -276,13 +303,12 @@ fn read(
             Target::AverageValue(_) => level,
             Target::Value(_) => observation.replicas,
         };
-        let (load, ready) = (smoothed.unwrap_or(sample), observation.ready.min(observation.replicas));
-        match recommend(metric.target, load, present, ready, &policy.damping) {
+        let (value, ready) = (smoothed.unwrap_or(sample), observation.ready.min(observation.replicas));
+        load.metrics.push(match recommend(metric.target, value, present, ready, &policy.damping) {
             Some(replicas) => MetricDecision { reading, smoothed, recommendation: Some(replicas) },
             None => missing(Reading::Missing(MissingCause::NoReadyReplicas)),
-        }
-    });
-    readings.collect()
+        });
+    }
 }
 
 /// Stabilization, then rate policies and bounds.
@@ -290,20 +316,21 @@ fn damp(
     policy: &Policy,
     history: &History,
     observation: &Observation,
+    asked: Replicas,
     raw: Replicas,
-    held: LoadDecision,
-) -> LoadDecision {
+    load: &mut LoadDecision,
+) {
     let DampingPolicy { up, down, .. } = &policy.damping;
-    let now = observation.at;
+    let (now, before) = (observation.at, load.before);
     let first = history.level.is_none();
-    let seed = |window: std::time::Duration| (first && !window.is_zero()).then_some(held.before);
+    let seed = |window: std::time::Duration| (first && !window.is_zero()).then_some(before);
     let lowest = history.lowest.extreme(now, up.stabilization).or(seed(up.stabilization));
     let highest = history.highest.extreme(now, down.stabilization).or(seed(down.stabilization));
-    let (stabilized, stabilized_by) = bound(held.before, raw, lowest, highest);
+    let (stabilized, stabilized_by) = bound(before, raw, lowest, highest);
     let bounds = (policy.min, policy.max);
-    let limited = limit_rate((up, down), now, held.before, stabilized, bounds, &history.events);
-    let steps = Steps {
-        asked: raw,
+    let limited = limit_rate((up, down), now, before, stabilized, bounds, &history.events);
+    load.steps = Some(Steps {
+        asked,
         deadband: raw,
         lowest,
         highest,
@@ -311,14 +338,10 @@ fn damp(
         furthest: limited.furthest,
         limited: limited.level,
         held: limited.level,
-    };
-    LoadDecision {
-        steps: Some(steps),
-        recommendation: Some(raw),
-        stabilized,
-        level: limited.level,
-        limit: limited.limit.or(stabilized_by),
-        remembered: Some(raw),
-        ..held
-    }
+    });
+    load.recommendation = Some(raw);
+    load.stabilized = stabilized;
+    load.level = limited.level;
+    load.limit = limited.limit.or(stabilized_by);
+    load.remembered = Some(raw);
 }

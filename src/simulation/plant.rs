@@ -45,17 +45,22 @@ impl Measurement {
     /// last scrape that it sees. It depends on the demand alone, not on what was served of it.
     #[must_use]
     pub fn rate(&self, traffic: &Traffic, at: Timestamp) -> f64 {
-        let window = SignedDuration::try_from(self.window).unwrap_or(SignedDuration::MAX);
-        if let (Some(window), Some(delay)) = (whole_millis(self.window), whole_millis(self.delay)) {
-            // Whole milliseconds after the epoch, as nearly always: the same without calendars' arithmetic.
-            let seen = at.as_millisecond() - delay;
-            let scraped = seen - seen.rem_euclid(self.scrape_millis());
-            if scraped >= window {
-                return traffic.mean_between(scraped - window, scraped);
-            }
+        if let Some((from, scraped)) = self.window_millis(at) {
+            return traffic.mean_between(from, scraped);
         }
+        let window = SignedDuration::try_from(self.window).unwrap_or(SignedDuration::MAX);
         let scraped = self.seen(at);
         traffic.mean(scraped.saturating_sub(window).unwrap_or(Timestamp::MIN), scraped)
+    }
+
+    /// The window of a query at `at` in milliseconds since the Unix epoch, if all is in whole ones after it, as nearly
+    /// always: without calendars' arithmetic.
+    #[inline]
+    pub(super) fn window_millis(&self, at: Timestamp) -> Option<(i64, i64)> {
+        let (window, delay) = (whole_millis(self.window)?, whole_millis(self.delay)?);
+        let seen = at.as_millisecond() - delay;
+        let scraped = seen - seen.rem_euclid(self.scrape_millis());
+        (scraped >= window).then_some((scraped - window, scraped))
     }
 
     /// The last scrape that a query at `at` sees.

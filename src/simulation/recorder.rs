@@ -19,6 +19,10 @@ pub struct Recorder<'a> {
     pub(super) rows: Vec<Row>,
     changes: Vec<Change>,
     accounted: Timestamp,
+    /// The same in milliseconds since the Unix epoch, and the requests before it.
+    known: (i64, f64),
+    /// The same of the instant at which the last row was opened.
+    opened: (i64, f64),
 }
 
 impl<'a> Recorder<'a> {
@@ -36,8 +40,12 @@ impl<'a> Recorder<'a> {
             let monitor = Monitor::new(scenario.plant.measurement, scenario.from, &service);
             (service, monitor)
         });
+        let from = scenario.from.as_millisecond();
+        let known = (from, scenario.traffic.requests_before(from));
         Self {
             scenario,
+            known,
+            opened: known,
             plant: Plant::new(&spec, scenario.from),
             service,
             rows: Vec::new(),
@@ -72,6 +80,10 @@ impl<'a> Recorder<'a> {
         self.apply(at, applied, &choice, || decision.explain(policy).to_string());
         if tick {
             self.open(at, measured, &choice);
+            if let Some(row) = self.rows.last_mut() {
+                // Until it is over, and its mean is known.
+                row.qps = self.scenario.traffic.qps(at);
+            }
         }
     }
 
@@ -114,10 +126,11 @@ impl<'a> Recorder<'a> {
 
     /// Opens the row of a tick.
     fn open(&mut self, at: Timestamp, measured: Option<f64>, choice: &Choice) {
+        self.close(at);
         let ready = count(self.plant.ready(at));
         self.rows.push(Row {
             at,
-            qps: self.scenario.traffic.qps(at),
+            qps: 0.0,
             measured,
             floor: count(choice.floor),
             ceiling: count(choice.ceiling),
@@ -139,16 +152,30 @@ impl<'a> Recorder<'a> {
         });
     }
 
+    /// Gives the last row its mean demand, and begins a stretch of time at `at`, which is accounted for.
+    fn close(&mut self, at: Timestamp) {
+        let now = self.requests_before(at);
+        if let Some(row) = self.rows.last_mut() {
+            row.qps = self.scenario.traffic.mean_of(self.opened, now);
+        }
+        self.opened = now;
+    }
+
+    /// An instant in milliseconds, and the requests before it. Mostly it is the one that was asked for last.
+    fn requests_before(&mut self, at: Timestamp) -> (i64, f64) {
+        let at = at.as_millisecond();
+        if self.known.0 != at {
+            self.known = (at, self.scenario.traffic.requests_before(at));
+        }
+        self.known
+    }
+
     /// Closes the books at `end` and scores them.
     #[must_use]
     pub fn finish(mut self, end: Timestamp) -> Run {
         self.account(end);
-        let Self { scenario, mut rows, changes, .. } = self;
-        let mut until = end;
-        for row in rows.iter_mut().rev() {
-            row.qps = scenario.traffic.mean(row.at, until);
-            until = row.at;
-        }
+        self.close(end);
+        let Self { scenario, rows, changes, .. } = self;
         let scores = scores::score(scenario, &rows, &changes);
         Run {
             name: scenario.name.clone(),
@@ -166,19 +193,9 @@ impl<'a> Recorder<'a> {
         if at <= self.accounted {
             return;
         }
-        let traffic = &self.scenario.traffic;
         let mut now = self.accounted;
         while now < at {
-            let (next, served) = match &mut self.service {
-                None => (at, self.plant.serve(traffic, now, at)),
-                Some((service, monitor)) => {
-                    let ready = self.plant.next_ready(now).unwrap_or(at);
-                    let next = at.min(ready).min(monitor.next_scrape(now));
-                    let served = service.serve(traffic, now, next, f64::from(self.plant.ready(now).get()));
-                    monitor.see(next, service);
-                    (next, served)
-                }
-            };
+            let (next, served) = self.serve(now, at);
             let Served { requests, retried, dropped, late } = served;
             if let Some(row) = self.rows.last_mut() {
                 row.requests += requests;
@@ -191,6 +208,28 @@ impl<'a> Recorder<'a> {
         self.accounted = at;
     }
 
+    /// Serves the traffic from `now` on, until `at` or earlier.
+    fn serve(&mut self, now: Timestamp, at: Timestamp) -> (Timestamp, Served) {
+        let traffic = &self.scenario.traffic;
+        if let Some((service, monitor)) = &mut self.service {
+            let ready = self.plant.next_ready(now).unwrap_or(at);
+            let next = at.min(ready).min(monitor.next_scrape(now));
+            let served = service.serve(traffic, now, next, f64::from(self.plant.ready(now).get()));
+            monitor.see(next, service);
+            return (next, served);
+        }
+        if self.plant.next_ready(now).is_some_and(|ready| ready < at) {
+            return (at, self.plant.serve(traffic, now, at));
+        }
+        // The same with nobody becoming ready, which is nearly always: what is known of `now` is made use of.
+        let before = self.requests_before(now);
+        let demand = traffic.mean_of(before, self.requests_before(at));
+        let seconds = at.duration_since(now).as_secs_f64();
+        let capacity = f64::from(self.plant.ready(now).get()) * self.scenario.plant.capacity_per_replica;
+        let dropped = (demand - capacity).max(0.0) * seconds;
+        (at, Served { requests: demand * seconds, dropped, ..Served::default() })
+    }
+
     /// Whether queries have no answer at `at`.
     pub(super) fn is_out(&self, at: Timestamp) -> bool {
         self.scenario.outages.iter().any(|(from, until)| (*from..*until).contains(&at))
@@ -199,9 +238,15 @@ impl<'a> Recorder<'a> {
     /// What a query for a quantity says at `at`, which is accounted for.
     pub(super) fn read(&self, quantity: Quantity, at: Timestamp) -> Option<f64> {
         let traffic = &self.scenario.traffic;
-        match &self.service {
-            Some((_, monitor)) => monitor.read(quantity, traffic, at),
-            None => Some(self.scenario.plant.measurement.rate(traffic, at)),
+        if let Some((_, monitor)) = &self.service {
+            return monitor.read(quantity, traffic, at);
         }
+        let measurement = &self.scenario.plant.measurement;
+        Some(match measurement.window_millis(at) {
+            Some((from, scraped)) if scraped == self.known.0 => {
+                traffic.mean_of((from, traffic.requests_before(from)), self.known)
+            }
+            Some(_) | None => measurement.rate(traffic, at),
+        })
     }
 }

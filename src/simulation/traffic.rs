@@ -174,15 +174,18 @@ impl Traffic {
 
     /// The same, in milliseconds since the Unix epoch.
     pub(super) fn mean_between(&self, from: i64, to: i64) -> f64 {
-        if to <= from {
-            return self.piece(from).qps;
-        }
-        (self.requests_before(to) - self.requests_before(from)) / seconds(to - from)
+        self.mean_of((from, self.requests_before(from)), (to, self.requests_before(to)))
     }
 
-    /// Requests since the first piece's start; negative before it.
+    /// The same of two instants whose requests before are known.
     #[inline]
-    fn requests_before(&self, at: i64) -> f64 {
+    pub(super) fn mean_of(&self, (from, first): (i64, f64), (to, last): (i64, f64)) -> f64 {
+        if to <= from { self.piece(from).qps } else { (last - first) / seconds(to - from) }
+    }
+
+    /// Requests since the first piece's start; negative before it. In milliseconds since the Unix epoch.
+    #[inline]
+    pub(super) fn requests_before(&self, at: i64) -> f64 {
         let piece = self.piece(at);
         piece.before + piece.qps * seconds(at - piece.start)
     }
