@@ -51,6 +51,7 @@ fn ticks_per_second(runs: usize, plain: &Scenario) {
         println!("ticks_{name} {:.2} million/s", 28.0 * 5760.0 / time.as_secs_f64() / 1e6);
     };
     figure("plain", median(runs, || simulation::run(plain).rows.len()));
+    figure("plain_scores_alone", median(runs, || simulation::score(plain).peak_replicas));
     figure("queue", median(runs.min(5), || simulation::run(&queued).rows.len()));
     figure("queue_and_downstream", median(runs.min(5), || simulation::run(&tiered).rows.len()));
     let zone = jiff::tz::TimeZone::UTC;

@@ -157,7 +157,7 @@ pub fn trial(scenarios: &mut [Scenario], template: &Template, values: &[f64]) ->
     let mut scores = Vec::with_capacity(scenarios.len());
     for scenario in scenarios {
         adopt(scenario, template.file(), text.clone())?;
-        scores.push(simulation::run(scenario).scores);
+        scores.push(simulation::score(scenario));
     }
     Ok(Trial { values: values.to_vec(), scores })
 }

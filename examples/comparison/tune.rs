@@ -33,9 +33,8 @@ pub(crate) struct Found {
 /// Searches on `first`, the first half, which the policy of the case is played in.
 pub(crate) fn find(case: &Case, first: &Scenario) -> Result<Found, Box<dyn Error>> {
     let usual = Rival::read("hpa")?.play(first)?.scores.dropped_percent;
-    // Half of what the upstream autoscaler loses at its defaults.
-    let objective: Objective =
-        format!("dropped_percent<={} then replica_hours", (usual / 2.0).max(0.001)).parse()?;
+    // No more than the upstream autoscaler loses at its defaults.
+    let objective: Objective = format!("dropped_percent<={} then replica_hours", usual.max(0.001)).parse()?;
     let target = format!("target={}..{}", 0.6 * case.capacity_qps, case.capacity_qps);
     let params = [target.as_str(), "down=0..900", "up=0..120"].map(Param::parse);
     let params = params.into_iter().collect::<Result<Vec<Param>, String>>()?;

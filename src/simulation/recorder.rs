@@ -5,8 +5,9 @@ use jiff::Timestamp;
 use super::chooser::Choice;
 use super::monitor::{Monitor, Quantity};
 use super::plant::{Plant, PlantSpec};
+use super::scores::{Scores, Tally};
 use super::service::{Served, Service};
-use super::{Change, Row, Run, Scenario, count, scores};
+use super::{Change, Row, Run, Scenario, count};
 use crate::decision::{Decision, Replicas};
 
 /// Keeps the books of a run: applies decisions to the plant and notes what came of them. The demo uses
@@ -23,6 +24,8 @@ pub struct Recorder<'a> {
     known: (i64, f64),
     /// The same of the instant at which the last row was opened.
     opened: (i64, f64),
+    /// Whether rows are counted as soon as they are over, and not kept.
+    counted: Option<Tally>,
 }
 
 impl<'a> Recorder<'a> {
@@ -46,12 +49,18 @@ impl<'a> Recorder<'a> {
             scenario,
             known,
             opened: known,
+            counted: None,
             plant: Plant::new(&spec, scenario.from),
             service,
             rows: Vec::new(),
             changes: Vec::new(),
             accounted: scenario.from,
         }
+    }
+
+    /// The same for the scores alone: it keeps no rows, of which there will be so many.
+    pub(super) fn counting(self, rows: usize) -> Self {
+        Self { counted: Some(Tally::new(self.scenario, rows)), ..self }
     }
 
     /// The plant as it is now.
@@ -119,7 +128,7 @@ impl<'a> Recorder<'a> {
                 from: count(before),
                 to: count(replicas),
                 reason: choice.reason,
-                message: explain(),
+                message: if self.counted.is_some() { String::new() } else { explain() },
             });
         }
     }
@@ -157,6 +166,10 @@ impl<'a> Recorder<'a> {
         let now = self.requests_before(at);
         if let Some(row) = self.rows.last_mut() {
             row.qps = self.scenario.traffic.mean_of(self.opened, now);
+            if let Some(tally) = &mut self.counted {
+                tally.add(row);
+                self.rows.clear();
+            }
         }
         self.opened = now;
     }
@@ -172,11 +185,23 @@ impl<'a> Recorder<'a> {
 
     /// Closes the books at `end` and scores them.
     #[must_use]
+    pub(super) fn finish_counting(mut self, end: Timestamp) -> Scores {
+        self.account(end);
+        self.close(end);
+        let mut tally = self.counted.unwrap_or_else(|| Tally::new(self.scenario, self.rows.len()));
+        self.rows.iter().for_each(|row| tally.add(row));
+        tally.scores(&self.changes)
+    }
+
+    /// Closes the books at `end` and scores them.
+    #[must_use]
     pub fn finish(mut self, end: Timestamp) -> Run {
         self.account(end);
         self.close(end);
         let Self { scenario, rows, changes, .. } = self;
-        let scores = scores::score(scenario, &rows, &changes);
+        let mut tally = Tally::new(scenario, rows.len());
+        rows.iter().for_each(|row| tally.add(row));
+        let scores = tally.scores(&changes);
         Run {
             name: scenario.name.clone(),
             from: scenario.from,

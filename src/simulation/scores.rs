@@ -68,39 +68,64 @@ pub struct Elasticity {
     pub reversals: u64,
 }
 
-/// Scores the rows of a run. Demand and supply are taken per tick; scale events and reversals are those
-/// of `spec.replicas`, which is what somebody pays for.
-#[must_use]
-pub(super) fn score(scenario: &Scenario, rows: &[Row], changes: &[Change]) -> Scores {
-    let (mut demand, mut supply) = (Vec::with_capacity(rows.len()), Vec::with_capacity(rows.len()));
-    let hours = scenario.interval.as_secs_f64() / 3600.0;
-    // One look at each row: a year of them does not fit any cache. A sum of no floats is -0.
-    let mut sums =
-        Scores { requests: -0.0, dropped_requests: -0.0, late_requests: -0.0, ..Scores::default() };
-    (sums.retried_requests, sums.elasticity.replica_hours) = (-0.0, -0.0);
-    for row in rows {
-        demand.push(needed(row.qps, scenario.plant.capacity_per_replica));
-        supply.push(row.ready);
+/// What the scores of a run need of its rows, each of which is looked at once: a year of them does not fit any cache.
+#[derive(Debug)]
+pub(super) struct Tally {
+    sums: Scores,
+    demand: Vec<u32>,
+    supply: Vec<u32>,
+    capacity_per_replica: f64,
+    interval: Duration,
+}
+
+impl Tally {
+    /// Of no rows yet, and of so many to come.
+    pub(super) fn new(scenario: &Scenario, rows: usize) -> Self {
+        // A sum of no floats is -0.
+        let mut sums =
+            Scores { requests: -0.0, dropped_requests: -0.0, late_requests: -0.0, ..Scores::default() };
+        (sums.retried_requests, sums.elasticity.replica_hours) = (-0.0, -0.0);
+        Self {
+            sums,
+            demand: Vec::with_capacity(rows),
+            supply: Vec::with_capacity(rows),
+            capacity_per_replica: scenario.plant.capacity_per_replica,
+            interval: scenario.interval,
+        }
+    }
+
+    /// Adds a row that is over.
+    pub(super) fn add(&mut self, row: &Row) {
+        self.demand.push(needed(row.qps, self.capacity_per_replica));
+        self.supply.push(row.ready);
+        let sums = &mut self.sums;
         sums.requests += row.requests;
         sums.dropped_requests += row.dropped;
         sums.late_requests += row.late;
         sums.retried_requests += row.retried;
-        sums.elasticity.replica_hours += f64::from(row.replicas) * hours;
+        sums.elasticity.replica_hours += f64::from(row.replicas) * (self.interval.as_secs_f64() / 3600.0);
         sums.peak_replicas = sums.peak_replicas.max(row.replicas);
     }
-    let mut elasticity = elasticity(scenario.interval, &demand, &supply);
-    elasticity.scale_events = u64::try_from(changes.len()).unwrap_or(u64::MAX);
-    let directions: Vec<bool> = changes.iter().map(|change| change.to > change.from).collect();
-    let reversals = directions.windows(2).filter(|pair| pair[0] != pair[1]).count();
-    elasticity.reversals = u64::try_from(reversals).unwrap_or(u64::MAX);
-    elasticity.replica_hours = sums.elasticity.replica_hours;
-    let requests = sums.requests;
-    let percent = |part: f64| if requests > 0.0 { 100.0 * part / requests } else { 0.0 };
-    Scores {
-        dropped_percent: percent(sums.dropped_requests),
-        late_percent: percent(sums.late_requests),
-        elasticity,
-        ..sums
+
+    /// The scores. Demand and supply are taken per tick; scale events and reversals are those of `spec.replicas`,
+    /// which is what somebody pays for.
+    #[must_use]
+    pub(super) fn scores(self, changes: &[Change]) -> Scores {
+        let Self { sums, demand, supply, interval, .. } = self;
+        let mut elasticity = elasticity(interval, &demand, &supply);
+        elasticity.scale_events = u64::try_from(changes.len()).unwrap_or(u64::MAX);
+        let directions: Vec<bool> = changes.iter().map(|change| change.to > change.from).collect();
+        let reversals = directions.windows(2).filter(|pair| pair[0] != pair[1]).count();
+        elasticity.reversals = u64::try_from(reversals).unwrap_or(u64::MAX);
+        elasticity.replica_hours = sums.elasticity.replica_hours;
+        let requests = sums.requests;
+        let percent = |part: f64| if requests > 0.0 { 100.0 * part / requests } else { 0.0 };
+        Scores {
+            dropped_percent: percent(sums.dropped_requests),
+            late_percent: percent(sums.late_requests),
+            elasticity,
+            ..sums
+        }
     }
 }
 

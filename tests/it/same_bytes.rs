@@ -61,3 +61,11 @@ fn another_seed_gives_other_bytes() {
     assert!(seeded(1) == seeded(1), "one seed is one noise");
     assert!(seeded(1) != seeded(2), "another seed is another noise");
 }
+
+#[test]
+fn the_scores_alone_are_those_of_the_run() {
+    for file in shipped() {
+        let scenario = scenario::read(&file, &Overrides::default()).expect("a good scenario");
+        assert_eq!(simulation::score(&scenario), simulation::run(&scenario).scores, "{}", file.display());
+    }
+}
