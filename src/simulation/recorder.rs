@@ -189,7 +189,9 @@ impl<'a> Recorder<'a> {
         self.account(end);
         self.close(end);
         let mut tally = self.counted.unwrap_or_else(|| Tally::new(self.scenario, self.rows.len()));
-        self.rows.iter().for_each(|row| tally.add(row));
+        for row in &self.rows {
+            tally.add(row);
+        }
         tally.scores(&self.changes)
     }
 
@@ -200,7 +202,9 @@ impl<'a> Recorder<'a> {
         self.close(end);
         let Self { scenario, rows, changes, .. } = self;
         let mut tally = Tally::new(scenario, rows.len());
-        rows.iter().for_each(|row| tally.add(row));
+        for row in &rows {
+            tally.add(row);
+        }
         let scores = tally.scores(&changes);
         Run {
             name: scenario.name.clone(),
