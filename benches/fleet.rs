@@ -37,6 +37,9 @@ use self::source::Source;
 /// How many distinct queries idle policies ask.
 const QUERIES: usize = 100;
 
+/// How often it is looked whether all is calm.
+const CALM_ROUNDS: usize = 6;
+
 /// How long idle policies are watched.
 const IDLE: Duration = Duration::from_secs(60);
 
@@ -144,8 +147,15 @@ async fn idle(count: usize, watched: Duration) {
     operator.until_decided(count).await;
     let seconds = Timestamp::now().duration_since(started).as_secs_f64();
     println!("fleet_{count}_start_to_all_decided {seconds:.1} s");
-    // What the first evaluations have left to write is written by then.
-    tokio::time::sleep(Duration::from_secs(20).min(watched)).await;
+    // What the first evaluations have left to write goes first: until nothing is written for a while, or for long.
+    for _ in 0..CALM_ROUNDS {
+        let before = cluster.requests().map(|asked| asked.writes);
+        tokio::time::sleep(Duration::from_secs(20).min(watched)).await;
+        if cluster.requests().map(|asked| asked.writes) == before {
+            break;
+        }
+    }
+    println!("fleet_{count}_start_to_calm {:.0} s", Timestamp::now().duration_since(started).as_secs_f64());
     let (cpu, asked, queries) = (operator.cpu(), cluster.requests(), source.requests());
     tokio::time::sleep(watched).await;
     let minutes = watched.as_secs_f64() / 60.0;
