@@ -1,12 +1,9 @@
 //! From a history of demand to a schedule.
 //!
 //! Days are cut into slots of the same length on the local clock, and the days of the week into groups that are
-//! alike. Each group gets the levels that cost least on its days ([`segments`]), and the week that comes of it, with
-//! everybody's lead time, is written down in as few entries as say it ([`week`]). How much it is worth is measured on
+//! alike. Each group gets the levels that cost least on its days (`segments`), and the week that comes of it, with
+//! everybody's lead time, is written down in as few entries as say it (`week`). How much it is worth is measured on
 //! days that are left out in turn. docs/learning.md has the formulas and where they come from.
-//!
-//! [`segments`]: self::segments
-//! [`week`]: self::week
 
 mod history;
 mod segments;
