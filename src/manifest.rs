@@ -199,6 +199,12 @@ impl Document {
         self.value.get(field).is_some()
     }
 
+    /// The file that it is from.
+    #[must_use]
+    pub fn file(&self) -> &Path {
+        &self.file
+    }
+
     /// A mistake at a field of this document, at the nearest place that exists in the file.
     #[must_use]
     pub fn mistake(&self, path: &str, problem: impl Into<String>) -> Mistake {

@@ -7,6 +7,7 @@
 
 pub mod chooser;
 pub mod expectation;
+pub mod measurement;
 pub mod monitor;
 pub mod plant;
 pub mod rivals;
@@ -15,10 +16,12 @@ pub mod scores;
 pub mod service;
 pub mod traffic;
 
+mod books;
 mod downstream;
 mod recorder;
 pub mod synthetic;
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -30,10 +33,10 @@ use crate::decision::{
 };
 use crate::manifest::Mistake;
 
-use self::chooser::{Chooser, Due, Follower};
+use self::chooser::{Chooser, Due, Follower, Seat};
 use self::expectation::Expectation;
 use self::monitor::Quantity;
-use self::plant::PlantSpec;
+use self::plant::{ClusterSpec, PlantSpec};
 pub use self::recorder::Recorder;
 use self::scores::Scores;
 use self::service::Standing;
@@ -68,6 +71,10 @@ pub struct Scenario {
     pub gaps: Option<Gaps>,
     /// What serves it.
     pub plant: PlantSpec,
+    /// What the pods of all tiers share.
+    pub cluster: ClusterSpec,
+    /// The tiers behind, each called by the one before.
+    pub behind: Vec<Tier>,
     /// What metrics and guards are, by their names; those that are not named are requests per second.
     pub quantities: BTreeMap<String, Quantity>,
     /// When queries have no answer, from and until.
@@ -78,7 +85,29 @@ pub struct Scenario {
     pub expectations: Vec<Expectation>,
 }
 
+/// A workload behind another one, with a policy of its own.
+#[derive(Clone, Debug)]
+pub struct Tier {
+    /// How many requests each request of the tier before makes to it, one after the other.
+    pub calls: f64,
+    /// Its plant and its policy. Time, cluster, outages and restarts are those of the first tier; the traffic is what
+    /// would come if the tiers before served all of theirs.
+    pub scenario: Scenario,
+}
+
 impl Scenario {
+    /// The tiers from the first one on, each with the requests that one of the tier before makes to it.
+    pub fn tiers(&self) -> impl DoubleEndedIterator<Item = (f64, &Self)> {
+        std::iter::once((1.0, self)).chain(self.behind.iter().map(|tier| (tier.calls, &tier.scenario)))
+    }
+
+    /// The same for another stretch of time.
+    #[must_use]
+    pub fn during(&self, from: Timestamp, length: Duration) -> Self {
+        let during = |tier: &Tier| Tier { calls: tier.calls, scenario: tier.scenario.during(from, length) };
+        Self { from, length, behind: self.behind.iter().map(during).collect(), ..self.clone() }
+    }
+
     /// What the metrics and the guards of a policy are in this scenario.
     #[must_use]
     pub fn quantities(&self, policy: &Policy) -> Quantities {
@@ -134,8 +163,19 @@ pub struct Row {
     pub late: f64,
     /// How the service stood at the tick, in a scenario that has one.
     pub service: Option<Standing>,
+    /// How it stood with places for pods, in a scenario that has an end to them.
+    pub places: Option<Places>,
     /// What determined `desired`.
     pub reason: DesiredReason,
+}
+
+/// Places for pods at an instant.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Places {
+    /// Replicas of this workload that have none.
+    pub waiting: u32,
+    /// The nodes that there are for all workloads, if there is an end to them.
+    pub nodes: Option<u32>,
 }
 
 /// A change of the workload's replicas.
@@ -170,41 +210,59 @@ pub struct Run {
     pub scores: Scores,
     /// The policy as YAML.
     pub policy_text: String,
+    /// The tiers behind, in the same order as in the scenario.
+    pub behind: Vec<Run>,
 }
 
-/// Plays a scenario with its own policy.
+/// Plays a scenario with its own policies.
 #[must_use]
 pub fn run(scenario: &Scenario) -> Run {
-    let follower = follower(scenario);
-    run_with(scenario, follower, scenario.plant.initial_replicas)
+    play(scenario, |_, tier| (follower(tier), tier.plant.initial_replicas))
 }
 
-/// Plays a scenario in which `chooser` chooses, from `initial` ready replicas on.
+/// Plays a scenario in which `chooser` chooses for the first tier, from `initial` ready replicas on. The tiers behind
+/// have their own policies.
 #[must_use]
 pub fn run_with(scenario: &Scenario, chooser: impl Chooser, initial: Replicas) -> Run {
+    let chooser = Cell::new(Some(chooser));
+    play(scenario, |index, tier| match chooser.take().filter(|_| index == 0) {
+        Some(chooser) => (Seat::Taken(chooser), initial),
+        None => (Seat::Own(follower(tier)), tier.plant.initial_replicas),
+    })
+}
+
+fn play<'a, C: Chooser>(
+    scenario: &'a Scenario,
+    choosing: impl Fn(usize, &'a Scenario) -> (C, Replicas),
+) -> Run {
     let end = end(scenario);
-    play(scenario, end, chooser, initial).recorder.finish(end)
+    let mut player = Player::new(scenario, choosing);
+    player.recorder.reserve(ticks(scenario));
+    player.play(end);
+    player.recorder.finish(end)
 }
 
 /// The scores of [`run`] alone, with less work and without keeping a row for each tick.
 #[must_use]
 pub fn score(scenario: &Scenario) -> Scores {
     let end = end(scenario);
-    let initial = scenario.plant.initial_replicas;
-    let recorder = Recorder::starting_with(scenario, initial).counting(ticks(scenario));
-    play_on(scenario, end, Player { chooser: follower(scenario), recorder }).recorder.finish_counting(end)
+    let mut player = Player::new(scenario, |_, tier| (follower(tier), tier.plant.initial_replicas));
+    player.recorder.count(ticks(scenario));
+    player.play(end);
+    player.recorder.finish_counting(end)
 }
 
-/// What was decided by `at`: the last decision, and the last one that read the metrics. `None` outside of
-/// the scenario.
+/// What was decided for the first tier by `at`: the last decision, and the last one that read the metrics. `None`
+/// outside of the scenario.
 #[must_use]
 pub fn decisions_by(scenario: &Scenario, at: Timestamp) -> Option<(Decision, Option<Decision>)> {
     if at < scenario.from || at >= end(scenario) {
         return None;
     }
     let end = at.saturating_add(SignedDuration::from_nanos(1)).unwrap_or(at);
-    let follower = follower(scenario);
-    play(scenario, end, follower, scenario.plant.initial_replicas).chooser.into_last()
+    let mut player = Player::new(scenario, |_, tier| (follower(tier), tier.plant.initial_replicas));
+    player.play(end);
+    player.choosers.into_iter().next()?.into_last()
 }
 
 fn follower(scenario: &Scenario) -> Follower<'_> {
@@ -216,33 +274,10 @@ fn end(scenario: &Scenario) -> Timestamp {
     scenario.from.saturating_add(signed(scenario.length)).unwrap_or(Timestamp::MAX)
 }
 
-fn play<C: Chooser>(scenario: &Scenario, end: Timestamp, chooser: C, initial: Replicas) -> Player<'_, C> {
-    let mut recorder = Recorder::starting_with(scenario, initial);
-    recorder.rows.reserve(ticks(scenario));
-    play_on(scenario, end, Player { chooser, recorder })
-}
-
 /// How many rows a scenario has, at most.
 fn ticks(scenario: &Scenario) -> usize {
     let ticks = scenario.length.as_nanos() / scenario.interval.as_nanos().max(1);
     usize::try_from(ticks).unwrap_or_default().saturating_add(1)
-}
-
-fn play_on<'a, C: Chooser>(scenario: &Scenario, end: Timestamp, mut player: Player<'a, C>) -> Player<'a, C> {
-    player.evaluate(scenario.from, false, false);
-    let mut tick = first_tick(scenario.from, scenario.interval);
-    while tick < end {
-        while let Some(due) = player.chooser.due().filter(|due| due.at <= tick) {
-            player.evaluate(due.at, due.reads_metrics, false);
-        }
-        player.evaluate(tick, true, true);
-        let Ok(next) = tick.checked_add(signed(scenario.interval)) else { break };
-        tick = next;
-    }
-    while let Some(Due { at, reads_metrics }) = player.chooser.due().filter(|due| due.at < end) {
-        player.evaluate(at, reads_metrics, false);
-    }
-    player
 }
 
 /// The first multiple of `interval` since the Unix epoch at or after `from`.
@@ -259,25 +294,64 @@ pub fn first_tick(from: Timestamp, interval: Duration) -> Timestamp {
 const UNREACHABLE: Reading = Reading::Missing(MissingCause::Unreachable);
 
 struct Player<'a, C> {
-    chooser: C,
+    scenario: &'a Scenario,
+    /// One a tier.
+    choosers: Vec<C>,
     recorder: Recorder<'a>,
 }
 
-impl<C: Chooser> Player<'_, C> {
-    fn evaluate(&mut self, at: Timestamp, reads_metrics: bool, tick: bool) {
+impl<'a, C: Chooser> Player<'a, C> {
+    fn new(scenario: &'a Scenario, choosing: impl Fn(usize, &'a Scenario) -> (C, Replicas)) -> Self {
+        let tiers = scenario.tiers().enumerate();
+        let (choosers, initial): (_, Vec<_>) = tiers.map(|(index, (_, tier))| choosing(index, tier)).unzip();
+        Self { scenario, choosers, recorder: Recorder::starting_with(scenario, &initial) }
+    }
+
+    /// Plays until `end`. What is due for several tiers at once is done from the first one on.
+    fn play(&mut self, end: Timestamp) {
+        let interval = signed(self.scenario.interval);
+        for tier in 0..self.choosers.len() {
+            self.evaluate(tier, self.scenario.from, false, false);
+        }
+        let mut tick = first_tick(self.scenario.from, self.scenario.interval);
+        while tick < end {
+            self.play_edges(|at| at <= tick);
+            for tier in 0..self.choosers.len() {
+                self.evaluate(tier, tick, true, true);
+            }
+            let Ok(next) = tick.checked_add(interval) else { break };
+            tick = next;
+        }
+        self.play_edges(|at| at < end);
+    }
+
+    /// Plays what is due besides ticks.
+    #[inline]
+    fn play_edges(&mut self, is_in_time: impl Fn(Timestamp) -> bool) {
+        let due = |choosers: &[C]| {
+            let due = choosers.iter().enumerate().filter_map(|(tier, chooser)| Some((chooser.due()?, tier)));
+            due.min_by_key(|(due, tier)| (due.at, *tier)).filter(|(due, _)| is_in_time(due.at))
+        };
+        while let Some((Due { at, reads_metrics }, tier)) = due(&self.choosers) {
+            self.evaluate(tier, at, reads_metrics, false);
+        }
+    }
+
+    fn evaluate(&mut self, tier: usize, at: Timestamp, reads_metrics: bool, tick: bool) {
         self.recorder.account(at);
-        let plant = &self.recorder.plant;
-        let mut observation = Observation::new(at, plant.replicas());
-        observation.ready = plant.ready(at).min(observation.replicas);
+        let chooser = &mut self.choosers[tier];
+        let (replicas, ready) = self.recorder.standing(tier);
+        let mut observation = Observation::new(at, replicas);
+        observation.ready = ready.min(replicas);
         let mut measured = None;
-        let metrics = self.chooser.metrics();
+        let metrics = chooser.metrics();
         if reads_metrics && metrics > 0 {
             let is_out = self.recorder.is_out(at);
             let read = |quantity: &Quantity| {
-                if is_out { None } else { self.recorder.read(*quantity, at) }
+                if is_out { None } else { self.recorder.read(tier, *quantity, at) }
             };
             let reading = |measured| if is_out { UNREACHABLE } else { reading(measured) };
-            match self.chooser.quantities() {
+            match chooser.quantities() {
                 None => {
                     measured = read(&Quantity::Qps);
                     let readings = std::iter::repeat_n(reading(measured), metrics);
@@ -300,8 +374,8 @@ impl<C: Chooser> Player<'_, C> {
                 }
             }
         }
-        let choice = self.chooser.choose(&observation);
-        self.recorder.note(at, measured, &choice, tick, || self.chooser.explain());
+        let choice = chooser.choose(&observation);
+        self.recorder.note(tier, at, measured, &choice, tick, || chooser.explain());
     }
 }
 

@@ -35,7 +35,7 @@ pub struct Trial {
 /// A scenario until `share` of it is over, in whole ticks.
 #[must_use]
 pub fn before(scenario: &Scenario, share: f64) -> Scenario {
-    Scenario { length: split(scenario, share), ..scenario.clone() }
+    scenario.during(scenario.from, split(scenario, share))
 }
 
 /// What [`before`] leaves of a scenario.
@@ -43,11 +43,7 @@ pub fn before(scenario: &Scenario, share: f64) -> Scenario {
 pub fn after(scenario: &Scenario, share: f64) -> Scenario {
     let first = split(scenario, share);
     let from = SignedDuration::try_from(first).ok().and_then(|first| scenario.from.checked_add(first).ok());
-    Scenario {
-        from: from.unwrap_or(scenario.from),
-        length: scenario.length.saturating_sub(first),
-        ..scenario.clone()
-    }
+    scenario.during(from.unwrap_or(scenario.from), scenario.length.saturating_sub(first))
 }
 
 fn split(scenario: &Scenario, share: f64) -> Duration {

@@ -218,7 +218,7 @@ fn note(recorder: &mut Recorder<'_>, scenario: &Scenario, evaluation: &Evaluatio
     };
     let tick = evaluation.occasion == Occasion::Tick;
     let read = tick && !scenario.policy.metrics.is_empty();
-    let measured = read.then(|| scenario.plant.measurement.rate(&scenario.traffic, evaluation.at));
+    let measured = read.then(|| scenario.plant.measurement.rate(&scenario.traffic, evaluation.at)).flatten();
     recorder.record(evaluation.at, applied, measured, decision, tick);
 }
 

@@ -38,6 +38,7 @@ fn made_up(ticks: i32, short: i32) -> Run {
             retried: 0.0,
             late: 0.0,
             service: None,
+            places: None,
             reason: DesiredReason::Baseline,
         }
     };
@@ -46,6 +47,7 @@ fn made_up(ticks: i32, short: i32) -> Run {
         from,
         interval: Duration::from_secs(900),
         rows: (0..ticks).map(row).collect(),
+        behind: Vec::new(),
         changes: vec![Change {
             at: from,
             from: 3,

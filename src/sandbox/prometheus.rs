@@ -17,7 +17,7 @@ use tokio::task::JoinHandle;
 
 use super::faults::Faults;
 use crate::clock::Clock;
-use crate::simulation::plant::Measurement;
+use crate::simulation::measurement::Measurement;
 use crate::simulation::traffic::Traffic;
 
 /// The metric that the traffic is counted in.
@@ -110,7 +110,8 @@ fn answer(measured: &Arc<Measured>, question: &Question) -> (StatusCode, Json<Va
     };
     let result = if query.contains(METRIC) {
         let rate = measured.measurement.rate(&measured.traffic, at);
-        json!([{"metric": {}, "value": [at.as_duration().as_secs_f64(), rate.to_string()]}])
+        let sample = |rate: f64| json!({"metric": {}, "value": [at.as_duration().as_secs_f64(), rate.to_string()]});
+        rate.map(sample).into_iter().collect()
     } else {
         json!([])
     };

@@ -1,6 +1,5 @@
-//! What moves behind the sandbox: for every Deployment a plant of the simulation's, shown as Pods and as
-//! the Deployment's status. Controller, scheduler and kubelet in one; there are no `ReplicaSets` and no
-//! nodes.
+//! What moves behind the sandbox: the plant of the simulation with a workload for every Deployment, shown as Pods and as
+//! the Deployment's status. Controller, scheduler and kubelet in one; there are no `ReplicaSets`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,19 +9,16 @@ use tokio_util::sync::CancellationToken;
 
 use super::store::{Store, StoreError};
 use crate::decision::Replicas;
-use crate::simulation::plant::{Plant, PlantSpec, Pod};
+use crate::simulation::plant::{ClusterSpec, Plant, Pod, PodsSpec, WorkloadId};
 
 const DEPLOYMENTS: &str = "deployments.apps";
 const PODS: &str = "pods";
 
-/// Runs the workloads of a store until told to stop. Pods of every Deployment take as long to start as
-/// `spec` says.
-pub async fn run(store: Store, spec: PlantSpec, stop: CancellationToken) {
-    let mut workloads = Workloads {
-        spec: PlantSpec { initial_replicas: Replicas::ZERO, ..spec },
-        store,
-        plants: BTreeMap::new(),
-    };
+/// Runs the workloads of a store until told to stop. Pods of every Deployment take as long to start and to end as
+/// `pods` says, on the nodes of `cluster`.
+pub async fn run(store: Store, pods: PodsSpec, cluster: ClusterSpec, stop: CancellationToken) {
+    let plant = Plant::new(&cluster, store.clock().now());
+    let mut workloads = Workloads { store, pods, plant, ids: BTreeMap::new(), is_first: true };
     let store = workloads.store.clone();
     let mut changes = store.watch(DEPLOYMENTS, store.version());
     loop {
@@ -49,39 +45,59 @@ pub async fn run(store: Store, spec: PlantSpec, stop: CancellationToken) {
 
 struct Workloads {
     store: Store,
-    spec: PlantSpec,
+    pods: PodsSpec,
+    plant: Plant,
     /// By namespace, name and UID: a Deployment that is made anew starts anew.
-    plants: BTreeMap<(String, String, String), Plant>,
+    ids: BTreeMap<(String, String, String), WorkloadId>,
+    /// The Deployments of the first pass have been there for long: their pods are ready.
+    is_first: bool,
 }
 
 impl Workloads {
-    /// Brings every Deployment's pods and status up to `now`. Gives the next instant at which a pod becomes
-    /// ready.
+    /// Brings every Deployment's pods and status up to `now`. Gives the next instant at which something happens to a
+    /// pod.
     fn reconcile(&mut self, now: Timestamp) -> Option<Timestamp> {
+        self.plant.advance(now);
         let (deployments, _) = self.store.list(DEPLOYMENTS, None);
-        let mut alive = BTreeSet::new();
-        let mut wake: Option<Timestamp> = None;
+        let mut alive = BTreeMap::new();
         for deployment in &deployments {
             let meta = &deployment["metadata"];
             let text = |key: &str| meta[key].as_str().unwrap_or_default().to_owned();
             let key = (text("namespace"), text("name"), text("uid"));
             let wanted = deployment["spec"]["replicas"].as_i64().unwrap_or(1);
-            let plant = self.plants.entry(key.clone()).or_insert_with(|| Plant::new(&self.spec, now));
-            plant.scale(now, Replicas::saturating_from(wanted.into()));
-            let plant = plant.clone();
-            self.show(deployment, &plant, now);
-            wake = wake.into_iter().chain(plant.next_ready(now)).min();
-            alive.insert(key);
+            let wanted = Replicas::saturating_from(wanted.into());
+            match self.ids.remove(&key) {
+                Some(id) => {
+                    self.plant.scale(id, wanted);
+                    alive.insert(key, id);
+                }
+                None if self.is_first => {
+                    alive.insert(key, self.plant.add(self.pods, wanted));
+                }
+                None => {
+                    let id = self.plant.add(self.pods, Replicas::ZERO);
+                    self.plant.scale(id, wanted);
+                    alive.insert(key, id);
+                }
+            }
         }
-        let gone: Vec<_> = self.plants.keys().filter(|key| !alive.contains(*key)).cloned().collect();
-        for key in gone {
-            self.plants.remove(&key);
+        self.is_first = false;
+        for (key, id) in std::mem::replace(&mut self.ids, alive) {
+            self.plant.scale(id, Replicas::ZERO);
             for name in self.pods_of(&key.0, &key.2) {
                 // It may have been removed by others meanwhile, which is as good.
                 let _ = self.store.delete(PODS, &key.0, &name);
             }
         }
-        wake
+        // Places that one left may have gone to another: all are shown when everything has settled.
+        for deployment in &deployments {
+            let meta = &deployment["metadata"];
+            let text = |key: &str| meta[key].as_str().unwrap_or_default().to_owned();
+            if let Some(id) = self.ids.get(&(text("namespace"), text("name"), text("uid"))) {
+                self.show(deployment, *id, now);
+            }
+        }
+        self.plant.next()
     }
 
     /// Names of the pods that belong to the Deployment with this UID.
@@ -92,26 +108,27 @@ impl Workloads {
     }
 
     /// Writes the plant's pods and the Deployment's status. What has not changed is not written.
-    fn show(&self, deployment: &Value, plant: &Plant, now: Timestamp) {
+    fn show(&self, deployment: &Value, id: WorkloadId, now: Timestamp) {
         let meta = &deployment["metadata"];
         let text = |key: &str| meta[key].as_str().unwrap_or_default();
         let (namespace, name, uid) = (text("namespace"), text("name"), text("uid"));
         let pod_name = |pod: &Pod| format!("{name}-{}", pod.id);
-        let wanted: BTreeSet<String> = plant.pods().iter().map(pod_name).collect();
+        let pods = self.plant.pods(id);
+        let wanted: BTreeSet<String> = pods.iter().map(pod_name).collect();
         for present in self.pods_of(namespace, uid) {
             if !wanted.contains(&present) {
                 let _ = self.store.delete(PODS, namespace, &present);
             }
         }
-        for pod in plant.pods() {
-            let status = pod_status(deployment, pod, now);
+        for pod in pods {
+            let status = pod_status(deployment, pod, self.plant.nodes(), now);
             if self.store.get(PODS, namespace, &pod_name(pod)).is_none() {
                 let _ = self.store.create(PODS, new_pod(deployment, &pod_name(pod), &status));
             } else {
                 let _ = self.store.update_status(PODS, namespace, &pod_name(pod), status);
             }
         }
-        let status = deployment_status(deployment, plant, now);
+        let status = deployment_status(deployment, &self.plant, id, now);
         let _ = self.store.update_status(DEPLOYMENTS, namespace, name, status);
     }
 }
@@ -136,11 +153,19 @@ fn new_pod(deployment: &Value, name: &str, status: &Value) -> Value {
     })
 }
 
-fn pod_status(deployment: &Value, pod: &Pod, now: Timestamp) -> Value {
-    let ready = pod.ready_at <= now;
+fn pod_status(deployment: &Value, pod: &Pod, nodes: Option<u32>, now: Timestamp) -> Value {
+    let Some((placed, ready_at)) = pod.placed.zip(pod.ready_at) else {
+        let nodes = nodes.unwrap_or_default();
+        return json!({"phase": "Pending", "conditions": [{
+            "type": "PodScheduled", "status": "False", "reason": "Unschedulable",
+            "message": format!("0/{nodes} nodes are available: {nodes} Too many pods."),
+            "lastTransitionTime": whole_seconds(pod.created),
+        }]});
+    };
+    let ready = ready_at <= now;
     let containers = deployment["spec"]["template"]["spec"]["containers"].as_array().into_iter().flatten();
     let state = if ready {
-        json!({"running": {"startedAt": whole_seconds(pod.ready_at)}})
+        json!({"running": {"startedAt": whole_seconds(ready_at)}})
     } else {
         json!({"waiting": {"reason": "ContainerCreating"}})
     };
@@ -152,52 +177,63 @@ fn pod_status(deployment: &Value, pod: &Pod, now: Timestamp) -> Value {
             })
         })
         .collect();
-    let since = if ready { pod.ready_at } else { pod.created };
+    let since = if ready { ready_at } else { placed };
     let condition = |kind: &str, holds: bool, since: Timestamp| {
         let status = if holds { "True" } else { "False" };
         json!({"type": kind, "status": status, "lastTransitionTime": whole_seconds(since)})
     };
     json!({
         "phase": if ready { "Running" } else { "Pending" },
-        "startTime": whole_seconds(pod.created),
+        "startTime": whole_seconds(placed),
         "containerStatuses": containers,
         "conditions": [
-            condition("PodScheduled", true, pod.created),
-            condition("Initialized", true, pod.created),
+            condition("PodScheduled", true, placed),
+            condition("Initialized", true, placed),
             condition("ContainersReady", ready, since),
             condition("Ready", ready, since),
         ],
     })
 }
 
-fn deployment_status(deployment: &Value, plant: &Plant, now: Timestamp) -> Value {
-    let (replicas, ready) = (plant.replicas().get(), plant.ready(now).get());
+fn deployment_status(deployment: &Value, plant: &Plant, id: WorkloadId, now: Timestamp) -> Value {
+    let replicas = i32::try_from(plant.pods(id).len()).unwrap_or(i32::MAX);
+    let (wanted, ready) = (plant.wanted(id).get(), plant.ready(id).get());
     let mut status = json!({"observedGeneration": deployment["metadata"]["generation"]});
     for (key, count) in [
         ("replicas", replicas),
         ("updatedReplicas", replicas),
         ("readyReplicas", ready),
         ("availableReplicas", ready),
-        ("unavailableReplicas", replicas - ready),
+        ("unavailableReplicas", wanted - ready),
     ] {
         if count > 0 {
             status[key] = count.into();
         }
     }
-    let available = ready >= replicas - replicas / 4;
-    let word = if available { "True" } else { "False" };
-    let before = deployment["status"]["conditions"][0].clone();
-    let same = before["status"] == word;
-    let since = if same { before["lastTransitionTime"].clone() } else { whole_seconds(now).into() };
-    let (reason, message) = if available {
-        ("MinimumReplicasAvailable", "Deployment has minimum availability.")
-    } else {
-        ("MinimumReplicasUnavailable", "Deployment does not have minimum availability.")
+    let condition = |kind: &str, holds: bool, reason: &str, message: &str| {
+        let word = if holds { "True" } else { "False" };
+        let conditions = deployment["status"]["conditions"].as_array().into_iter().flatten();
+        let before = conditions.into_iter().find(|before| before["type"] == kind && before["status"] == word);
+        let since = before.map_or_else(|| whole_seconds(now).into(), |before| before["lastTransitionTime"].clone());
+        json!({
+            "type": kind, "status": word, "reason": reason, "message": message,
+            "lastTransitionTime": since, "lastUpdateTime": since,
+        })
     };
-    status["conditions"] = json!([{
-        "type": "Available", "status": word, "reason": reason, "message": message,
-        "lastTransitionTime": since, "lastUpdateTime": since,
-    }]);
+    let available = ready >= wanted - wanted / 4;
+    let mut conditions = vec![if available {
+        let message = "Deployment has minimum availability.";
+        condition("Available", true, "MinimumReplicasAvailable", message)
+    } else {
+        let message = "Deployment does not have minimum availability.";
+        condition("Available", false, "MinimumReplicasUnavailable", message)
+    }];
+    if replicas < wanted {
+        let name = deployment["metadata"]["name"].as_str().unwrap_or_default();
+        let message = format!("pods \"{name}-{replicas}\" is forbidden: exceeded quota: pods");
+        conditions.push(condition("ReplicaFailure", true, "FailedCreate", &message));
+    }
+    status["conditions"] = conditions.into();
     status
 }
 

@@ -78,6 +78,52 @@ impl Choice {
     }
 }
 
+/// Who chooses for a tier of a scenario in which somebody else chooses for one of them.
+#[derive(Debug)]
+pub(super) enum Seat<'a, C> {
+    /// Somebody else.
+    Taken(C),
+    /// The tier's own policy.
+    Own(Follower<'a>),
+}
+
+impl<C: Chooser> Chooser for Seat<'_, C> {
+    fn metrics(&self) -> usize {
+        match self {
+            Self::Taken(chooser) => chooser.metrics(),
+            Self::Own(follower) => follower.metrics(),
+        }
+    }
+
+    fn quantities(&self) -> Option<&Quantities> {
+        match self {
+            Self::Taken(chooser) => chooser.quantities(),
+            Self::Own(follower) => follower.quantities(),
+        }
+    }
+
+    fn due(&self) -> Option<Due> {
+        match self {
+            Self::Taken(chooser) => chooser.due(),
+            Self::Own(follower) => follower.due(),
+        }
+    }
+
+    fn choose(&mut self, observation: &Observation) -> Choice {
+        match self {
+            Self::Taken(chooser) => chooser.choose(observation),
+            Self::Own(follower) => follower.choose(observation),
+        }
+    }
+
+    fn explain(&self) -> String {
+        match self {
+            Self::Taken(chooser) => chooser.explain(),
+            Self::Own(follower) => follower.explain(),
+        }
+    }
+}
+
 /// A policy, followed as the operator follows it.
 #[derive(Debug)]
 pub struct Follower<'a> {

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::plant::Measurement;
+use super::measurement::Measurement;
 use super::service::{Service, Standing, Totals};
 use super::traffic::Traffic;
 
@@ -22,7 +22,7 @@ pub enum Quantity {
     QueueLength,
     /// The share of what the ready replicas can carry that is in use, from 0 to 1, at the last scrape.
     Utilization,
-    /// The share of the downstream tier that is in use, from 0 to 1, at the last scrape.
+    /// The share of the tier behind that is in use, from 0 to 1, at the last scrape.
     DownstreamUtilization,
 }
 
@@ -46,7 +46,7 @@ struct Scrape {
 impl Monitor {
     pub(super) fn new(measurement: Measurement, from: Timestamp, service: &Service) -> Self {
         let mut monitor =
-            Self { measurement, from, latency_before: service.latency_at_rest(), scrapes: VecDeque::new() };
+            Self { measurement, from, latency_before: service.standing.latency, scrapes: VecDeque::new() };
         monitor.see(from, service);
         monitor
     }
@@ -63,7 +63,7 @@ impl Monitor {
             return;
         }
         self.scrapes.push_back(Scrape { at, standing: service.standing, totals: service.totals });
-        let Measurement { window, scrape_interval, delay } = self.measurement;
+        let Measurement { window, scrape_interval, delay, .. } = self.measurement;
         let keep =
             SignedDuration::try_from(window + delay + 2 * scrape_interval).unwrap_or(SignedDuration::MAX);
         let oldest = at.saturating_sub(keep).unwrap_or(Timestamp::MIN);
@@ -74,17 +74,20 @@ impl Monitor {
 
     /// What a query says at `at`; `None` when it has no result.
     pub(super) fn read(&self, quantity: Quantity, traffic: &Traffic, at: Timestamp) -> Option<f64> {
-        let end = self.measurement.seen(at);
-        let window = SignedDuration::try_from(self.measurement.window).unwrap_or(SignedDuration::MAX);
-        let start = end.saturating_sub(window).unwrap_or(Timestamp::MIN);
-        let gauge = |of: fn(&Standing) -> f64| Some(self.standing(end).map_or(0.0, |standing| of(&standing)));
+        let seen = self.measurement.seen(at);
+        let gauge = |of: fn(&Standing) -> f64| Some(self.standing(seen).map_or(0.0, |standing| of(&standing)));
+        let instant = |millis| Timestamp::from_millisecond(millis).unwrap_or(seen);
+        let range = self.measurement.range(at).map(|range| {
+            let totals = |millis| self.totals(traffic, instant(millis));
+            (range, totals(range.first), totals(range.last))
+        });
         match quantity {
             Quantity::Qps => {
-                let (before, after) = (self.totals(traffic, start), self.totals(traffic, end));
-                Some((after.arrived - before.arrived) / end.duration_since(start).as_secs_f64())
+                let (range, before, after) = range?;
+                Some(range.rate(after.arrived - before.arrived))
             }
             Quantity::Latency => {
-                let (before, after) = (self.totals(traffic, start), self.totals(traffic, end));
+                let (_, before, after) = range?;
                 let served = after.served - before.served;
                 (served > 0.0).then(|| (after.seconds - before.seconds) / served)
             }

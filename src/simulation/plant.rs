@@ -1,23 +1,31 @@
-//! The scaled workload as it behaves in a simulation and behind the sandbox: pods that take time to start
-//! and carry so much each, and a metric that sees the traffic late.
+//! Workloads as they behave in a simulation and behind the sandbox: pods that want a place, take time to start and
+//! to end, and carry so much each.
 //!
 //! ```text
 //! served(t) = min(demand(t), ready(t) × capacity per replica)       requests beyond that are dropped
 //! ```
+//! What several workloads share, nodes and a quota, is handed out in the order in which pods were asked for. Time
+//! goes on from one event to the next: a pod that is ready or gone, a node that has come or is given back.
 
+mod nodes;
+
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::service::{Served, ServiceSpec};
-use super::traffic::Traffic;
+use self::nodes::Nodes;
+pub use self::nodes::NodesSpec;
+use super::measurement::Measurement;
+use super::service::ServiceSpec;
+use super::synthetic::normal;
 use crate::decision::Replicas;
 
-/// What the plant is like.
+/// What a workload is like.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PlantSpec {
-    /// From a pod's creation until it is ready.
-    pub startup: Duration,
+    /// How long pods take to start and to end.
+    pub pods: PodsSpec,
     /// What one ready replica can carry, in requests per second.
     pub capacity_per_replica: f64,
     /// The replicas at the start, all of them ready.
@@ -29,70 +37,72 @@ pub struct PlantSpec {
     pub service: Option<ServiceSpec>,
 }
 
-/// How Prometheus sees the traffic: as `rate(…[window])` over what it has scraped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Measurement {
-    /// The range of the `rate()`.
-    pub window: Duration,
-    /// The time between scrapes, which happen at its multiples since the Unix epoch.
-    pub scrape_interval: Duration,
-    /// From a scrape until queries see it.
-    pub delay: Duration,
+/// How long the pods of a workload take to start and to end.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct PodsSpec {
+    /// From the instant at which a pod has a place until it is ready. With `startup_p95`, the median.
+    pub startup: Duration,
+    /// 95 of 100 pods are ready after this; start-up times are then distributed log-normally.
+    pub startup_p95: Option<Duration>,
+    /// From a pod's removal until it is gone. It takes no requests any more, and keeps its place.
+    pub termination: Duration,
+    /// What start-up times are drawn from.
+    pub seed: u64,
 }
 
-impl Measurement {
-    /// What a query says at `at`, in requests per second: the mean over the window that ended with the
-    /// last scrape that it sees. It depends on the demand alone, not on what was served of it.
+/// What the pods of all workloads share.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ClusterSpec {
+    /// The nodes; without them there is a place for every pod.
+    pub nodes: Option<NodesSpec>,
+    /// The most pods that there may be, those that are ending included.
+    pub quota: Option<u32>,
+}
+
+impl ClusterSpec {
+    /// Whether there may be too few places for pods.
     #[must_use]
-    pub fn rate(&self, traffic: &Traffic, at: Timestamp) -> f64 {
-        if let Some((from, scraped)) = self.window_millis(at) {
-            return traffic.mean_between(from, scraped);
-        }
-        let window = SignedDuration::try_from(self.window).unwrap_or(SignedDuration::MAX);
-        let scraped = self.seen(at);
-        traffic.mean(scraped.saturating_sub(window).unwrap_or(Timestamp::MIN), scraped)
-    }
-
-    /// The window of a query at `at` in milliseconds since the Unix epoch, if all is in whole ones after it, as nearly
-    /// always: without calendars' arithmetic.
-    #[inline]
-    pub(super) fn window_millis(&self, at: Timestamp) -> Option<(i64, i64)> {
-        let (window, delay) = (whole_millis(self.window)?, whole_millis(self.delay)?);
-        let seen = at.as_millisecond() - delay;
-        let scraped = seen - seen.rem_euclid(self.scrape_millis());
-        (scraped >= window).then_some((scraped - window, scraped))
-    }
-
-    /// The last scrape that a query at `at` sees.
-    pub(super) fn seen(&self, at: Timestamp) -> Timestamp {
-        let delay = SignedDuration::try_from(self.delay).unwrap_or(SignedDuration::MAX);
-        self.last_scrape(at.saturating_sub(delay).unwrap_or(Timestamp::MIN))
-    }
-
-    /// The last scrape at or before `at`.
-    pub(super) fn last_scrape(&self, at: Timestamp) -> Timestamp {
-        let late = at.as_millisecond().rem_euclid(self.scrape_millis());
-        at.saturating_sub(SignedDuration::from_millis(late)).unwrap_or(at)
-    }
-
-    /// The time between scrapes, at least a millisecond.
-    pub(super) fn scrape_every(&self) -> SignedDuration {
-        SignedDuration::from_millis(self.scrape_millis())
-    }
-
-    fn scrape_millis(&self) -> i64 {
-        i64::try_from(self.scrape_interval.as_millis()).unwrap_or(i64::MAX).max(1)
+    pub fn is_bounded(&self) -> bool {
+        self.nodes.is_some() || self.quota.is_some()
     }
 }
 
-/// The pods of a workload.
+/// Workloads, and the nodes that they are on.
 #[derive(Clone, Debug)]
 pub struct Plant {
-    startup: SignedDuration,
-    capacity_per_replica: f64,
-    /// Oldest first. Since every pod takes equally long to start, they are in order of readiness too.
-    pods: Vec<Pod>,
+    workloads: Vec<Workload>,
+    nodes: Option<Nodes>,
+    quota: Option<usize>,
+    /// Pods that were removed and still keep a place: until when, whose, and whether it is on a node.
+    ending: Vec<Ending>,
     born: u64,
+    now: Timestamp,
+    next: Option<Timestamp>,
+}
+
+/// The place of a workload in its plant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct WorkloadId(usize);
+
+/// The first workload.
+pub const FIRST: WorkloadId = WorkloadId(0);
+
+#[derive(Clone, Debug)]
+struct Workload {
+    spec: PodsSpec,
+    wanted: usize,
+    /// Oldest first. Those without a place are the youngest.
+    pods: Vec<Pod>,
+    /// So many of them, from the oldest on, are ready.
+    settled: usize,
+    ready: usize,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Ending {
+    until: Timestamp,
+    workload: usize,
+    pod: Pod,
 }
 
 /// One pod.
@@ -102,92 +112,247 @@ pub struct Pod {
     pub id: u64,
     /// When it was created.
     pub created: Timestamp,
-    /// When it is ready.
-    pub ready_at: Timestamp,
+    /// When it got its place, if it has one.
+    pub placed: Option<Timestamp>,
+    /// When it is ready, if it has a place.
+    pub ready_at: Option<Timestamp>,
+}
+
+impl Pod {
+    /// Whether it is ready at an instant.
+    #[must_use]
+    pub fn is_ready(&self, at: Timestamp) -> bool {
+        self.ready_at.is_some_and(|ready| ready <= at)
+    }
+
+    fn start(&mut self, at: Timestamp, spec: &PodsSpec) {
+        self.placed = Some(at);
+        self.ready_at = Some(at.saturating_add(spec.startup_of(self.id)).unwrap_or(Timestamp::MAX));
+    }
+}
+
+impl PodsSpec {
+    /// How long the pod with this number takes to start: `median × (p95 / median) ^ (z / 1.645)`, with `z` nearly
+    /// normal.
+    fn startup_of(&self, pod: u64) -> SignedDuration {
+        /// The 95th percentile of the normal distribution.
+        const Z95: f64 = 1.644_853_626_951_472_2;
+        let median = super::signed(self.startup);
+        let Some(p95) = self.startup_p95 else { return median };
+        let (median, p95) = (self.startup.as_secs_f64().max(0.001), p95.as_secs_f64());
+        let seconds = median * libm::pow(p95 / median, normal(self.seed, pod) / Z95);
+        // Milliseconds are as much as anybody measures, and a year is as long as anybody waits.
+        SignedDuration::from_secs_f64((seconds.min(31_536_000.0) * 1000.0).round() / 1000.0)
+    }
 }
 
 impl Plant {
-    /// A plant whose first replicas are ready at `at`.
+    /// A plant without workloads.
     #[must_use]
-    pub fn new(spec: &PlantSpec, at: Timestamp) -> Self {
-        let startup = SignedDuration::try_from(spec.startup).unwrap_or(SignedDuration::MAX);
-        let mut plant =
-            Self { startup, capacity_per_replica: spec.capacity_per_replica, pods: Vec::new(), born: 0 };
-        plant.grow(at, at, spec.initial_replicas);
-        plant
-    }
-
-    /// Creates or removes pods at `at` until there are `replicas`. The youngest go first, which are those
-    /// that are not ready yet.
-    pub fn scale(&mut self, at: Timestamp, replicas: Replicas) {
-        self.pods.truncate(length(replicas));
-        let ready_at = at.saturating_add(self.startup).unwrap_or(Timestamp::MAX);
-        self.grow(at, ready_at, replicas);
-    }
-
-    fn grow(&mut self, created: Timestamp, ready_at: Timestamp, replicas: Replicas) {
-        while self.pods.len() < length(replicas) {
-            self.pods.push(Pod { id: self.born, created, ready_at });
-            self.born += 1;
+    pub fn new(cluster: &ClusterSpec, at: Timestamp) -> Self {
+        Self {
+            workloads: Vec::new(),
+            nodes: cluster.nodes.map(Nodes::new),
+            quota: cluster.quota.map(|quota| usize::try_from(quota).unwrap_or(usize::MAX)),
+            ending: Vec::new(),
+            born: 0,
+            now: at,
+            next: None,
         }
     }
 
-    /// The pods, oldest first.
-    #[must_use]
-    pub fn pods(&self) -> &[Pod] {
-        &self.pods
-    }
-
-    /// How many pods there are.
-    #[must_use]
-    pub fn replicas(&self) -> Replicas {
-        Replicas::saturating_from(self.pods.len().try_into().unwrap_or(i128::MAX))
-    }
-
-    /// How many pods are ready at `at`.
-    #[must_use]
-    pub fn ready(&self, at: Timestamp) -> Replicas {
-        Replicas::saturating_from(self.ready_count(at).try_into().unwrap_or(i128::MAX))
-    }
-
-    /// When the next pod becomes ready after `at`.
-    #[must_use]
-    pub fn next_ready(&self, at: Timestamp) -> Option<Timestamp> {
-        self.pods.get(self.ready_count(at)).map(|pod| pod.ready_at)
-    }
-
-    /// Serves the traffic of `[from, to)`, during which nobody scales.
-    #[must_use]
-    pub fn serve(&self, traffic: &Traffic, from: Timestamp, to: Timestamp) -> Served {
-        let mut total = Served::default();
-        let mut at = from;
-        while at < to {
-            let next = self.next_ready(at).map_or(to, |ready| ready.min(to));
-            let seconds = next.duration_since(at).as_secs_f64();
-            let demand = traffic.mean(at, next);
-            let ready = u32::try_from(self.ready_count(at)).unwrap_or(u32::MAX);
-            let capacity = f64::from(ready) * self.capacity_per_replica;
-            total.requests += demand * seconds;
-            total.dropped += (demand - capacity).max(0.0) * seconds;
-            at = next;
+    /// Adds a workload whose first replicas are ready now, whatever nodes and quota there are.
+    pub fn add(&mut self, spec: PodsSpec, initial: Replicas) -> WorkloadId {
+        let id = WorkloadId(self.workloads.len());
+        let at = self.now;
+        let born = self.born;
+        let wanted = length(initial);
+        let pod = |id| Pod { id, created: at, placed: Some(at), ready_at: Some(at) };
+        let pods: Vec<Pod> = (born..).take(wanted).map(pod).collect();
+        self.born += u64::try_from(wanted).unwrap_or(u64::MAX);
+        self.workloads.push(Workload { spec, wanted, settled: pods.len(), ready: pods.len(), pods });
+        if let Some(nodes) = &mut self.nodes {
+            let placed = self.workloads.iter().map(Workload::placed).sum::<usize>();
+            nodes.start_with(placed);
         }
-        total
+        id
     }
 
-    fn ready_count(&self, at: Timestamp) -> usize {
-        match self.pods.last() {
-            Some(youngest) if youngest.ready_at > at => self.pods.partition_point(|pod| pod.ready_at <= at),
-            Some(_) | None => self.pods.len(),
+    /// Asks for so many replicas from now on. Of those that go, the ones without a place are first, then those that
+    /// are not ready, then the youngest, as a `ReplicaSet` has it.
+    pub fn scale(&mut self, id: WorkloadId, replicas: Replicas) {
+        let Some(workload) = self.workloads.get_mut(id.0) else { return };
+        workload.wanted = length(replicas);
+        let until = self.now.saturating_add(super::signed(workload.spec.termination));
+        let until = until.unwrap_or(Timestamp::MAX);
+        while workload.pods.len() > workload.wanted {
+            let pod = workload.pods.remove(workload.first_to_go(self.now));
+            if pod.placed.is_some() && until > self.now {
+                self.ending.push(Ending { until, workload: id.0, pod });
+            }
         }
+        self.turn(self.now);
+    }
+
+    /// Goes on to `at`.
+    #[inline]
+    pub fn advance(&mut self, at: Timestamp) {
+        while let Some(next) = self.next.filter(|next| *next <= at) {
+            self.turn(next);
+        }
+        self.now = self.now.max(at);
+    }
+
+    /// When something changes by itself for the next time.
+    #[must_use]
+    pub fn next(&self) -> Option<Timestamp> {
+        self.next
+    }
+
+    /// How many replicas were asked for.
+    #[must_use]
+    pub fn wanted(&self, id: WorkloadId) -> Replicas {
+        replicas(self.workloads.get(id.0).map_or(0, |workload| workload.wanted))
+    }
+
+    /// How many pods are ready.
+    #[must_use]
+    pub fn ready(&self, id: WorkloadId) -> Replicas {
+        replicas(self.workloads.get(id.0).map_or(0, |workload| workload.ready))
+    }
+
+    /// How many pods of those that were asked for have no place.
+    #[must_use]
+    pub fn without_place(&self, id: WorkloadId) -> Replicas {
+        replicas(self.workloads.get(id.0).map_or(0, |workload| workload.wanted - workload.placed()))
+    }
+
+    /// The pods of a workload, oldest first; those that the quota does not admit are not among them.
+    #[must_use]
+    pub fn pods(&self, id: WorkloadId) -> &[Pod] {
+        self.workloads.get(id.0).map_or(&[], |workload| &workload.pods)
+    }
+
+    /// The pods of a workload that are ending, and until when.
+    pub fn ending(&self, id: WorkloadId) -> impl Iterator<Item = (&Pod, Timestamp)> {
+        let own = self.ending.iter().filter(move |ending| ending.workload == id.0);
+        own.map(|ending| (&ending.pod, ending.until))
+    }
+
+    /// How many nodes are there, if there is an end to them.
+    #[must_use]
+    pub fn nodes(&self) -> Option<u32> {
+        self.nodes.as_ref().map(Nodes::ready)
+    }
+
+    /// How many nodes are on their way.
+    #[must_use]
+    pub fn nodes_to_come(&self) -> usize {
+        self.nodes.as_ref().map_or(0, Nodes::to_come)
+    }
+
+    /// Does all that is due at `at`.
+    fn turn(&mut self, at: Timestamp) {
+        self.now = at;
+        self.ending.retain(|ending| ending.until > at);
+        if let Some(nodes) = &mut self.nodes {
+            nodes.arrive(at);
+        }
+        self.create(at);
+        self.place(at);
+        let mut next = self.ending.iter().map(|ending| ending.until).min();
+        for workload in &mut self.workloads {
+            next = next.into_iter().chain(workload.settle(at)).min();
+        }
+        if let Some(nodes) = &self.nodes {
+            next = next.into_iter().chain(nodes.next()).min();
+        }
+        self.next = next;
+    }
+
+    /// Creates the pods that lack, as far as the quota goes.
+    fn create(&mut self, at: Timestamp) {
+        let there: usize = self.workloads.iter().map(|workload| workload.pods.len()).sum();
+        let mut admitted = self.quota.map_or(usize::MAX, |quota| quota.saturating_sub(there + self.ending.len()));
+        for workload in &mut self.workloads {
+            while workload.pods.len() < workload.wanted && admitted > 0 {
+                workload.pods.push(Pod { id: self.born, created: at, placed: None, ready_at: None });
+                self.born += 1;
+                admitted -= 1;
+            }
+        }
+    }
+
+    /// Gives places to those without one, and orders nodes for the rest.
+    fn place(&mut self, at: Timestamp) {
+        let Some(nodes) = &mut self.nodes else {
+            for workload in &mut self.workloads {
+                let placed = workload.placed();
+                for pod in &mut workload.pods[placed..] {
+                    pod.start(at, &workload.spec);
+                }
+            }
+            return;
+        };
+        let mut waiting: VecDeque<(u64, usize)> = VecDeque::new();
+        let mut held = self.ending.len();
+        for (index, workload) in self.workloads.iter().enumerate() {
+            let placed = workload.placed();
+            held += placed;
+            waiting.extend(workload.pods[placed..].iter().map(|pod| (pod.id, index)));
+        }
+        waiting.make_contiguous().sort_unstable();
+        while held < nodes.places()
+            && let Some((_, index)) = waiting.pop_front()
+        {
+            let workload = &mut self.workloads[index];
+            let first = workload.placed();
+            workload.pods[first].start(at, &workload.spec);
+            held += 1;
+        }
+        nodes.adjust(at, held, waiting.len());
     }
 }
 
-/// A span in milliseconds, if it is whole ones and not longer than a year.
-fn whole_millis(span: Duration) -> Option<i64> {
-    let millis = i64::from(span.subsec_millis()) + i64::try_from(span.as_secs()).ok()?.checked_mul(1000)?;
-    (span.subsec_nanos().is_multiple_of(1_000_000) && millis <= 366 * 86_400_000).then_some(millis)
+impl Workload {
+    fn placed(&self) -> usize {
+        match self.pods.last() {
+            Some(youngest) if youngest.placed.is_none() => {
+                self.pods.partition_point(|pod| pod.placed.is_some())
+            }
+            Some(_) | None => self.pods.len(),
+        }
+    }
+
+    /// The index of the pod that goes first, of at least one.
+    fn first_to_go(&self, at: Timestamp) -> usize {
+        let youngest = self.pods.len() - 1;
+        if self.settled > youngest || !self.pods[youngest].is_ready(at) {
+            return youngest;
+        }
+        let starting = self.pods[self.settled..].iter().rposition(|pod| !pod.is_ready(at));
+        starting.map_or(youngest, |index| self.settled + index)
+    }
+
+    /// Counts who is ready at `at`, and says when the next one will be.
+    fn settle(&mut self, at: Timestamp) -> Option<Timestamp> {
+        self.settled = self.settled.min(self.pods.len());
+        while self.pods.get(self.settled).is_some_and(|pod| pod.is_ready(at)) {
+            self.settled += 1;
+        }
+        let rest = &self.pods[self.settled..];
+        self.ready = self.settled + rest.iter().filter(|pod| pod.is_ready(at)).count();
+        rest.iter().filter_map(|pod| pod.ready_at).filter(|ready| *ready > at).min()
+    }
+}
+
+fn replicas(count: usize) -> Replicas {
+    Replicas::saturating_from(count.try_into().unwrap_or(i128::MAX))
 }
 
 fn length(replicas: Replicas) -> usize {
     usize::try_from(replicas.get()).unwrap_or(0)
 }
+
+#[cfg(test)]
+mod tests;

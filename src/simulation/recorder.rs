@@ -1,13 +1,14 @@
-//! The books of a run.
+//! The course of a run: time goes on for the plant, the service and the books of every tier alike.
 
 use jiff::Timestamp;
 
+use super::books::Books;
 use super::chooser::Choice;
 use super::monitor::{Monitor, Quantity};
-use super::plant::{Plant, PlantSpec};
-use super::scores::{Scores, Tally};
-use super::service::{Served, Service};
-use super::{Change, Row, Run, Scenario, count};
+use super::plant::{Plant, WorkloadId};
+use super::scores::Scores;
+use super::service::{Behind, STEP, Served, Service};
+use super::{Row, Run, Scenario};
 use crate::decision::{Decision, Replicas};
 
 /// Keeps the books of a run: applies decisions to the plant and notes what came of them. The demo uses
@@ -15,67 +16,89 @@ use crate::decision::{Decision, Replicas};
 #[derive(Debug)]
 pub struct Recorder<'a> {
     scenario: &'a Scenario,
-    pub(super) plant: Plant,
-    service: Option<(Service, Monitor)>,
-    pub(super) rows: Vec<Row>,
-    changes: Vec<Change>,
+    plant: Plant,
+    /// The first one is where the traffic comes in.
+    pub(super) tiers: Vec<Tier<'a>>,
     accounted: Timestamp,
     /// The same in milliseconds since the Unix epoch, and the requests before it.
     known: (i64, f64),
-    /// The same of the instant at which the last row was opened.
-    opened: (i64, f64),
-    /// Whether rows are counted as soon as they are over, and not kept.
-    counted: Option<Tally>,
+}
+
+/// A workload at work.
+#[derive(Debug)]
+pub(super) struct Tier<'a> {
+    pub(super) scenario: &'a Scenario,
+    /// How many requests each request of the tier before makes to this one.
+    calls: f64,
+    id: WorkloadId,
+    service: Option<(Service, Monitor)>,
+    books: Books<'a>,
 }
 
 impl<'a> Recorder<'a> {
     /// Starts with the scenario's plant as it is at its first instant.
     #[must_use]
     pub fn new(scenario: &'a Scenario) -> Self {
-        Self::starting_with(scenario, scenario.plant.initial_replicas)
+        let initial: Vec<Replicas> = scenario.tiers().map(|(_, tier)| tier.plant.initial_replicas).collect();
+        Self::starting_with(scenario, &initial)
     }
 
-    /// The same with another number of replicas at the start.
-    pub(super) fn starting_with(scenario: &'a Scenario, initial_replicas: Replicas) -> Self {
-        let spec = PlantSpec { initial_replicas, ..scenario.plant.clone() };
-        let service = scenario.plant.service.map(|spec| {
-            let service = Service::new(spec, scenario.plant.capacity_per_replica);
-            let monitor = Monitor::new(scenario.plant.measurement, scenario.from, &service);
-            (service, monitor)
-        });
+    /// The same with these replicas of the tiers at the start.
+    pub(super) fn starting_with(scenario: &'a Scenario, initial: &[Replicas]) -> Self {
+        let mut plant = Plant::new(&scenario.cluster, scenario.from);
+        let mut tiers: Vec<Tier<'a>> = Vec::new();
+        let mut behind = 0.0;
+        for ((calls, tier), initial) in scenario.tiers().zip(initial).collect::<Vec<_>>().into_iter().rev() {
+            let spec = &tier.plant;
+            let service = spec.service.map(|service| {
+                let service = Service::new(service, spec.capacity_per_replica, behind);
+                behind = service.standing.latency * calls;
+                let monitor = Monitor::new(spec.measurement, tier.from, &service);
+                (service, monitor)
+            });
+            let id = plant.add(spec.pods, *initial);
+            tiers.push(Tier { scenario: tier, calls, id, service, books: Books::new(tier) });
+        }
+        tiers.reverse();
         let from = scenario.from.as_millisecond();
         let known = (from, scenario.traffic.requests_before(from));
-        Self {
-            scenario,
-            known,
-            opened: known,
-            counted: None,
-            plant: Plant::new(&spec, scenario.from),
-            service,
-            rows: Vec::new(),
-            changes: Vec::new(),
-            accounted: scenario.from,
+        Self { scenario, plant, tiers, accounted: scenario.from, known }
+    }
+
+    /// Makes room for so many rows a tier.
+    pub(super) fn reserve(&mut self, rows: usize) {
+        for tier in &mut self.tiers {
+            tier.books.reserve(rows);
         }
     }
 
-    /// The same for the scores alone: it keeps no rows, of which there will be so many.
-    pub(super) fn counting(self, rows: usize) -> Self {
-        Self { counted: Some(Tally::new(self.scenario, rows)), ..self }
+    /// Keeps no rows, of which there will be so many, but the scores alone.
+    pub(super) fn count(&mut self, rows: usize) {
+        for tier in &mut self.tiers {
+            tier.books.count(rows);
+        }
     }
 
-    /// The plant as it is now.
+    /// How many replicas the workload has that the traffic meets first.
     #[must_use]
-    pub fn plant(&self) -> &Plant {
-        &self.plant
+    pub fn replicas(&self) -> Replicas {
+        self.standing(0).0
+    }
+
+    /// How many replicas a tier should have, and how many of them are ready.
+    #[inline]
+    pub(super) fn standing(&self, tier: usize) -> (Replicas, Replicas) {
+        let id = self.tiers[tier].id;
+        (self.plant.wanted(id), self.plant.ready(id))
     }
 
     /// The rows so far; the last one is still open.
     #[must_use]
     pub fn rows(&self) -> &[Row] {
-        &self.rows
+        &self.tiers[0].books.rows
     }
 
-    /// Notes a decision. `applied` is the number that was written, if any; `tick` opens a new row.
+    /// Notes a decision for the first tier. `applied` is the number that was written, if any; `tick` opens a new row.
     pub fn record(
         &mut self,
         at: Timestamp,
@@ -86,95 +109,61 @@ impl<'a> Recorder<'a> {
     ) {
         let policy = &self.scenario.policy;
         let choice = Choice::of(decision, policy.mode);
-        self.apply(at, applied, &choice, || decision.explain(policy).to_string());
+        self.account(at);
+        self.apply(0, at, applied, &choice, || decision.explain(policy).to_string());
         if tick {
-            self.open(at, measured, &choice);
-            if let Some(row) = self.rows.last_mut() {
+            self.open(0, at, measured, &choice);
+            if let Some(row) = self.tiers[0].books.rows.last_mut() {
                 // Until it is over, and its mean is known.
                 row.qps = self.scenario.traffic.qps(at);
             }
         }
     }
 
-    /// Notes a choice and carries it out; `tick` opens a new row.
+    /// Notes a choice for a tier and carries it out; `tick` opens a new row.
     pub(super) fn note(
         &mut self,
+        tier: usize,
         at: Timestamp,
         measured: Option<f64>,
         choice: &Choice,
         tick: bool,
         explain: impl FnOnce() -> String,
     ) {
-        self.apply(at, choice.writes.then_some(choice.desired), choice, explain);
+        self.apply(tier, at, choice.writes.then_some(choice.desired), choice, explain);
         if tick {
-            self.open(at, measured, choice);
+            self.open(tier, at, measured, choice);
         }
     }
 
-    /// Brings the plant to `at`, and to the replicas that were written.
+    /// Brings a tier to the replicas that were written.
     fn apply(
         &mut self,
+        tier: usize,
         at: Timestamp,
         applied: Option<Replicas>,
         choice: &Choice,
         explain: impl FnOnce() -> String,
     ) {
-        self.account(at);
-        let before = self.plant.replicas();
+        let Tier { id, books, .. } = &mut self.tiers[tier];
+        let before = self.plant.wanted(*id);
         if let Some(replicas) = applied.filter(|replicas| *replicas != before) {
-            self.plant.scale(at, replicas);
-            self.changes.push(Change {
-                at,
-                from: count(before),
-                to: count(replicas),
-                reason: choice.reason,
-                message: if self.counted.is_some() { String::new() } else { explain() },
-            });
+            self.plant.scale(*id, replicas);
+            books.change(at, (before, replicas), choice.reason, explain);
         }
     }
 
     /// Opens the row of a tick.
-    fn open(&mut self, at: Timestamp, measured: Option<f64>, choice: &Choice) {
-        self.close(at);
-        let ready = count(self.plant.ready(at));
-        self.rows.push(Row {
-            at,
-            qps: 0.0,
-            measured,
-            floor: count(choice.floor),
-            ceiling: count(choice.ceiling),
-            recommendation: choice.recommendation.map(count),
-            level: choice.level.map(count),
-            desired: count(choice.desired),
-            replicas: count(self.plant.replicas()),
-            ready,
-            capacity: match &self.service {
-                Some((service, _)) => service.capacity(f64::from(ready)),
-                None => f64::from(ready) * self.scenario.plant.capacity_per_replica,
-            },
-            requests: 0.0,
-            dropped: 0.0,
-            retried: 0.0,
-            late: 0.0,
-            service: self.service.as_ref().map(|(service, _)| service.standing),
-            reason: choice.reason,
-        });
-    }
-
-    /// Gives the last row its mean demand, and begins a stretch of time at `at`, which is accounted for.
-    fn close(&mut self, at: Timestamp) {
-        let now = self.requests_before(at);
-        if let Some(row) = self.rows.last_mut() {
-            row.qps = self.scenario.traffic.mean_of(self.opened, now);
-            if let Some(tally) = &mut self.counted {
-                tally.add(row);
-                self.rows.clear();
-            }
-        }
-        self.opened = now;
+    fn open(&mut self, index: usize, at: Timestamp, measured: Option<f64>, choice: &Choice) {
+        let now = if index == 0 { Some(self.requests_before(at)) } else { None };
+        let Tier { id, books, service, .. } = &mut self.tiers[index];
+        books.close(at, now);
+        let service = service.as_ref().map(|(service, _)| service);
+        books.open(at, measured, choice, (&self.plant, *id), service);
     }
 
     /// An instant in milliseconds, and the requests before it. Mostly it is the one that was asked for last.
+    #[inline]
     fn requests_before(&mut self, at: Timestamp) -> (i64, f64) {
         let at = at.as_millisecond();
         if self.known.0 != at {
@@ -183,99 +172,109 @@ impl<'a> Recorder<'a> {
         self.known
     }
 
-    /// Closes the books at `end` and scores them.
+    /// Closes the books at `end` and scores the first tier.
     #[must_use]
     pub(super) fn finish_counting(mut self, end: Timestamp) -> Scores {
-        self.account(end);
         self.close(end);
-        let mut tally = self.counted.unwrap_or_else(|| Tally::new(self.scenario, self.rows.len()));
-        for row in &self.rows {
-            tally.add(row);
-        }
-        tally.scores(&self.changes)
+        self.tiers.swap_remove(0).books.scores()
     }
 
     /// Closes the books at `end` and scores them.
     #[must_use]
     pub fn finish(mut self, end: Timestamp) -> Run {
-        self.account(end);
         self.close(end);
-        let Self { scenario, rows, changes, .. } = self;
-        let mut tally = Tally::new(scenario, rows.len());
-        for row in &rows {
-            tally.add(row);
-        }
-        let scores = tally.scores(&changes);
-        Run {
-            name: scenario.name.clone(),
-            from: scenario.from,
-            interval: scenario.interval,
-            rows,
-            changes,
-            scores,
-            policy_text: scenario.policy_text.clone(),
+        let mut runs = self.tiers.into_iter().map(|tier| tier.books.run());
+        let first = runs.next().unwrap_or_else(|| Books::new(self.scenario).run());
+        Run { behind: runs.collect(), ..first }
+    }
+
+    fn close(&mut self, end: Timestamp) {
+        self.account(end);
+        let now = self.requests_before(end);
+        for (index, tier) in self.tiers.iter_mut().enumerate() {
+            tier.books.close(end, (index == 0).then_some(now));
         }
     }
 
-    /// Serves the traffic up to `at`, for the open row.
+    /// Serves the traffic up to `at`, for the open rows.
+    #[inline]
     pub(super) fn account(&mut self, at: Timestamp) {
         if at <= self.accounted {
             return;
         }
-        let mut now = self.accounted;
-        while now < at {
-            let (next, served) = self.serve(now, at);
-            let Served { requests, retried, dropped, late } = served;
-            if let Some(row) = self.rows.last_mut() {
-                row.requests += requests;
-                row.retried += retried;
-                row.dropped += dropped;
-                row.late += late;
+        while self.accounted < at {
+            let now = self.accounted;
+            let mut next = self.plant.next().map_or(at, |next| next.min(at));
+            if self.tiers[0].service.is_some() {
+                next = self.serve(now, next);
+            } else {
+                let served = self.serve_at_once(now, next);
+                self.tiers[0].books.add(served);
             }
-            now = next;
+            self.accounted = next;
+            self.plant.advance(next);
         }
-        self.accounted = at;
     }
 
-    /// Serves the traffic from `now` on, until `at` or earlier.
-    fn serve(&mut self, now: Timestamp, at: Timestamp) -> (Timestamp, Served) {
-        let traffic = &self.scenario.traffic;
-        if let Some((service, monitor)) = &mut self.service {
-            let ready = self.plant.next_ready(now).unwrap_or(at);
-            let next = at.min(ready).min(monitor.next_scrape(now));
-            let served = service.serve(traffic, now, next, f64::from(self.plant.ready(now).get()));
-            monitor.see(next, service);
-            return (next, served);
-        }
-        if self.plant.next_ready(now).is_some_and(|ready| ready < at) {
-            return (at, self.plant.serve(traffic, now, at));
-        }
-        // The same with nobody becoming ready, which is nearly always: what is known of `now` is made use of.
+    /// What a plain plant does with the traffic, while nothing happens to it.
+    #[inline]
+    fn serve_at_once(&mut self, now: Timestamp, next: Timestamp) -> Served {
         let before = self.requests_before(now);
-        let demand = traffic.mean_of(before, self.requests_before(at));
-        let seconds = at.duration_since(now).as_secs_f64();
-        let capacity = f64::from(self.plant.ready(now).get()) * self.scenario.plant.capacity_per_replica;
+        let demand = self.scenario.traffic.mean_of(before, self.requests_before(next));
+        let seconds = next.duration_since(now).as_secs_f64();
+        let ready = self.plant.ready(self.tiers[0].id);
+        let capacity = f64::from(ready.get()) * self.scenario.plant.capacity_per_replica;
         let dropped = (demand - capacity).max(0.0) * seconds;
-        (at, Served { requests: demand * seconds, dropped, ..Served::default() })
+        Served { requests: demand * seconds, dropped, ..Served::default() }
+    }
+
+    /// Serves one step of the traffic, from `now` until `next` or earlier, and says until when.
+    fn serve(&mut self, now: Timestamp, next: Timestamp) -> Timestamp {
+        let step = now.saturating_add(STEP).unwrap_or(next);
+        let monitors = self.tiers.iter().filter_map(|tier| tier.service.as_ref());
+        let scrapes = monitors.map(|(_, monitor)| monitor.next_scrape(now));
+        let next = scrapes.chain([step]).fold(next, Timestamp::min);
+        let demand = self.scenario.traffic.mean(now, next);
+        serve(&mut self.tiers, &self.plant, demand, (now, next));
+        for tier in &mut self.tiers {
+            if let Some((service, monitor)) = &mut tier.service {
+                monitor.see(next, service);
+            }
+        }
+        next
     }
 
     /// Whether queries have no answer at `at`.
+    #[inline]
     pub(super) fn is_out(&self, at: Timestamp) -> bool {
         self.scenario.outages.iter().any(|(from, until)| (*from..*until).contains(&at))
     }
 
-    /// What a query for a quantity says at `at`, which is accounted for.
-    pub(super) fn read(&self, quantity: Quantity, at: Timestamp) -> Option<f64> {
-        let traffic = &self.scenario.traffic;
-        if let Some((_, monitor)) = &self.service {
-            return monitor.read(quantity, traffic, at);
+    /// What a query for a quantity of a tier says at `at`, which is accounted for; `None` when it has no result.
+    #[inline]
+    pub(super) fn read(&self, tier: usize, quantity: Quantity, at: Timestamp) -> Option<f64> {
+        let Tier { scenario, service, .. } = &self.tiers[tier];
+        if let Some((_, monitor)) = service {
+            return monitor.read(quantity, &scenario.traffic, at);
         }
-        let measurement = &self.scenario.plant.measurement;
-        Some(match measurement.window_millis(at) {
-            Some((from, scraped)) if scraped == self.known.0 => {
-                traffic.mean_of((from, traffic.requests_before(from)), self.known)
-            }
-            Some(_) | None => measurement.rate(traffic, at),
-        })
+        let traffic = &scenario.traffic;
+        let range = scenario.plant.measurement.range(at)?;
+        let last = if range.last == self.known.0 { self.known.1 } else { traffic.requests_before(range.last) };
+        Some(range.rate(last - traffic.requests_before(range.first)))
     }
+}
+
+/// Has the first of these tiers serve `demand` requests per second for a step, and those behind it what it makes of
+/// them. Says what came of it.
+fn serve(tiers: &mut [Tier<'_>], plant: &Plant, demand: f64, step: (Timestamp, Timestamp)) -> Behind {
+    let Some((Tier { service: Some((service, _)), books, id, .. }, rest)) = tiers.split_first_mut() else {
+        return Behind::default();
+    };
+    let ready = f64::from(plant.ready(*id).get());
+    let served = service.step(demand, step, ready, |rate| {
+        let calls = rest.first().map_or(0.0, |tier| tier.calls);
+        serve(rest, plant, rate * calls, step).called(calls)
+    });
+    books.add(served);
+    service.seen()
 }

@@ -1,8 +1,10 @@
 //! Scenario files: traffic, plant, policy and length, as people write them.
 
+mod plants;
 mod reader;
 mod replay;
 mod spec;
+mod tiers;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -14,7 +16,7 @@ use jiff::tz::TimeZone;
 use super::Scenario;
 use super::expectation::Expectation;
 use super::monitor::Quantity;
-use super::plant::PlantSpec;
+use super::plant::{ClusterSpec, PlantSpec};
 use super::synthetic::Component;
 use super::traffic::Samples;
 use crate::api::{AUTOSCALER_KIND, ScaleCalendar, ScalePolicy};
@@ -25,8 +27,10 @@ use crate::zones::{self, Moment};
 
 use self::reader::Reader;
 use self::replay::{Asked, Bounds, Played};
+use self::tiers::ReadTier;
 pub use self::spec::{
-    Diurnal, DownstreamText, Noise, OutageText, Part, PlantText, QueueText, Ramp, ScenarioSpec, Spike, Step,
+    ClusterText, Diurnal, DownstreamText, NodesText, Noise, OutageText, Part, PlantText, QueueText, Ramp,
+    ScenarioSpec, Spike, Step, TierText,
 };
 
 /// The most ticks of a scenario: a year at 15 s is 2.1 million.
@@ -98,7 +102,7 @@ pub fn parse(
     file: &Path,
     text: &str,
     overrides: &Overrides,
-    open: impl FnOnce(&Path) -> std::io::Result<String>,
+    open: impl Fn(&Path) -> std::io::Result<String>,
 ) -> Result<Scenario, Mistakes> {
     let documents = manifest::parse(file, text)?;
     let [document] = documents.as_slice() else {
@@ -108,7 +112,11 @@ pub fn parse(
     if document.is_policy() {
         return Err(a_policy(document, file).into());
     }
-    let manifest = policy(document, file, overrides, open)?;
+    let mut others = Vec::new();
+    for calendars in &overrides.calendars {
+        others.extend(manifest::read(calendars)?);
+    }
+    let manifest = policy(document, file, overrides, &others, &open)?;
     let zone = manifest.as_ref().and_then(|read| Some(zone(&read.as_ref().ok()?.0.0.resource)));
     let zone = zone.unwrap_or(TimeZone::UTC);
     let bounds = Bounds::new(overrides, &zone).map_err(|problem| whole(file, problem))?;
@@ -122,9 +130,23 @@ pub fn parse(
         let named = || beside(file, document.text("policy").unwrap_or_default());
         return Err(for_an_autoscaler(overrides.policy.clone().unwrap_or_else(named)).into());
     }
-    let Read { plant, interval, length, from, parts, traces, quantities, outages, restarts, expectations } =
-        read;
-    bind(document, &manifest.policy, &plant, &quantities, overrides.policy.is_some())?;
+    let Read {
+        plant,
+        cluster,
+        tiers,
+        interval,
+        length,
+        from,
+        parts,
+        traces,
+        quantities,
+        outages,
+        restarts,
+        expectations,
+    } = read;
+    let has_tier = !tiers.is_empty() || plant.service.is_some_and(|service| service.downstream.is_some());
+    let at = Place { document, base: "" };
+    bind(at, &manifest.policy, (&plant, has_tier), &quantities, overrides.policy.is_some())?;
     let asked = Asked { overrides, bounds, from, length, zone, interval };
     let Played { from, length, cut_from, traffic, gaps } = match &overrides.trace {
         Some(Trace::File(file)) => asked.replay(file)?,
@@ -135,7 +157,7 @@ pub fn parse(
     };
     let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let PolicyManifest { policy, resource, missing_calendars } = manifest;
-    Ok(Scenario {
+    let first = Scenario {
         name,
         policy,
         resource,
@@ -149,11 +171,14 @@ pub fn parse(
         traffic,
         gaps,
         plant,
+        cluster,
+        behind: Vec::new(),
         quantities,
         outages,
         restarts,
         expectations,
-    })
+    };
+    tiers::add(first, document, tiers, &others, &open)
 }
 
 /// The policy of a scenario, if it names one, or the one in its place, and its text.
@@ -167,13 +192,10 @@ fn policy(
     document: &Document,
     file: &Path,
     overrides: &Overrides,
-    open: impl FnOnce(&Path) -> std::io::Result<String>,
+    others: &[Document],
+    open: &impl Fn(&Path) -> std::io::Result<String>,
 ) -> Result<Named, Mistakes> {
-    let mut others = Vec::new();
-    for calendars in &overrides.calendars {
-        others.extend(manifest::read(calendars)?);
-    }
-    let parse = |file: &Path, text: String| Ok((manifest::parse_policy_with(file, &text, &others)?, text));
+    let parse = |file: &Path, text: String| Ok((manifest::parse_policy_with(file, &text, others)?, text));
     if let Some(other) = &overrides.policy {
         let text = std::fs::read_to_string(other).map_err(|error| whole(other, error.to_string()));
         return Ok(Some(text.map_err(Mistakes::from).and_then(|text| parse(other, text))));
@@ -186,7 +208,7 @@ fn policy(
 }
 
 /// A file that is named in another one.
-fn beside(file: &Path, name: &str) -> PathBuf {
+fn beside(file: &Path, name: impl AsRef<Path>) -> PathBuf {
     file.parent().unwrap_or(Path::new("")).join(name)
 }
 
@@ -211,12 +233,25 @@ fn for_an_autoscaler(file: PathBuf) -> Mistake {
     Mistake { file, place: None, path: "spec.scaleTargetRef.kind".to_owned(), problem }
 }
 
-/// Holds what a scenario says of metrics and guards against the policy that has them, and the plant. Another
-/// policy than the scenario's own need not have them all.
+/// Where in a scenario a tier is: at its root, or at a path that ends with a dot.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    document: &'a Document,
+    base: &'a str,
+}
+
+impl Place<'_> {
+    fn mistake(&self, path: &str, problem: String) -> Mistake {
+        self.document.mistake(&format!("{}{path}", self.base), problem)
+    }
+}
+
+/// Holds what a scenario says of metrics and guards against the policy that has them, and the plant, which has a
+/// tier behind it or not. Another policy than the scenario's own need not have them all.
 fn bind(
-    document: &Document,
+    at: Place<'_>,
     policy: &Policy,
-    plant: &PlantSpec,
+    (plant, has_tier): (&PlantSpec, bool),
     quantities: &BTreeMap<String, Quantity>,
     is_another: bool,
 ) -> Result<(), Mistakes> {
@@ -229,20 +264,17 @@ fn bind(
         if !is_another && !names.contains(&name.as_str()) {
             let problem =
                 format!("the policy has no metric or guard of this name; it has {}", names.join(", "));
-            mistakes.push(document.mistake(&path, problem));
+            mistakes.push(at.mistake(&path, problem));
         }
         let lacks = match quantity {
             Quantity::Qps => None,
-            Quantity::DownstreamUtilization => {
-                let tier = plant.service.and_then(|service| service.downstream);
-                tier.is_none().then_some("plant.downstream")
-            }
+            Quantity::DownstreamUtilization => (!has_tier).then_some("plant.downstream or a tier behind"),
             Quantity::Latency | Quantity::QueueLength | Quantity::Utilization => {
                 plant.service.is_none().then_some("plant.queue or plant.downstream")
             }
         };
         if let Some(lacks) = lacks {
-            mistakes.push(document.mistake(&path, format!("needs {lacks}, which this scenario has not")));
+            mistakes.push(at.mistake(&path, format!("needs {lacks}, which this scenario has not")));
         }
     }
     for guard in guards.filter(|guard| !quantities.contains_key(*guard)) {
@@ -250,7 +282,7 @@ fn bind(
             "the policy's guard {guard} has no number here: say what it is, such as `metrics: {{{guard}: \
              downstreamUtilization}}`"
         );
-        mistakes.push(document.mistake("", problem));
+        mistakes.push(at.document.mistake(at.base.trim_end_matches('.'), problem));
     }
     if mistakes.is_empty() { Ok(()) } else { Err(Mistakes(mistakes)) }
 }
@@ -279,6 +311,8 @@ fn whole(file: &Path, problem: String) -> Mistake {
 /// What the texts of a scenario mean.
 struct Read {
     plant: PlantSpec,
+    cluster: ClusterSpec,
+    tiers: Vec<ReadTier>,
     interval: Duration,
     length: Duration,
     from: Timestamp,
@@ -299,7 +333,14 @@ impl Read {
         bounds: Bounds,
     ) -> Result<Self, Vec<FieldError>> {
         let mut reader = Reader { mistakes: Vec::new() };
-        let plant = reader.plant(&spec.plant);
+        let mut plant = reader.plant("plant", &spec.plant, spec.seed);
+        let tiers = reader.tiers(spec);
+        if !tiers.is_empty() {
+            plant.service.get_or_insert_default();
+        }
+        let all = std::iter::once(&plant).chain(tiers.iter().map(|tier| &tier.plant));
+        let initial = all.map(|plant| i64::from(plant.initial_replicas.get())).sum();
+        let cluster = reader.cluster(spec.cluster.as_ref(), initial);
         let interval = reader.span("interval", spec.interval.as_deref().unwrap_or("15s"));
         let length = reader.span("length", &spec.length);
         let length = overrides.length.unwrap_or(length);
@@ -320,9 +361,11 @@ impl Read {
         let quantities = spec.metrics.clone();
         let outages = reader.outages(&spec.outages);
         let restarts = reader.restarts(&spec.restarts);
-        let expectations = reader.expectations(&spec.expect);
+        let expectations = reader.expectations("expect", &spec.expect);
         let read = Self {
             plant,
+            cluster,
+            tiers,
             interval,
             length,
             from,

@@ -20,16 +20,16 @@ use jiff::{SignedDuration, Timestamp};
 pub use super::downstream::DownstreamSpec;
 
 use super::downstream::Flow;
-use super::traffic::Traffic;
 
 /// The most times that a request comes again.
 pub const MOST_RETRIES: usize = 10;
 
 /// The longest step.
-const STEP: SignedDuration = SignedDuration::from_secs(1);
+pub(super) const STEP: SignedDuration = SignedDuration::from_secs(1);
 
-/// How requests are served, besides by how many replicas.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// How requests are served, besides by how many replicas. By default without taking time, without a queue and with
+/// nothing behind.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct ServiceSpec {
     /// What a request takes in the workload itself, in seconds.
     pub latency: f64,
@@ -37,6 +37,8 @@ pub struct ServiceSpec {
     pub queue: QueueSpec,
     /// A tier that all replicas share.
     pub downstream: Option<DownstreamSpec>,
+    /// How many requests a ready replica has in flight at most, if that bounds it.
+    pub concurrency: Option<f64>,
 }
 
 /// A queue before the workload.
@@ -65,6 +67,15 @@ pub struct Served {
     pub late: f64,
 }
 
+impl std::ops::AddAssign for Served {
+    fn add_assign(&mut self, more: Self) {
+        self.requests += more.requests;
+        self.retried += more.retried;
+        self.dropped += more.dropped;
+        self.late += more.late;
+    }
+}
+
 /// How it stands at an instant.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Standing {
@@ -74,7 +85,7 @@ pub struct Standing {
     pub latency: f64,
     /// The share of what the ready replicas can carry that is in use.
     pub utilization: f64,
-    /// The share of the downstream tier that is in use; 0 without one.
+    /// The share of the tier behind that is in use; 0 without one.
     pub downstream: f64,
 }
 
@@ -89,6 +100,27 @@ pub(super) struct Totals {
     pub(super) seconds: f64,
 }
 
+/// What the tiers behind make of a request.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Behind {
+    /// What they take for it, in seconds.
+    pub(super) latency: f64,
+    /// The share of requests that are lost there.
+    pub(super) failing: f64,
+    /// The share of what the first of them can carry that is in use.
+    pub(super) utilization: f64,
+}
+
+impl Behind {
+    /// The same for a caller whose requests each make so many calls, one after the other: one of them that is lost is
+    /// enough.
+    pub(super) fn called(self, calls: f64) -> Self {
+        let failing =
+            if calls <= 1.0 { calls * self.failing } else { 1.0 - libm::pow(1.0 - self.failing, calls) };
+        Self { latency: self.latency * calls, failing, ..self }
+    }
+}
+
 /// By how often they came before.
 type Attempts = [f64; MOST_RETRIES + 1];
 
@@ -100,47 +132,56 @@ pub(super) struct Service {
     queue: Attempts,
     /// Who comes again when.
     again: VecDeque<(Timestamp, Attempts)>,
+    /// How long a request occupied a replica in the last step, in seconds.
+    held: f64,
+    /// The share of those whose fate the last step decided that was lost.
+    failing: f64,
     pub(super) standing: Standing,
     pub(super) totals: Totals,
 }
 
 impl Service {
-    pub(super) fn new(spec: ServiceSpec, capacity_per_replica: f64) -> Self {
-        let latency = spec.latency + spec.downstream.map_or(0.0, |tier| tier.latency);
-        let standing = Standing { latency, ..Standing::default() };
-        let (queue, totals) = ([0.0; MOST_RETRIES + 1], Totals::default());
-        Self { spec, capacity_per_replica, queue, again: VecDeque::new(), standing, totals }
-    }
-
-    /// What a request takes while next to nothing is asked, in seconds.
-    pub(super) fn latency_at_rest(&self) -> f64 {
-        self.spec.latency + self.spec.downstream.map_or(0.0, |tier| tier.latency)
+    /// A service at rest, whose requests take so many seconds in the tiers behind.
+    pub(super) fn new(spec: ServiceSpec, capacity_per_replica: f64, behind: f64) -> Self {
+        let latency = spec.latency + spec.downstream.map_or(0.0, |tier| tier.latency) + behind;
+        Self {
+            spec,
+            capacity_per_replica,
+            queue: [0.0; MOST_RETRIES + 1],
+            again: VecDeque::new(),
+            held: latency,
+            failing: 0.0,
+            standing: Standing { latency, ..Standing::default() },
+            totals: Totals::default(),
+        }
     }
 
     /// What `ready` replicas carry when all that they have is in use, in requests per second. With a tier behind
     /// them, more replicas may carry less.
     pub(super) fn capacity(&self, ready: f64) -> f64 {
-        let front = ready * self.capacity_per_replica;
+        let front = self.front(ready);
         self.spec.downstream.map_or(front, |tier| tier.serve(f64::INFINITY, ready).throughput.min(front))
     }
 
-    /// Serves what comes in `[from, to)` with `ready` replicas.
-    pub(super) fn serve(&mut self, traffic: &Traffic, from: Timestamp, to: Timestamp, ready: f64) -> Served {
-        let mut total = Served::default();
-        let mut at = from;
-        while at < to {
-            let next = at.saturating_add(STEP).unwrap_or(to).min(to);
-            let step = self.step(traffic.mean(at, next), at, next, ready);
-            total.requests += step.requests;
-            total.retried += step.retried;
-            total.dropped += step.dropped;
-            total.late += step.late;
-            at = next;
+    /// What `ready` replicas carry by themselves. Where their requests in flight are bounded, that is as many as come
+    /// to their end: Little's law, with what a request took in the step before.
+    fn front(&self, ready: f64) -> f64 {
+        let most = ready * self.capacity_per_replica;
+        match self.spec.concurrency {
+            Some(concurrency) if self.held > 0.0 => most.min(ready * concurrency / self.held),
+            Some(_) | None => most,
         }
-        total
     }
 
-    fn step(&mut self, demand: f64, at: Timestamp, next: Timestamp, ready: f64) -> Served {
+    /// Serves `demand` requests per second from `at` until `next`, at most [`STEP`] later, with `ready` replicas.
+    /// `call` tells what becomes of so many requests per second in the tiers behind.
+    pub(super) fn step(
+        &mut self,
+        demand: f64,
+        (at, next): (Timestamp, Timestamp),
+        ready: f64,
+        call: impl FnOnce(f64) -> Behind,
+    ) -> Served {
         let seconds = next.duration_since(at).as_secs_f64();
         let mut pool = self.queue;
         let before: f64 = pool.iter().sum();
@@ -148,7 +189,7 @@ impl Service {
         let retried = self.take_those_that_come_again(next, &mut pool);
         let all: f64 = pool.iter().sum();
         let offered = all / seconds;
-        let front = ready * self.capacity_per_replica;
+        let front = self.front(ready);
         let flow = match &self.spec.downstream {
             Some(tier) => tier.serve(offered.min(front), ready),
             None => Flow { throughput: offered.min(front), latency: 0.0, utilization: 0.0 },
@@ -162,17 +203,31 @@ impl Service {
         let timed_out = left - waiting;
         let share = |part: f64| if all > 0.0 { part / all } else { 0.0 };
         self.queue = pool.map(|amount| amount * share(waiting));
-        let dropped =
+        let lost =
             self.send_again(pool.map(|amount| amount * share(timed_out)), next, timeout + backoff, retries);
+        let behind = call(served / seconds);
         let wait = if flow.throughput > 0.0 { waiting / flow.throughput } else { 0.0 };
-        let latency = self.spec.latency + wait + flow.latency;
+        self.held = self.spec.latency + flow.latency + behind.latency;
+        let latency = self.spec.latency + wait + flow.latency + behind.latency;
         let utilization = if front > 0.0 { (served / seconds / front).min(1.0) } else { 0.0 };
-        self.standing = Standing { queue: waiting, latency, utilization, downstream: flow.utilization };
+        let downstream = self.spec.downstream.map_or(behind.utilization, |_| flow.utilization);
+        self.standing = Standing { queue: waiting, latency, utilization, downstream };
         self.totals.arrived += all - before;
         self.totals.served += served;
         self.totals.seconds += served * latency;
-        let late = if late_after > 0.0 && latency > late_after { served } else { 0.0 };
-        Served { requests: demand * seconds, retried, dropped, late }
+        let failed = served * behind.failing;
+        let late = if late_after > 0.0 && latency > late_after { served - failed } else { 0.0 };
+        self.failing = if served + lost > 0.0 { (failed + lost) / (served + lost) } else { 0.0 };
+        Served { requests: demand * seconds, retried, dropped: lost + failed, late }
+    }
+
+    /// What this tier and those behind it made of a request in the last step.
+    pub(super) fn seen(&self) -> Behind {
+        Behind {
+            latency: self.standing.latency,
+            failing: self.failing,
+            utilization: self.standing.utilization,
+        }
     }
 
     /// Adds those to `pool` whose time has come before `next`, and says how many they are.

@@ -111,7 +111,7 @@ const GAMMA: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// A number that is nearly normal with mean 0 and deviation 1, from a seed and a position: the sum of
 /// twelve uniform numbers less six (Irwin–Hall).
-fn normal(seed: u64, position: u64) -> f64 {
+pub(super) fn normal(seed: u64, position: u64) -> f64 {
     // Seed and position are both mixed before anything is drawn. States that are only `GAMMA` apart would
     // give neighbours eleven of their twelve numbers in common: a moving average instead of noise.
     let mut state = mixed(mixed(seed.wrapping_add(GAMMA)) ^ position);

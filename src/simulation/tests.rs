@@ -2,7 +2,8 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::plant::{Measurement, PlantSpec};
+use super::measurement::{Measurement, RangeSelector};
+use super::plant::{PlantSpec, PodsSpec};
 use super::*;
 
 pub(super) fn at(text: &str) -> Timestamp {
@@ -28,16 +29,20 @@ pub(super) fn scenario(policy: &str, traffic: Traffic, hours: u64) -> Scenario {
         traffic,
         gaps: None,
         plant: PlantSpec {
-            startup: Duration::from_secs(40),
+            pods: PodsSpec { startup: Duration::from_secs(40), ..PodsSpec::default() },
             capacity_per_replica: 100.0,
             initial_replicas: Replicas::new(2),
             measurement: Measurement {
                 window: Duration::from_secs(60),
                 scrape_interval: Duration::from_secs(15),
+                phase: Duration::ZERO,
                 delay: Duration::ZERO,
+                range: RangeSelector::Closed,
             },
             service: None,
         },
+        cluster: ClusterSpec::default(),
+        behind: Vec::new(),
         quantities: BTreeMap::new(),
         outages: Vec::new(),
         restarts: Vec::new(),
@@ -148,21 +153,23 @@ fn ticks_are_multiples_of_the_interval_since_the_epoch() {
 }
 
 #[test]
-fn a_query_sees_the_window_before_the_last_scrape_that_has_arrived() {
+fn a_query_sees_the_samples_of_its_range_and_extrapolates_to_its_ends() {
     let at = |seconds| Timestamp::from_second(seconds).expect("in range");
     // 1 qps in the first second, 2 in the next, and so on.
     let traffic = Traffic::sampled(at(0), at(600), Duration::from_secs(1), |now| {
         f64::from(i32::try_from(now.as_second()).unwrap_or(0) + 1)
     });
     for (now, delay, expected) in
-        [(300, 0, 270.5), (314, 0, 270.5), (315, 0, 285.5), (315, 1, 270.5), (345, 30, 285.5)]
+        [(300, 0, 270.5), (314, 0, 278.0), (315, 0, 285.5), (315, 1, 278.0), (345, 30, 285.5)]
     {
         let measurement = Measurement {
             window: Duration::from_secs(60),
             scrape_interval: Duration::from_secs(15),
+            phase: Duration::ZERO,
             delay: Duration::from_secs(delay),
+            range: RangeSelector::Closed,
         };
-        let rate = measurement.rate(&traffic, at(now));
+        let rate = measurement.rate(&traffic, at(now)).expect("two samples");
         assert!((rate - expected).abs() < 1e-9, "at {now} with a delay of {delay}: {rate}");
     }
 }

@@ -85,6 +85,11 @@ impl Traffic {
         Self { regular: step.filter(|step| *step > 0).filter(alike), pieces }
     }
 
+    /// The same, times a factor.
+    pub(super) fn times(&self, factor: f64) -> Self {
+        Self::new(self.pieces.iter().map(|piece| (piece.start, piece.qps * factor)).collect())
+    }
+
     /// When the first piece starts.
     #[must_use]
     pub fn start(&self) -> Timestamp {

@@ -57,7 +57,7 @@ fn dead_time(scenario: &Scenario) -> String {
         ("until it is scraped", measurement.scrape_interval.saturating_add(measurement.delay)),
         ("until a rate over its window has all of it", measurement.window),
         ("until the next tick", scenario.interval),
-        ("until a replica is ready", scenario.plant.startup),
+        ("until a replica is ready", scenario.plant.pods.startup),
     ];
     let sum = parts.iter().fold(Duration::ZERO, |sum, (_, part)| sum.saturating_add(*part));
     let parts: Vec<String> = parts.iter().map(|(name, part)| format!("{part:?} {name}")).collect();

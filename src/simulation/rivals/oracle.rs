@@ -49,7 +49,7 @@ impl<'a> Oracle<'a> {
     /// What is needed from `at` until something that is asked for an interval after `decided` serves.
     fn needed_until(&mut self, at: Timestamp, decided: Timestamp) -> Replicas {
         let later = |instant: Timestamp, by| instant.saturating_add(by).unwrap_or(Timestamp::MAX);
-        let startup = signed(self.scenario.plant.startup);
+        let startup = signed(self.scenario.plant.pods.startup);
         let horizon = later(later(decided, signed(self.scenario.interval)), startup);
         while self.seen < horizon {
             let end = later(self.seen, self.part);

@@ -7,12 +7,9 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use super::super::expectation::Expectation;
-use super::super::plant::{Measurement, PlantSpec};
-use super::super::service::{DownstreamSpec, MOST_RETRIES, QueueSpec, ServiceSpec};
 use super::super::synthetic::Component;
 use super::Overrides;
-use super::spec::{DownstreamText, OutageText, Part, PlantText, QueueText, ScenarioSpec};
-use crate::decision::Replicas;
+use super::spec::{OutageText, Part, ScenarioSpec};
 use crate::policy::{FieldError, parse_duration};
 use crate::zones;
 
@@ -35,7 +32,7 @@ impl Reader {
         span.max(Duration::from_millis(1))
     }
 
-    fn duration(&mut self, path: &str, text: &str) -> Duration {
+    pub(super) fn duration(&mut self, path: &str, text: &str) -> Duration {
         parse_duration(text).unwrap_or_else(|error| {
             self.add(path, error.to_string());
             Duration::ZERO
@@ -50,7 +47,7 @@ impl Reader {
         })
     }
 
-    fn rate(&mut self, path: &str, qps: f64) -> f64 {
+    pub(super) fn rate(&mut self, path: &str, qps: f64) -> f64 {
         if !qps.is_finite() || qps < 0.0 {
             self.add(path, format!("{qps} must be a finite number, not negative"));
         }
@@ -62,69 +59,6 @@ impl Reader {
             self.add(path, format!("{qps} must be a finite number"));
         }
         qps
-    }
-
-    pub(super) fn plant(&mut self, text: &PlantText) -> PlantSpec {
-        if !(text.capacity_per_replica.is_finite() && text.capacity_per_replica > 0.0) {
-            self.add("plant.capacityPerReplica", "must be a finite number above 0");
-        }
-        if !(0..=100_000).contains(&text.initial_replicas) {
-            self.add("plant.initialReplicas", "must be between 0 and 100000");
-        }
-        PlantSpec {
-            startup: self.duration("plant.startup", &text.startup),
-            capacity_per_replica: text.capacity_per_replica,
-            initial_replicas: Replicas::new(text.initial_replicas),
-            measurement: Measurement {
-                window: self.span("plant.queryWindow", text.query_window.as_deref().unwrap_or("1m")),
-                scrape_interval: self
-                    .span("plant.scrapeInterval", text.scrape_interval.as_deref().unwrap_or("15s")),
-                delay: self
-                    .duration("plant.evaluationDelay", text.evaluation_delay.as_deref().unwrap_or("0s")),
-            },
-            service: self.service(text),
-        }
-    }
-
-    fn service(&mut self, text: &PlantText) -> Option<ServiceSpec> {
-        let latency = self.duration("plant.latency", text.latency.as_deref().unwrap_or("0s")).as_secs_f64();
-        let queue = text.queue.as_ref().map(|queue| self.queue(queue));
-        let downstream = text.downstream.as_ref().map(|tier| self.downstream(tier));
-        if queue.is_none() && downstream.is_none() && text.latency.is_none() {
-            return None;
-        }
-        Some(ServiceSpec { latency, queue: queue.unwrap_or_default(), downstream })
-    }
-
-    fn queue(&mut self, text: &QueueText) -> QueueSpec {
-        let timeout = self.duration("plant.queue.timeout", &text.timeout).as_secs_f64();
-        let retries = usize::from(text.retries);
-        if retries > MOST_RETRIES {
-            self.add("plant.queue.retries", format!("must be between 0 and {MOST_RETRIES}"));
-        }
-        let late_after = text.late_after.as_deref().map(|late| self.span("plant.queue.lateAfter", late));
-        QueueSpec {
-            timeout,
-            retries: retries.min(MOST_RETRIES),
-            backoff: self
-                .duration("plant.queue.backoff", text.backoff.as_deref().unwrap_or("0s"))
-                .as_secs_f64(),
-            late_after: late_after.map_or(timeout / 2.0, |late| late.as_secs_f64()),
-        }
-    }
-
-    fn downstream(&mut self, text: &DownstreamText) -> DownstreamSpec {
-        let mut positive = |field: &str, number: f64| {
-            if !(number.is_finite() && number > 0.0) {
-                self.add(&format!("plant.downstream.{field}"), "must be a finite number above 0");
-            }
-            number
-        };
-        let capacity = positive("capacity", text.capacity);
-        let connections_per_replica = positive("connectionsPerReplica", text.connections_per_replica);
-        let contention = self.rate("plant.downstream.contention", text.contention);
-        let latency = self.span("plant.downstream.latency", &text.latency).as_secs_f64();
-        DownstreamSpec { capacity, latency, connections_per_replica, contention }
     }
 
     pub(super) fn outages(&mut self, outages: &[OutageText]) -> Vec<(Timestamp, Timestamp)> {
@@ -145,10 +79,10 @@ impl Reader {
         restarts
     }
 
-    pub(super) fn expectations(&mut self, expect: &BTreeMap<String, String>) -> Vec<Expectation> {
+    pub(super) fn expectations(&mut self, base: &str, expect: &BTreeMap<String, String>) -> Vec<Expectation> {
         let read = |(score, wanted): (&String, &String)| {
             Expectation::parse(score, wanted)
-                .map_err(|problem| self.add(&format!("expect.{score}"), problem))
+                .map_err(|problem| self.add(&format!("{base}.{score}"), problem))
                 .ok()
         };
         expect.iter().filter_map(read).collect()

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::simulation::measurement::RangeSelector;
 use crate::simulation::monitor::Quantity;
 
 /// A scenario as it is written.
@@ -30,6 +31,11 @@ pub struct ScenarioSpec {
     pub traffic: Option<Vec<Part>>,
     /// The workload.
     pub plant: PlantText,
+    /// What the pods of all workloads share.
+    pub cluster: Option<ClusterText>,
+    /// Workloads behind, each called by the one before, with policies of their own.
+    #[serde(default)]
+    pub tiers: Vec<TierText>,
     /// What the policy's metrics and guards are, by their names; a metric that is not named is `qps`.
     #[serde(default)]
     pub metrics: BTreeMap<String, Quantity>,
@@ -42,6 +48,58 @@ pub struct ScenarioSpec {
     /// What the scores should be, by their names in JSON: comparisons such as `<= 2`.
     #[serde(default)]
     pub expect: BTreeMap<String, String>,
+}
+
+/// A workload behind another one.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TierText {
+    /// What it is called in reports.
+    pub name: String,
+    /// A file with its `ScalePolicy`, next to the scenario.
+    pub policy: PathBuf,
+    /// How many requests each request of the tier before makes to it, one after the other; default 1.
+    pub calls: Option<f64>,
+    /// The workload.
+    pub plant: PlantText,
+    /// What the policy's metrics and guards are, by their names; a metric that is not named is `qps`.
+    #[serde(default)]
+    pub metrics: BTreeMap<String, Quantity>,
+    /// What its scores should be, by their names in JSON: comparisons such as `<= 2`.
+    #[serde(default)]
+    pub expect: BTreeMap<String, String>,
+}
+
+/// What pods share, as it is written.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ClusterText {
+    /// The nodes. Without them there is a place for every pod.
+    pub nodes: Option<NodesText>,
+    /// The most pods that a `ResourceQuota` admits.
+    #[schemars(range(min = 0, max = 100_000))]
+    pub quota: Option<u32>,
+}
+
+/// Nodes as they are written.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NodesText {
+    /// How many pods a node has room for.
+    #[schemars(range(min = 1, max = 100_000))]
+    pub pods_per_node: u32,
+    /// How many nodes there are at least.
+    #[schemars(range(min = 0, max = 100_000))]
+    pub count: u32,
+    /// How many nodes there are at most; default `count`.
+    #[schemars(range(min = 0, max = 100_000))]
+    pub max: Option<u32>,
+    /// From the order of a node until it takes pods; default 3m.
+    #[schemars(extend("format" = "duration"))]
+    pub provisioning: Option<String>,
+    /// How long a node is not needed before it is given back; default 10m.
+    #[schemars(extend("format" = "duration"))]
+    pub unneeded: Option<String>,
 }
 
 /// A while in which Prometheus does not answer.
@@ -149,6 +207,12 @@ pub struct PlantText {
     /// From a pod's creation until it is ready, such as `30s`.
     #[schemars(extend("format" = "duration"))]
     pub startup: String,
+    /// When given, start-up times are log-normal, with `startup` as the median: 95 of 100 pods are ready after this.
+    #[schemars(extend("format" = "duration"))]
+    pub startup_p95: Option<String>,
+    /// From a pod's removal until it is gone, without taking requests; default 0s.
+    #[schemars(extend("format" = "duration"))]
+    pub termination: Option<String>,
     /// What one ready replica can carry, in requests per second.
     pub capacity_per_replica: f64,
     /// Replicas at the start.
@@ -160,12 +224,22 @@ pub struct PlantText {
     /// The time between scrapes; default 15s.
     #[schemars(extend("format" = "duration"))]
     pub scrape_interval: Option<String>,
-    /// From a scrape until queries see it; default 0s.
+    /// How long after the interval's multiples scrapes are; default 0s.
+    #[schemars(extend("format" = "duration"))]
+    pub scrape_phase: Option<String>,
+    /// Whether a range has a sample that is as old as its start: `closed` as up to Prometheus 2, `leftOpen` as from 3
+    /// on; default `closed`.
+    #[serde(default)]
+    pub range_selector: RangeSelector,
+    /// How long ago it is what a query sees; default 0s.
     #[schemars(extend("format" = "duration"))]
     pub evaluation_delay: Option<String>,
     /// What a request takes in the workload itself; default 0s.
     #[schemars(extend("format" = "duration"))]
     pub latency: Option<String>,
+    /// How many requests each ready replica has in flight at most, those that wait for tiers behind included; without
+    /// it, `capacityPerReplica` alone bounds what it carries.
+    pub concurrency: Option<f64>,
     /// A queue before the workload. Without it requests that find no capacity are lost at once.
     pub queue: Option<QueueText>,
     /// A tier behind the workload that all replicas share.

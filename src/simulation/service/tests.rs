@@ -3,13 +3,28 @@
 use std::time::Duration;
 
 use super::*;
+use crate::simulation::traffic::Traffic;
 
 fn at(seconds: i64) -> Timestamp {
     Timestamp::UNIX_EPOCH + SignedDuration::from_secs(seconds)
 }
 
 fn service(queue: QueueSpec) -> Service {
-    Service::new(ServiceSpec { latency: 0.0, queue, downstream: None }, 100.0)
+    Service::new(ServiceSpec { latency: 0.0, queue, downstream: None, concurrency: None }, 100.0, 0.0)
+}
+
+impl Service {
+    /// Serves `traffic` alone, from one instant to another.
+    fn serve(&mut self, traffic: &Traffic, from: Timestamp, to: Timestamp, ready: f64) -> Served {
+        let mut total = Served::default();
+        let mut at = from;
+        while at < to {
+            let next = (at + STEP).min(to);
+            total += self.step(traffic.mean(at, next), (at, next), ready, |_| Behind::default());
+            at = next;
+        }
+        total
+    }
 }
 
 fn near(a: f64, b: f64, tolerance: f64) -> bool {
@@ -97,7 +112,7 @@ fn nothing_is_lost_in_the_books() {
     let queue = QueueSpec { timeout: 2.0, retries: 3, backoff: 0.5, late_after: 0.0 };
     let tier =
         DownstreamSpec { capacity: 500.0, latency: 0.02, connections_per_replica: 5.0, contention: 0.3 };
-    let mut service = Service::new(ServiceSpec { latency: 0.01, queue, downstream: Some(tier) }, 100.0);
+    let mut service = Service::new(ServiceSpec { latency: 0.01, queue, downstream: Some(tier), concurrency: None }, 100.0, 0.0);
     let traffic = Traffic::sampled(at(0), at(600), Duration::from_secs(7), |at| {
         300.0 + 250.0 * f64::from(i32::try_from(at.as_second() % 60).expect("small")) / 60.0
     });
