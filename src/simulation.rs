@@ -29,7 +29,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::api::{ScaleCalendar, ScalePolicy};
 use crate::decision::{
-    Decision, DesiredReason, Milli, MissingCause, Observation, Policy, Reading, Readings, Replicas, Samples,
+    Decision, DesiredReason, Milli, MissingCause, Policy, Reading, Readings, Replicas, Samples,
 };
 use crate::manifest::Mistake;
 
@@ -38,7 +38,7 @@ use self::expectation::Expectation;
 use self::monitor::Quantity;
 use self::plant::{ClusterSpec, PlantSpec};
 pub use self::recorder::Recorder;
-use self::scores::Scores;
+use self::scores::{Price, Scores};
 use self::service::Standing;
 use self::traffic::{Gaps, Traffic};
 
@@ -81,6 +81,8 @@ pub struct Scenario {
     pub outages: Vec<(Timestamp, Timestamp)>,
     /// When the operator restarts, in order.
     pub restarts: Vec<Timestamp>,
+    /// What an hour costs, if that is known.
+    pub price: Option<Price>,
     /// What its scores should be.
     pub expectations: Vec<Expectation>,
 }
@@ -214,6 +216,13 @@ pub struct Run {
     pub behind: Vec<Run>,
 }
 
+impl Run {
+    /// The run of the first tier and of those behind, in order.
+    pub fn tiers(&self) -> impl Iterator<Item = &Self> {
+        std::iter::once(self).chain(&self.behind)
+    }
+}
+
 /// Plays a scenario with its own policies.
 #[must_use]
 pub fn run(scenario: &Scenario) -> Run {
@@ -340,9 +349,7 @@ impl<'a, C: Chooser> Player<'a, C> {
     fn evaluate(&mut self, tier: usize, at: Timestamp, reads_metrics: bool, tick: bool) {
         self.recorder.account(at);
         let chooser = &mut self.choosers[tier];
-        let (replicas, ready) = self.recorder.standing(tier);
-        let mut observation = Observation::new(at, replicas);
-        observation.ready = ready.min(replicas);
+        let mut observation = self.recorder.observe(tier, at);
         let mut measured = None;
         let metrics = chooser.metrics();
         if reads_metrics && metrics > 0 {

@@ -13,7 +13,7 @@ use jiff::tz::TimeZone;
 use super::playing::Changes;
 use super::{Failure, check};
 use crate::policy::parse_duration;
-use crate::report::{csv, html, svg, terminal};
+use crate::report::{comparison, csv, html, svg, terminal};
 use crate::simulation::expectation::Outcome;
 use crate::simulation::{self, Run, Scenario};
 
@@ -101,11 +101,11 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
     if let Some(file) = &args.svg {
         write(file, &svg::picture(&run, &zone))?;
     }
-    let outcomes: Vec<Outcome> =
-        scenario.expectations.iter().map(|expectation| expectation.hold(&run.scores)).collect();
+    let outcomes = outcomes(&scenario, &run);
     match args.output {
         Output::Table => {
             table(&run, &zone, out)?;
+            tiers(&run, &zone, out)?;
             if !compared.is_empty() {
                 compare::table(&compared, &zone, is_colored(), out)?;
             }
@@ -113,6 +113,17 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
         Output::Json => json(&run, &compared, &outcomes, out)?,
     }
     verdict(&outcomes)
+}
+
+/// What became of the expectations of all tiers.
+fn outcomes(scenario: &Scenario, run: &Run) -> Vec<Outcome> {
+    let mut outcomes = Vec::new();
+    for (index, ((_, tier), run)) in scenario.tiers().zip(run.tiers()).enumerate() {
+        let held = tier.expectations.iter().map(|expectation| expectation.hold(&run.scores));
+        let name = (index > 0).then(|| tier.name.clone());
+        outcomes.extend(held.map(|outcome| Outcome { tier: name.clone(), ..outcome }));
+    }
+    outcomes
 }
 
 /// Says where recorded traffic has no values.
@@ -144,6 +155,18 @@ pub(super) fn table(run: &Run, zone: &TimeZone, out: &mut dyn Write) -> Result<(
     Ok(())
 }
 
+/// The charts of the tiers behind, and what all tiers have in common, for people.
+fn tiers(run: &Run, zone: &TimeZone, out: &mut dyn Write) -> Result<(), Failure> {
+    for tier in &run.behind {
+        writeln!(out, "\n{}", terminal::chart(tier, zone, terminal_width(), is_colored()))?;
+    }
+    if !run.behind.is_empty() {
+        let tiers: Vec<Run> = run.tiers().cloned().collect();
+        write!(out, "\n{}", comparison::table(&tiers))?;
+    }
+    Ok(())
+}
+
 fn is_colored() -> bool {
     std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none()
 }
@@ -157,6 +180,9 @@ fn json(run: &Run, compared: &[Run], outcomes: &[Outcome], out: &mut dyn Write) 
     object["interval_seconds"] = run.interval.as_secs_f64().into();
     if !outcomes.is_empty() {
         object["expectations"] = serde_json::to_value(outcomes).map_err(failed)?;
+    }
+    if !run.behind.is_empty() {
+        object["tiers"] = compare::json(&run.behind).map_err(failed)?;
     }
     if !compared.is_empty() {
         object["compared"] = compare::json(compared).map_err(failed)?;

@@ -45,15 +45,27 @@ pub fn page(run: &Run, compared: &[Run], zone: &TimeZone) -> String {
     let _ = write!(page, "<figure>\n{}", svg::draw(run, zone, &Layout::detailed(run)));
     page.push_str("<p id=\"hover\" aria-live=\"off\" hidden=\"hidden\"></p>\n<p id=\"decision\" aria-live=\"off\" hidden=\"hidden\"></p>\n</figure>\n");
     comparison::section(&mut page, compared, zone);
-    scores(&mut page, run);
-    changes(&mut page, run, zone);
-    let _ = write!(page, "<h2>Policy</h2>\n<pre><code>{}</code></pre>\n</main>\n", escape(&run.policy_text));
+    sections(&mut page, run, zone);
+    for (index, tier) in run.behind.iter().enumerate() {
+        let _ = write!(page, "<h1>{}</h1>\n<figure>\n", escape(&tier.name));
+        page += &svg::draw(tier, zone, &Layout::detailed(tier).numbered(index + 1));
+        page.push_str("</figure>\n");
+        sections(&mut page, tier, zone);
+    }
+    page.push_str("</main>\n");
     let _ = write!(
         page,
         "<script type=\"application/json\" id=\"data\">{}</script>\n<script>\n{SCRIPT}</script>\n</body>\n</html>\n",
         data(run, zone)
     );
     page
+}
+
+/// Scores, changes and the policy.
+fn sections(page: &mut String, run: &Run, zone: &TimeZone) {
+    scores(page, run);
+    changes(page, run, zone);
+    let _ = writeln!(page, "<h2>Policy</h2>\n<pre><code>{}</code></pre>", escape(&run.policy_text));
 }
 
 fn seconds(run: &Run) -> String {

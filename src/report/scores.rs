@@ -26,6 +26,12 @@ pub(super) fn lines(scores: &Scores) -> Vec<Line> {
         late_requests,
         late_percent,
         retried_requests,
+        settling_seconds,
+        overshoot_percent,
+        downstream_overload_percent,
+        unplaced_replica_hours,
+        node_hours,
+        cost,
         elasticity,
         peak_replicas,
     } = scores;
@@ -43,14 +49,14 @@ pub(super) fn lines(scores: &Scores) -> Vec<Line> {
     } = elasticity;
     let line = |title, name, value, unit| Line { title, name, value, unit };
     let percent = |title, name, value: f64, unit| line(title, name, grouped(value, 3), unit);
-    vec![
+    let mut lines = vec![
         line("Requests", "requests", grouped(*requests, 0), "requests"),
         line("Dropped requests", "dropped_requests", grouped(*dropped_requests, 0), "requests"),
         percent("Dropped share", "dropped_percent", *dropped_percent, "% of requests"),
         line("Late requests", "late_requests", grouped(*late_requests, 0), "requests"),
         percent("Late share", "late_percent", *late_percent, "% of requests"),
         line("Retried requests", "retried_requests", grouped(*retried_requests, 0), "requests"),
-        line("Cost", "replica_hours", grouped(*replica_hours, 2), "replica hours"),
+        line("Replica hours", "replica_hours", grouped(*replica_hours, 2), "replica hours"),
         line("Peak", "peak_replicas", peak_replicas.to_string(), "replicas"),
         line("Changes", "scale_events", scale_events.to_string(), "changes"),
         line("Changes of direction", "reversals", reversals.to_string(), "changes"),
@@ -61,5 +67,21 @@ pub(super) fn lines(scores: &Scores) -> Vec<Line> {
         line("Mean missing replicas", "accuracy_u", grouped(*accuracy_u, 3), "replicas"),
         line("Mean surplus replicas", "accuracy_o", grouped(*accuracy_o, 3), "replicas"),
         percent("Instability", "upsilon_percent", *upsilon_percent, "% of steps"),
-    ]
+        line("Longest shortage", "settling_seconds", grouped(*settling_seconds, 0), "seconds"),
+        percent("Overshoot", "overshoot_percent", *overshoot_percent, "% of demand"),
+    ];
+    // What only some scenarios have.
+    if *downstream_overload_percent > 0.0 {
+        let name = "downstream_overload_percent";
+        lines.push(percent("Tier behind overloaded", name, *downstream_overload_percent, "% of time"));
+    }
+    if *node_hours > 0.0 || *unplaced_replica_hours > 0.0 {
+        let hours = grouped(*unplaced_replica_hours, 2);
+        lines.push(line("Replicas without a place", "unplaced_replica_hours", hours, "replica hours"));
+        lines.push(line("Node hours", "node_hours", grouped(*node_hours, 2), "node hours"));
+    }
+    if let Some(cost) = cost {
+        lines.push(line("Cost", "cost", grouped(*cost, 2), ""));
+    }
+    lines
 }

@@ -31,7 +31,23 @@ pub(super) const STYLE: &str = include_str!("svg/style.css");
 /// local times of `zone`.
 #[must_use]
 pub fn picture(run: &Run, zone: &TimeZone) -> String {
-    draw(run, zone, &Layout::PLAIN)
+    if run.behind.is_empty() {
+        return draw(run, zone, &Layout::PLAIN);
+    }
+    // One below the other.
+    let (width, height) = SIZE;
+    let tiers = f64::from(u16::try_from(run.behind.len() + 1).unwrap_or(u16::MAX));
+    let mut svg = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {}\" role=\"img\">\n",
+        height * tiers
+    );
+    for (index, tier) in run.tiers().enumerate() {
+        let y = height * f64::from(u16::try_from(index).unwrap_or(u16::MAX));
+        let _ = writeln!(svg, "<svg y=\"{y}\" width=\"{width}\" height=\"{height}\">");
+        svg += &draw(tier, zone, &Layout::PLAIN.numbered(index));
+        svg += "</svg>\n";
+    }
+    svg + "</svg>\n"
 }
 
 /// The picture as `layout` says: by itself, or for a page that says name and summary itself and has room
@@ -41,15 +57,16 @@ pub(super) fn draw(run: &Run, zone: &TimeZone, layout: &Layout) -> String {
     let ticks = period.ticks(zone, 13);
     let (width, height) = layout.size;
     let top = layout.top;
+    let id = layout.id();
     let mut svg = String::new();
     let _ = writeln!(
         svg,
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 {top} {width} {}\" class=\"tt\" role=\"img\" \
-         aria-labelledby=\"tt-title tt-desc\">",
+         aria-labelledby=\"{id}-title {id}-desc\">",
         height - top
     );
-    let _ = writeln!(svg, "<title id=\"tt-title\">{}</title>", escape(&run.name));
-    let _ = writeln!(svg, "<desc id=\"tt-desc\">{}</desc>", escape(&description(run, &period, zone)));
+    let _ = writeln!(svg, "<title id=\"{id}-title\">{}</title>", escape(&run.name));
+    let _ = writeln!(svg, "<desc id=\"{id}-desc\">{}</desc>", escape(&description(run, &period, zone)));
     let _ = writeln!(svg, "<style>\n{STYLE}{}</style>", layout.more_style(run));
     let _ = writeln!(
         svg,

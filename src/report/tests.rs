@@ -62,6 +62,12 @@ fn made_up(ticks: i32, short: i32) -> Run {
             late_requests: 0.0,
             late_percent: 0.0,
             retried_requests: 0.0,
+            settling_seconds: 900.0,
+            overshoot_percent: 0.0,
+            downstream_overload_percent: 0.0,
+            unplaced_replica_hours: 0.0,
+            node_hours: 0.0,
+            cost: None,
             elasticity: Elasticity { replica_hours: 240.0, scale_events: 1, ..Elasticity::default() },
             peak_replicas: 10,
         },
@@ -134,8 +140,11 @@ fn a_terminal_gets_no_control_characters_from_a_name() {
 #[test]
 fn scores_are_aligned() {
     let table = terminal::scores(&made_up(96, 40));
-    assert!(table.contains("Requests                     requests          1,234,567 requests\n"), "{table}");
-    assert!(table.contains("dropped_percent       3.645 % of requests\n"), "{table}");
+    assert!(
+        table.contains("Requests                     requests           1,234,567 requests\n"),
+        "{table}"
+    );
+    assert!(table.contains("dropped_percent        3.645 % of requests\n"), "{table}");
 }
 
 #[test]
@@ -167,9 +176,15 @@ fn runs_without_ticks_are_no_trouble() {
 fn rows_are_comma_separated() {
     let table = csv::table(&made_up(2, 1));
     let lines: Vec<&str> = table.lines().collect();
-    assert_eq!(lines[0].split(',').count(), 20);
-    assert_eq!(lines[1], "2026-11-22T23:00:00Z,60,,4,20,,,10,10,10,100,54000,0,Baseline,0,0,,,,");
-    assert_eq!(lines[2], "2026-11-22T23:15:00Z,150,150,4,20,6,6,10,10,10,100,135000,45000,Baseline,0,0,,,,");
+    assert_eq!(lines[0].split(',').count(), 23);
+    assert_eq!(
+        lines[1],
+        "2026-11-22T23:00:00Z,60,,4,20,,,10,10,10,100,54000,0,Baseline,0,0,,,,,,,\"a <day> & \"\"night\"\"\""
+    );
+    assert_eq!(
+        lines[2],
+        "2026-11-22T23:15:00Z,150,150,4,20,6,6,10,10,10,100,135000,45000,Baseline,0,0,,,,,,,\"a <day> & \"\"night\"\"\""
+    );
 }
 
 #[test]

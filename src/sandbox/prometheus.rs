@@ -110,7 +110,8 @@ fn answer(measured: &Arc<Measured>, question: &Question) -> (StatusCode, Json<Va
     };
     let result = if query.contains(METRIC) {
         let rate = measured.measurement.rate(&measured.traffic, at);
-        let sample = |rate: f64| json!({"metric": {}, "value": [at.as_duration().as_secs_f64(), rate.to_string()]});
+        let sample =
+            |rate: f64| json!({"metric": {}, "value": [at.as_duration().as_secs_f64(), rate.to_string()]});
         rate.map(sample).into_iter().collect()
     } else {
         json!([])

@@ -104,12 +104,7 @@ impl Stage {
         let prometheus =
             PrometheusEndpoint::start_with(measured, &faults).await.map_err(StageError::Prometheus)?;
         let stop = CancellationToken::new();
-        tokio::spawn(workload::run(
-            sandbox.store(),
-            scenario.plant.pods,
-            scenario.cluster,
-            stop.clone(),
-        ));
+        tokio::spawn(workload::run(sandbox.store(), scenario.plant.pods, scenario.cluster, stop.clone()));
         let target = target.name.clone();
         Ok(Self { sandbox, prometheus, namespace: space, target, _workloads: stop.drop_guard() })
     }

@@ -214,7 +214,8 @@ fn deployment_status(deployment: &Value, plant: &Plant, id: WorkloadId, now: Tim
         let word = if holds { "True" } else { "False" };
         let conditions = deployment["status"]["conditions"].as_array().into_iter().flatten();
         let before = conditions.into_iter().find(|before| before["type"] == kind && before["status"] == word);
-        let since = before.map_or_else(|| whole_seconds(now).into(), |before| before["lastTransitionTime"].clone());
+        let since =
+            before.map_or_else(|| whole_seconds(now).into(), |before| before["lastTransitionTime"].clone());
         json!({
             "type": kind, "status": word, "reason": reason, "message": message,
             "lastTransitionTime": since, "lastUpdateTime": since,

@@ -13,6 +13,7 @@ use crate::decision::{DesiredReason, Replicas};
 #[derive(Debug)]
 pub(super) struct Books<'a> {
     scenario: &'a Scenario,
+    is_first: bool,
     pub(super) rows: Vec<Row>,
     changes: Vec<Change>,
     /// When the last row was opened, in milliseconds since the Unix epoch, and the requests before it.
@@ -22,8 +23,9 @@ pub(super) struct Books<'a> {
 }
 
 impl<'a> Books<'a> {
-    pub(super) fn new(scenario: &'a Scenario) -> Self {
-        Self { scenario, rows: Vec::new(), changes: Vec::new(), opened: (0, 0.0), counted: None }
+    /// Of the tier that the traffic comes to, or of one behind.
+    pub(super) fn new(scenario: &'a Scenario, is_first: bool) -> Self {
+        Self { scenario, is_first, rows: Vec::new(), changes: Vec::new(), opened: (0, 0.0), counted: None }
     }
 
     /// Has rows counted, of which there will be so many, and not kept.
@@ -91,7 +93,8 @@ impl<'a> Books<'a> {
             service: service.map(|service| service.standing),
             places: self.scenario.cluster.is_bounded().then(|| Places {
                 waiting: count(plant.without_place(id)),
-                nodes: plant.nodes(),
+                // All tiers are on them; they are in the books once.
+                nodes: plant.nodes().filter(|_| self.is_first),
             }),
             reason: choice.reason,
         });

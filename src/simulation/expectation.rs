@@ -35,6 +35,9 @@ enum Comparison {
 /// What became of an expectation.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Outcome {
+    /// The tier behind that it is about, if it is about one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tier: Option<String>,
     /// The score, by its name in JSON.
     pub score: String,
     /// What it should be, as it is written.
@@ -47,6 +50,9 @@ pub struct Outcome {
 
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(tier) = &self.tier {
+            write!(f, "{tier}: ")?;
+        }
         write!(f, "{} should be {} and is {}", self.score, self.wanted, self.got)
     }
 }
@@ -57,7 +63,8 @@ impl Expectation {
     /// # Errors
     /// What is wrong with the name or the text, for people.
     pub fn parse(score: &str, wanted: &str) -> Result<Self, String> {
-        let known: Vec<String> = named(&Scores::default()).map(|(name, _)| name).collect();
+        let known: Vec<String> =
+            named(&Scores { cost: Some(0.0), ..Scores::default() }).map(|(name, _)| name).collect();
         if !known.iter().any(|name| name == score) {
             return Err(format!("no score has this name; there are {}", known.join(", ")));
         }
@@ -75,7 +82,7 @@ impl Expectation {
     pub fn hold(&self, scores: &Scores) -> Outcome {
         let got = named(scores).find(|(name, _)| *name == self.score).map_or(f64::NAN, |(_, score)| score);
         let holds = self.bounds.iter().all(|(comparison, bound)| comparison.holds(got, *bound));
-        Outcome { score: self.score.clone(), wanted: self.wanted.clone(), got, holds }
+        Outcome { tier: None, score: self.score.clone(), wanted: self.wanted.clone(), got, holds }
     }
 }
 

@@ -75,7 +75,8 @@ impl Monitor {
     /// What a query says at `at`; `None` when it has no result.
     pub(super) fn read(&self, quantity: Quantity, traffic: &Traffic, at: Timestamp) -> Option<f64> {
         let seen = self.measurement.seen(at);
-        let gauge = |of: fn(&Standing) -> f64| Some(self.standing(seen).map_or(0.0, |standing| of(&standing)));
+        let gauge =
+            |of: fn(&Standing) -> f64| Some(self.standing(seen).map_or(0.0, |standing| of(&standing)));
         let instant = |millis| Timestamp::from_millisecond(millis).unwrap_or(seen);
         let range = self.measurement.range(at).map(|range| {
             let totals = |millis| self.totals(traffic, instant(millis));

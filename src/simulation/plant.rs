@@ -227,6 +227,14 @@ impl Plant {
         replicas(self.workloads.get(id.0).map_or(0, |workload| workload.wanted - workload.placed()))
     }
 
+    /// Since when pods of a workload have wanted a node, as the scheduler tells: the longest, in whole seconds.
+    #[must_use]
+    pub fn unschedulable_since(&self, id: WorkloadId) -> Option<Timestamp> {
+        let workload = self.workloads.get(id.0)?;
+        let first = workload.pods.get(workload.placed())?;
+        Timestamp::from_second(first.created.as_second()).ok()
+    }
+
     /// The pods of a workload, oldest first; those that the quota does not admit are not among them.
     #[must_use]
     pub fn pods(&self, id: WorkloadId) -> &[Pod] {
@@ -273,7 +281,8 @@ impl Plant {
     /// Creates the pods that lack, as far as the quota goes.
     fn create(&mut self, at: Timestamp) {
         let there: usize = self.workloads.iter().map(|workload| workload.pods.len()).sum();
-        let mut admitted = self.quota.map_or(usize::MAX, |quota| quota.saturating_sub(there + self.ending.len()));
+        let mut admitted =
+            self.quota.map_or(usize::MAX, |quota| quota.saturating_sub(there + self.ending.len()));
         for workload in &mut self.workloads {
             while workload.pods.len() < workload.wanted && admitted > 0 {
                 workload.pods.push(Pod { id: self.born, created: at, placed: None, ready_at: None });

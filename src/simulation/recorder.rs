@@ -9,7 +9,7 @@ use super::plant::{Plant, WorkloadId};
 use super::scores::Scores;
 use super::service::{Behind, STEP, Served, Service};
 use super::{Row, Run, Scenario};
-use crate::decision::{Decision, Replicas};
+use crate::decision::{Decision, Observation, Replicas};
 
 /// Keeps the books of a run: applies decisions to the plant and notes what came of them. The demo uses
 /// it with the decisions of a live operator.
@@ -56,8 +56,9 @@ impl<'a> Recorder<'a> {
                 let monitor = Monitor::new(spec.measurement, tier.from, &service);
                 (service, monitor)
             });
+            let books = Books::new(tier, tiers.len() == scenario.behind.len());
             let id = plant.add(spec.pods, *initial);
-            tiers.push(Tier { scenario: tier, calls, id, service, books: Books::new(tier) });
+            tiers.push(Tier { scenario: tier, calls, id, service, books });
         }
         tiers.reverse();
         let from = scenario.from.as_millisecond();
@@ -82,14 +83,17 @@ impl<'a> Recorder<'a> {
     /// How many replicas the workload has that the traffic meets first.
     #[must_use]
     pub fn replicas(&self) -> Replicas {
-        self.standing(0).0
+        self.plant.wanted(self.tiers[0].id)
     }
 
-    /// How many replicas a tier should have, and how many of them are ready.
+    /// What an autoscaler sees of a tier besides its metrics.
     #[inline]
-    pub(super) fn standing(&self, tier: usize) -> (Replicas, Replicas) {
+    pub(super) fn observe(&self, tier: usize, at: Timestamp) -> Observation {
         let id = self.tiers[tier].id;
-        (self.plant.wanted(id), self.plant.ready(id))
+        let mut observation = Observation::new(at, self.plant.wanted(id));
+        observation.ready = self.plant.ready(id).min(observation.replicas);
+        observation.unschedulable_since = self.plant.unschedulable_since(id);
+        observation
     }
 
     /// The rows so far; the last one is still open.
@@ -184,7 +188,7 @@ impl<'a> Recorder<'a> {
     pub fn finish(mut self, end: Timestamp) -> Run {
         self.close(end);
         let mut runs = self.tiers.into_iter().map(|tier| tier.books.run());
-        let first = runs.next().unwrap_or_else(|| Books::new(self.scenario).run());
+        let first = runs.next().unwrap_or_else(|| Books::new(self.scenario, true).run());
         Run { behind: runs.collect(), ..first }
     }
 
@@ -259,7 +263,8 @@ impl<'a> Recorder<'a> {
         }
         let traffic = &scenario.traffic;
         let range = scenario.plant.measurement.range(at)?;
-        let last = if range.last == self.known.0 { self.known.1 } else { traffic.requests_before(range.last) };
+        let last =
+            if range.last == self.known.0 { self.known.1 } else { traffic.requests_before(range.last) };
         Some(range.rate(last - traffic.requests_before(range.first)))
     }
 }

@@ -17,6 +17,7 @@ use super::Scenario;
 use super::expectation::Expectation;
 use super::monitor::Quantity;
 use super::plant::{ClusterSpec, PlantSpec};
+use super::scores::Price;
 use super::synthetic::Component;
 use super::traffic::Samples;
 use crate::api::{AUTOSCALER_KIND, ScaleCalendar, ScalePolicy};
@@ -27,11 +28,11 @@ use crate::zones::{self, Moment};
 
 use self::reader::Reader;
 use self::replay::{Asked, Bounds, Played};
-use self::tiers::ReadTier;
 pub use self::spec::{
     ClusterText, Diurnal, DownstreamText, NodesText, Noise, OutageText, Part, PlantText, QueueText, Ramp,
     ScenarioSpec, Spike, Step, TierText,
 };
+use self::tiers::ReadTier;
 
 /// The most ticks of a scenario: a year at 15 s is 2.1 million.
 const MOST_TICKS: u128 = 20_000_000;
@@ -142,6 +143,7 @@ pub fn parse(
         quantities,
         outages,
         restarts,
+        price,
         expectations,
     } = read;
     let has_tier = !tiers.is_empty() || plant.service.is_some_and(|service| service.downstream.is_some());
@@ -176,6 +178,7 @@ pub fn parse(
         quantities,
         outages,
         restarts,
+        price,
         expectations,
     };
     tiers::add(first, document, tiers, &others, &open)
@@ -322,6 +325,7 @@ struct Read {
     quantities: BTreeMap<String, Quantity>,
     outages: Vec<(Timestamp, Timestamp)>,
     restarts: Vec<Timestamp>,
+    price: Option<Price>,
     expectations: Vec<Expectation>,
 }
 
@@ -361,6 +365,10 @@ impl Read {
         let quantities = spec.metrics.clone();
         let outages = reader.outages(&spec.outages);
         let restarts = reader.restarts(&spec.restarts);
+        let price = spec.price.map(|price| reader.price(price));
+        if price.is_none() && spec.expect.contains_key("cost") {
+            reader.add("expect.cost", "needs price, which this scenario has not");
+        }
         let expectations = reader.expectations("expect", &spec.expect);
         let read = Self {
             plant,
@@ -374,6 +382,7 @@ impl Read {
             quantities,
             outages,
             restarts,
+            price,
             expectations,
         };
         if reader.mistakes.is_empty() { Ok(read) } else { Err(reader.mistakes) }

@@ -11,6 +11,11 @@
 //! accuracy_u = 1/n Σ max(d−s, 0)         accuracy_o = 1/n Σ max(s−d, 0)
 //! ```
 //! The over-provisioning share divides by demand, not by supply, so it is unbounded.
+//!
+//! Settling and overshoot are those of control theory (Hellerstein et al., Feedback Control of Computing Systems, 2004)
+//! for a demand that never stands still. A shortage is a stretch of ticks with s < d; the longest is the settling time.
+//! After a shortage the supply goes on to a peak p, at the tick before it first falls; with the highest demand D from
+//! the shortage's start until then, the overshoot is p − D in percent of D.
 
 mod steps;
 
@@ -19,7 +24,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 pub use self::steps::{Bungee, Levels, bungee, instability, sampled};
-use super::{Change, Row, Scenario};
+use super::{Change, Places, Row, Scenario};
 
 /// The scores of a run. Percentages are of time, or of requests where the name says so.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -36,6 +41,20 @@ pub struct Scores {
     pub late_percent: f64,
     /// Requests that were sent again after they had timed out.
     pub retried_requests: f64,
+    /// The longest time with too few ready replicas, in seconds.
+    pub settling_seconds: f64,
+    /// How far the supply went, after a shortage, beyond the highest demand since its start, in percent of that: the
+    /// most of all shortages.
+    pub overshoot_percent: f64,
+    /// Share of time in which 90 % or more of the tier behind was in use.
+    pub downstream_overload_percent: f64,
+    /// Σ replicas without a place × step, in hours.
+    pub unplaced_replica_hours: f64,
+    /// Σ nodes × step, in hours; 0 without nodes.
+    pub node_hours: f64,
+    /// What replicas and nodes cost, in a scenario with prices, in their currency.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cost: Option<f64>,
     /// The elasticity metrics.
     #[serde(flatten)]
     pub elasticity: Elasticity,
@@ -68,6 +87,18 @@ pub struct Elasticity {
     pub reversals: u64,
 }
 
+/// What an hour costs, in any currency.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Price {
+    /// Of a replica.
+    pub replica_hour: f64,
+    /// Of a node.
+    pub node_hour: f64,
+}
+
+/// From this share on that is in use, a tier behind counts as overloaded.
+const OVERLOAD: f64 = 0.9;
+
 /// What the scores of a run need of its rows, each of which is looked at once: a year of them does not fit any cache.
 #[derive(Debug)]
 pub(super) struct Tally {
@@ -76,6 +107,8 @@ pub(super) struct Tally {
     supply: Vec<u32>,
     capacity_per_replica: f64,
     interval: Duration,
+    overloaded: u32,
+    price: Option<Price>,
 }
 
 impl Tally {
@@ -91,6 +124,8 @@ impl Tally {
             supply: Vec::with_capacity(rows),
             capacity_per_replica: scenario.plant.capacity_per_replica,
             interval: scenario.interval,
+            overloaded: 0,
+            price: scenario.price,
         }
     }
 
@@ -103,7 +138,13 @@ impl Tally {
         sums.dropped_requests += row.dropped;
         sums.late_requests += row.late;
         sums.retried_requests += row.retried;
-        sums.elasticity.replica_hours += f64::from(row.replicas) * (self.interval.as_secs_f64() / 3600.0);
+        let hours = self.interval.as_secs_f64() / 3600.0;
+        sums.elasticity.replica_hours += f64::from(row.replicas) * hours;
+        if let Some(Places { waiting, nodes }) = row.places {
+            sums.unplaced_replica_hours += f64::from(waiting) * hours;
+            sums.node_hours += f64::from(nodes.unwrap_or(0)) * hours;
+        }
+        self.overloaded += u32::from(row.service.is_some_and(|service| service.downstream >= OVERLOAD));
         sums.peak_replicas = sums.peak_replicas.max(row.replicas);
     }
 
@@ -111,22 +152,58 @@ impl Tally {
     /// which is what somebody pays for.
     #[must_use]
     pub(super) fn scores(self, changes: &[Change]) -> Scores {
-        let Self { sums, demand, supply, interval, .. } = self;
+        let Self { sums, demand, supply, interval, overloaded, price, .. } = self;
         let mut elasticity = elasticity(interval, &demand, &supply);
         elasticity.scale_events = u64::try_from(changes.len()).unwrap_or(u64::MAX);
         let directions: Vec<bool> = changes.iter().map(|change| change.to > change.from).collect();
         let reversals = directions.windows(2).filter(|pair| pair[0] != pair[1]).count();
         elasticity.reversals = u64::try_from(reversals).unwrap_or(u64::MAX);
         elasticity.replica_hours = sums.elasticity.replica_hours;
+        let (longest, overshoot) = shortages(&demand, &supply);
+        let cost = |Price { replica_hour, node_hour }| {
+            elasticity.replica_hours * replica_hour + sums.node_hours * node_hour
+        };
         let requests = sums.requests;
         let percent = |part: f64| if requests > 0.0 { 100.0 * part / requests } else { 0.0 };
         Scores {
             dropped_percent: percent(sums.dropped_requests),
             late_percent: percent(sums.late_requests),
+            settling_seconds: count(longest) * interval.as_secs_f64(),
+            overshoot_percent: overshoot,
+            downstream_overload_percent: 100.0 * f64::from(overloaded) / count(demand.len().max(1)),
+            cost: price.map(cost),
             elasticity,
             ..sums
         }
     }
+}
+
+/// The length of the longest shortage in steps, and the greatest overshoot after one in percent.
+fn shortages(demand: &[u32], supply: &[u32]) -> (usize, f64) {
+    let (mut longest, mut greatest) = (0, 0.0_f64);
+    let mut lacking = 0;
+    // The highest demand since a shortage began, until the supply falls after it.
+    let mut highest: Option<u32> = None;
+    let mut before = 0;
+    for (&d, &s) in demand.iter().zip(supply) {
+        if s < d {
+            lacking += 1;
+            longest = longest.max(lacking);
+            highest = Some(highest.map_or(d, |highest| highest.max(d)));
+        } else if let Some(most) = highest {
+            lacking = 0;
+            if s < before {
+                highest = None;
+            } else {
+                let most = most.max(d);
+                highest = Some(most);
+                let overshoot = 100.0 * f64::from(s.saturating_sub(most)) / f64::from(most.max(1));
+                greatest = greatest.max(overshoot);
+            }
+        }
+        before = s;
+    }
+    (longest, greatest)
 }
 
 /// The least replicas that carry `qps`, at least 1.
@@ -172,4 +249,28 @@ pub fn elasticity(step: Duration, demand: &[u32], supply: &[u32]) -> Elasticity 
 #[expect(clippy::cast_precision_loss, reason = "steps of a run fit 53 bits")]
 fn count(n: usize) -> f64 {
     n as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[expect(clippy::float_cmp, reason = "whole shares of whole numbers")]
+    fn settling_and_overshoot_are_those_of_shortages() {
+        let cases: [(&[u32], &[u32], usize, f64); 6] = [
+            (&[4, 4, 4], &[4, 9, 4], 0, 0.0),
+            // Two ticks short, then 6 for 4; that it goes up again after it has gone down is no overshoot.
+            (&[2, 4, 4, 4, 4, 4, 4], &[2, 2, 2, 5, 6, 4, 9], 2, 50.0),
+            // The demand went up to 8 before the supply was at its peak.
+            (&[2, 4, 8, 4, 4], &[2, 2, 4, 8, 10], 2, 25.0),
+            (&[4, 4, 4, 5, 5], &[2, 4, 3, 3, 3], 3, 0.0),
+            // Until a shortage ends the supply may fall.
+            (&[9, 9, 9, 9], &[5, 4, 9, 12], 2, 100.0 / 3.0),
+            (&[], &[], 0, 0.0),
+        ];
+        for (demand, supply, longest, overshoot) in cases {
+            assert_eq!(shortages(demand, supply), (longest, overshoot), "{demand:?} {supply:?}");
+        }
+    }
 }

@@ -46,6 +46,7 @@ pub(super) fn scenario(policy: &str, traffic: Traffic, hours: u64) -> Scenario {
         quantities: BTreeMap::new(),
         outages: Vec::new(),
         restarts: Vec::new(),
+        price: None,
         expectations: Vec::new(),
     }
 }
@@ -262,3 +263,5 @@ fn a_restart_that_finds_its_past_in_prometheus_changes_no_replica() {
         assert!(replicas(&run(&scenario)) == replicas(&undisturbed), "at minute {minute}");
     }
 }
+
+mod tiers;

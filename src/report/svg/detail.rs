@@ -32,6 +32,8 @@ const BETWEEN: f64 = 46.0;
 /// The size of a picture and what is in it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(in super::super) struct Layout {
+    /// Which picture of its document it is, from 0.
+    id: usize,
     /// Width and height in the picture's own units.
     pub(in super::super) size: (f64, f64),
     /// What is cut off at the top.
@@ -56,7 +58,7 @@ pub(super) struct Series {
 impl Layout {
     /// By itself, with its name and a summary.
     pub(in super::super) const PLAIN: Self =
-        Self { size: SIZE, top: 0.0, upper: UPPER, lower: LOWER, service: None, is_detailed: false };
+        Self { id: 0, size: SIZE, top: 0.0, upper: UPPER, lower: LOWER, service: None, is_detailed: false };
 
     /// Within a page, with room for what the run has.
     pub(in super::super) fn detailed(run: &Run) -> Self {
@@ -66,7 +68,17 @@ impl Layout {
         let service = run.rows.iter().any(|row| row.service.is_some()).then_some((queue, usage));
         let bottom = service.map_or(lower.1, |(_, usage)| usage.1);
         let size = (SIZE.0, SIZE.1 - LOWER.1 + bottom);
-        Self { size, top: HEAD, upper: UPPER, lower, service, is_detailed: true }
+        Self { id: 0, size, top: HEAD, upper: UPPER, lower, service, is_detailed: true }
+    }
+
+    /// The same as another picture of its document.
+    pub(in super::super) fn numbered(self, id: usize) -> Self {
+        Self { id, ..self }
+    }
+
+    /// What the names of its elements begin with.
+    pub(super) fn id(&self) -> String {
+        if self.id == 0 { "tt".to_owned() } else { format!("tt{}", self.id) }
     }
 
     /// Where the lowest panel ends.

@@ -116,9 +116,7 @@ fn start_up_times_are_log_normal_around_their_median() {
     let mut plant = plant(None, None);
     let id = plant.add(spec, Replicas::ZERO);
     scale(&mut plant, id, 0, 10_000);
-    let share = |plant: &mut Plant, seconds: i64| {
-        f64::from(standing(plant, id, seconds).0) / 10_000.0
-    };
+    let share = |plant: &mut Plant, seconds: i64| f64::from(standing(plant, id, seconds).0) / 10_000.0;
     // By their logarithms: a deviation of ln 3 / 1.645 = 0.668, so that 16 % take 15.4 s at most.
     for (seconds, expected) in [(15, 0.15), (30, 0.5), (58, 0.84), (90, 0.95)] {
         let share = share(&mut plant, seconds);

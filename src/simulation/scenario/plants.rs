@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use super::super::measurement::Measurement;
 use super::super::plant::{ClusterSpec, NodesSpec, PlantSpec, PodsSpec};
+use super::super::scores::Price;
 use super::super::service::{DownstreamSpec, MOST_RETRIES, QueueSpec, ServiceSpec};
 use super::reader::Reader;
-use super::spec::{ClusterText, DownstreamText, NodesText, PlantText, QueueText};
+use super::spec::{ClusterText, DownstreamText, NodesText, PlantText, PriceText, QueueText};
 use crate::decision::Replicas;
 
 /// As many pods, or nodes, as there may be.
@@ -99,6 +100,13 @@ impl Reader {
     /// How many requests each request of the tier before makes.
     pub(super) fn calls(&mut self, path: &str, calls: Option<f64>) -> f64 {
         self.positive(path, calls.unwrap_or(1.0))
+    }
+
+    pub(super) fn price(&mut self, price: PriceText) -> Price {
+        Price {
+            replica_hour: self.rate("price.replicaHour", price.replica_hour),
+            node_hour: self.rate("price.nodeHour", price.node_hour),
+        }
     }
 
     /// The cluster, which has room for what is there at the start.

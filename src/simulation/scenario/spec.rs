@@ -45,9 +45,23 @@ pub struct ScenarioSpec {
     /// When the operator restarts, in RFC 3339.
     #[serde(default)]
     pub restarts: Vec<String>,
+    /// What an hour costs, in any currency.
+    pub price: Option<PriceText>,
     /// What the scores should be, by their names in JSON: comparisons such as `<= 2`.
     #[serde(default)]
     pub expect: BTreeMap<String, String>,
+}
+
+/// Prices as they are written.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PriceText {
+    /// Of a replica; default 0.
+    #[serde(default)]
+    pub replica_hour: f64,
+    /// Of a node; default 0.
+    #[serde(default)]
+    pub node_hour: f64,
 }
 
 /// A workload behind another one.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::super::expectation::Expectation;
 use super::super::monitor::Quantity;
 use super::super::plant::PlantSpec;
+use super::super::scores::Price;
 use super::super::{Scenario, Tier};
 use super::reader::Reader;
 use super::spec::ScenarioSpec;
@@ -83,7 +84,9 @@ pub(super) fn add(
         let is_called = index + 1 < count;
         let has_tier = is_called || tier.plant.service.is_some_and(|service| service.downstream.is_some());
         let at = Place { document, base: &base };
-        if let Err(Mistakes(more)) = bind(at, &manifest.policy, (&tier.plant, has_tier), &tier.quantities, false) {
+        if let Err(Mistakes(more)) =
+            bind(at, &manifest.policy, (&tier.plant, has_tier), &tier.quantities, false)
+        {
             mistakes.extend(more);
         }
         first.missing_calendars.extend(manifest.missing_calendars);
@@ -105,6 +108,7 @@ pub(super) fn add(
             quantities: tier.quantities,
             outages: first.outages.clone(),
             restarts: first.restarts.clone(),
+            price: first.price.map(|price| Price { node_hour: 0.0, ..price }),
             expectations: tier.expectations,
             cluster: first.cluster,
         };

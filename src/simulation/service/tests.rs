@@ -112,7 +112,11 @@ fn nothing_is_lost_in_the_books() {
     let queue = QueueSpec { timeout: 2.0, retries: 3, backoff: 0.5, late_after: 0.0 };
     let tier =
         DownstreamSpec { capacity: 500.0, latency: 0.02, connections_per_replica: 5.0, contention: 0.3 };
-    let mut service = Service::new(ServiceSpec { latency: 0.01, queue, downstream: Some(tier), concurrency: None }, 100.0, 0.0);
+    let mut service = Service::new(
+        ServiceSpec { latency: 0.01, queue, downstream: Some(tier), concurrency: None },
+        100.0,
+        0.0,
+    );
     let traffic = Traffic::sampled(at(0), at(600), Duration::from_secs(7), |at| {
         300.0 + 250.0 * f64::from(i32::try_from(at.as_second() % 60).expect("small")) / 60.0
     });
