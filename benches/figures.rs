@@ -43,10 +43,10 @@ fn ticks_per_second(runs: usize, plain: &Scenario) {
         let plant = PlantSpec { service: Some(service), ..plain.plant.clone() };
         Scenario { plant, ..plain.clone() }
     };
-    let queued = with(ServiceSpec { latency: 0.1, queue, downstream: None });
+    let queued = with(ServiceSpec { latency: 0.1, queue, concurrency: None, downstream: None });
     let tier =
         DownstreamSpec { capacity: 6000.0, latency: 0.02, connections_per_replica: 50.0, contention: 0.001 };
-    let tiered = with(ServiceSpec { latency: 0.1, queue, downstream: Some(tier) });
+    let tiered = with(ServiceSpec { latency: 0.1, queue, concurrency: None, downstream: Some(tier) });
     let figure = |name: &str, time: Duration| {
         println!("ticks_{name} {:.2} million/s", 28.0 * 5760.0 / time.as_secs_f64() / 1e6);
     };

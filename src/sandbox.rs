@@ -12,6 +12,7 @@ mod access;
 mod admission;
 mod builtin;
 mod columns;
+pub mod course;
 mod custom;
 mod deletion;
 mod discovery;

@@ -99,6 +99,7 @@ pub struct Tier {
 
 impl Scenario {
     /// The tiers from the first one on, each with the requests that one of the tier before makes to it.
+    #[must_use]
     pub fn tiers(&self) -> impl DoubleEndedIterator<Item = (f64, &Self)> {
         std::iter::once((1.0, self)).chain(self.behind.iter().map(|tier| (tier.calls, &tier.scenario)))
     }

@@ -18,9 +18,10 @@ use crate::operator::{
     Evaluation, Occasion, Operator, OperatorError, OperatorOptions, Outcome, Sources, install_crypto_provider,
 };
 use crate::report::html;
+use crate::sandbox::course::Course;
 use crate::sandbox::stage::Stage;
 use crate::simulation::scenario::{self, Overrides};
-use crate::simulation::{self, Recorder, Run, Scenario};
+use crate::simulation::{self, Run, Scenario};
 use crate::zones::Moment;
 
 /// The scenario that is played when none is named, and its policy.
@@ -74,6 +75,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
     let played = super::runtime()?.block_on(play(args, &scenario, &zone, out))?;
     writeln!(out)?;
     simulate::table(&played, &zone, out)?;
+    simulate::tiers(&played, &zone, out)?;
     compare(&played, &simulation::run(&scenario), out)?;
     simulate::write(&args.html, &html::page(&played, &[], &zone))?;
     writeln!(out, "\nreport: {}", args.html.display())?;
@@ -84,9 +86,11 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
 /// slow for the speed, so that ticks were missed, or when somebody meddled.
 fn compare(played: &Run, simulated: &Run, out: &mut dyn Write) -> Result<(), Failure> {
     let (ticks, all) = (played.rows.len(), simulated.rows.len());
-    let (made, changes) = (played.changes.len(), simulated.changes.len());
+    let all_changes = |run: &Run| run.tiers().flat_map(|tier| tier.changes.clone()).collect::<Vec<_>>();
+    let [played, simulated] = [played, simulated].map(all_changes);
+    let (made, changes) = (played.len(), simulated.len());
     write!(out, "\nthe operator saw {ticks} of {all} ticks")?;
-    if played.changes == simulated.changes {
+    if played == simulated {
         writeln!(out, " and made the same {changes} changes as the simulator does, offline")?;
     } else if ticks < all {
         writeln!(
@@ -114,22 +118,13 @@ async fn play(
     install_crypto_provider();
     let clock = Clock::scaled(scenario.from, args.speed);
     let failed = |error: &dyn std::fmt::Display| Failure::Runtime(error.to_string());
-    let stage = Stage::set_with(scenario, clock.clone(), args.faults.faults())
+    let mut stage = Stage::set_with(scenario, clock.clone(), args.faults.faults())
         .await
         .map_err(|error| failed(&error))?;
     stage.sandbox.write_kubeconfig(&args.kubeconfig).await.map_err(|error| failed(&error))?;
     introduce(args, scenario, &stage, out)?;
-    let shutdown = CancellationToken::new();
-    let (operator, evaluations) = start(scenario, &stage, clock.clone(), shutdown.clone())?;
-    let end = scenario.from.saturating_add(signed(scenario.length)).unwrap_or(Timestamp::MAX);
     let mut show = Show { scenario, zone, out, live: std::io::stdout().is_terminal(), hour: None };
-    let watched = watch(scenario, &mut show, evaluations, &clock, end).await;
-    shutdown.cancel();
-    match operator.await {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => return Err(failed(&error)),
-        Err(error) => return Err(failed(&error)),
-    }
+    let watched = watch(scenario, &mut show, &mut stage, &clock).await;
     stage.sandbox.shutdown().await;
     // It leads nowhere any more. If somebody has removed it already, so much the better.
     let _ = std::fs::remove_file(&args.kubeconfig);
@@ -145,14 +140,25 @@ fn introduce(args: &Args, scenario: &Scenario, stage: &Stage, out: &mut dyn Writ
     Ok(())
 }
 
-type Running = (JoinHandle<Result<(), OperatorError>>, UnboundedReceiver<Evaluation>);
-
-fn start(
-    scenario: &Scenario,
-    stage: &Stage,
-    clock: Clock,
+/// An operator at work.
+struct Running {
+    task: JoinHandle<Result<(), OperatorError>>,
+    evaluations: UnboundedReceiver<Evaluation>,
     shutdown: CancellationToken,
-) -> Result<Running, Failure> {
+}
+
+impl Running {
+    async fn end(self) -> Result<(), Failure> {
+        self.shutdown.cancel();
+        match self.task.await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(Failure::Runtime(error.to_string())),
+            Err(error) => Err(Failure::Runtime(error.to_string())),
+        }
+    }
+}
+
+fn start(scenario: &Scenario, stage: &Stage, clock: Clock) -> Result<Running, Failure> {
     let failed = |error: &dyn std::fmt::Display| Failure::Runtime(error.to_string());
     // The endpoint answers for the default source; a policy of several sources is out of a demo's reach.
     let source = SourceConfig {
@@ -167,45 +173,60 @@ fn start(
         evaluations: Some(sender),
         ..OperatorOptions::new(stage.sandbox.client().map_err(|error| failed(&error))?)
     };
-    Ok((tokio::spawn(Operator::new(options).run(shutdown)), evaluations))
+    let shutdown = CancellationToken::new();
+    Ok(Running { task: tokio::spawn(Operator::new(options).run(shutdown.clone())), evaluations, shutdown })
 }
 
-/// Keeps the books until `end`, and shows what happens.
+/// Has an operator at work and keeps the books until the scenario ends, and shows what happens.
 async fn watch(
     scenario: &Scenario,
     show: &mut Show<'_>,
-    mut evaluations: UnboundedReceiver<Evaluation>,
+    stage: &mut Stage,
     clock: &Clock,
-    end: Timestamp,
 ) -> Result<Run, Failure> {
-    let mut recorder = Recorder::new(scenario);
+    let end = scenario.from.saturating_add(signed(scenario.length)).unwrap_or(Timestamp::MAX);
+    let mut course = Course::new(scenario);
     let mut summary = tokio::time::interval(SUMMARY_EVERY);
     let mut interrupted = std::pin::pin!(super::interrupted());
+    let mut operator = start(scenario, stage, clock.clone())?;
+    let mut restarts = scenario.restarts.iter().filter(|at| **at < end).peekable();
     loop {
+        let next = restarts.peek().map_or(end, |at| **at);
         tokio::select! {
             biased;
             () = &mut interrupted => {
                 return Err(Failure::Runtime("interrupted before the day was over".to_owned()));
             }
-            () = clock.sleep_until(end) => break,
-            evaluation = evaluations.recv() => {
-                let Some(evaluation) = evaluation else { break };
-                if evaluation.at >= end {
+            () = clock.sleep_until(next) => {
+                operator.end().await?;
+                if restarts.next().is_none() {
                     break;
+                }
+                operator = start(scenario, stage, clock.clone())?;
+                show.restart(next)?;
+            }
+            evaluation = operator.evaluations.recv() => {
+                let Some(evaluation) = evaluation else {
+                    operator.end().await?;
+                    break;
+                };
+                if evaluation.at >= end {
+                    continue;
                 }
                 // The day begins once everybody has found their place.
                 clock.start();
-                note(&mut recorder, scenario, &evaluation);
-                show.evaluation(&evaluation, &recorder)?;
+                note(&mut course, &evaluation);
+                show.evaluation(&evaluation, &course)?;
             }
-            _ = summary.tick() => show.summary(&recorder)?,
+            Some(question) = stage.questions.recv() => course.answer(question),
+            _ = summary.tick() => show.summary(&course)?,
         }
     }
     show.clear()?;
-    Ok(recorder.finish(end))
+    Ok(course.finish(end))
 }
 
-fn note(recorder: &mut Recorder<'_>, scenario: &Scenario, evaluation: &Evaluation) {
+fn note(course: &mut Course<'_>, evaluation: &Evaluation) {
     let Some(decision) = &evaluation.decision else { return };
     let applied = match evaluation.outcome {
         Outcome::Scaled { to, .. } => Some(to.replicas()),
@@ -217,9 +238,7 @@ fn note(recorder: &mut Recorder<'_>, scenario: &Scenario, evaluation: &Evaluatio
         | Outcome::Failed { .. } => None,
     };
     let tick = evaluation.occasion == Occasion::Tick;
-    let read = tick && !scenario.policy.metrics.is_empty();
-    let measured = read.then(|| scenario.plant.measurement.rate(&scenario.traffic, evaluation.at)).flatten();
-    recorder.record(evaluation.at, applied, measured, decision, tick);
+    course.note(&evaluation.name, evaluation.at, applied, decision, tick);
 }
 
 /// What is printed while the demo runs.
@@ -234,26 +253,39 @@ struct Show<'a> {
 }
 
 impl Show<'_> {
-    fn evaluation(&mut self, evaluation: &Evaluation, recorder: &Recorder<'_>) -> Result<(), Failure> {
+    fn evaluation(&mut self, evaluation: &Evaluation, course: &Course<'_>) -> Result<(), Failure> {
         match (&evaluation.decision, evaluation.outcome) {
             (Some(decision), Outcome::Scaled { from, to }) => {
                 self.clear()?;
-                let why = decision.explain(&self.scenario.policy);
-                writeln!(self.out, "{}  {from:>3} → {to:<3} {why}", self.local(evaluation.at))?;
-                self.summary(recorder)
+                let why = decision.explain(&evaluation.policy);
+                let who = self.who(evaluation);
+                writeln!(self.out, "{}  {from:>3} → {to:<3} {who}{why}", self.local(evaluation.at))?;
+                self.summary(course)
             }
             (_, Outcome::Failed { category }) => {
                 self.clear()?;
-                writeln!(self.out, "{}  not scaled: {category}", self.local(evaluation.at))?;
+                let who = self.who(evaluation);
+                writeln!(self.out, "{}  {who}not scaled: {category}", self.local(evaluation.at))?;
                 Ok(())
             }
             (Some(_) | None, _) => Ok(()),
         }
     }
 
+    /// Whose evaluation it is, where there are several.
+    fn who(&self, evaluation: &Evaluation) -> String {
+        if self.scenario.behind.is_empty() { String::new() } else { format!("{}: ", evaluation.name) }
+    }
+
+    fn restart(&mut self, at: Timestamp) -> Result<(), Failure> {
+        self.clear()?;
+        writeln!(self.out, "{}  the operator is restarted", self.local(at))?;
+        Ok(())
+    }
+
     /// The state of things in one line: in place on a terminal, once an hour elsewhere.
-    fn summary(&mut self, recorder: &Recorder<'_>) -> Result<(), Failure> {
-        let Some(row) = recorder.rows().last() else { return Ok(()) };
+    fn summary(&mut self, course: &Course<'_>) -> Result<(), Failure> {
+        let Some(row) = course.rows().last() else { return Ok(()) };
         let level = row.level.map_or_else(|| "-".to_owned(), |level| level.to_string());
         let line = format!(
             "{}  {:5.0} qps  baseline {:>2}  load {level:>2}  replicas {:>2} ({} ready)",

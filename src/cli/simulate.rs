@@ -156,7 +156,7 @@ pub(super) fn table(run: &Run, zone: &TimeZone, out: &mut dyn Write) -> Result<(
 }
 
 /// The charts of the tiers behind, and what all tiers have in common, for people.
-fn tiers(run: &Run, zone: &TimeZone, out: &mut dyn Write) -> Result<(), Failure> {
+pub(super) fn tiers(run: &Run, zone: &TimeZone, out: &mut dyn Write) -> Result<(), Failure> {
     for tier in &run.behind {
         writeln!(out, "\n{}", terminal::chart(tier, zone, terminal_width(), is_colored()))?;
     }

@@ -1,15 +1,16 @@
-//! A scenario set up in a sandbox: the CRDs, a Deployment, its policy and calendars, the pods behind it and a Prometheus
-//! endpoint that knows its traffic. What is left to add is an operator.
+//! A scenario set up in a sandbox: the CRDs, a Deployment for each tier, its policy and calendars, the pods behind it and
+//! a Prometheus endpoint. What is left to add is an operator, and a [`Course`](super::course::Course) that answers the endpoint.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use kube::{CustomResourceExt, ResourceExt};
 use serde_json::json;
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::faults::Faults;
-use super::prometheus::{Measured, PrometheusEndpoint};
+use super::prometheus::{PrometheusEndpoint, Question};
 use super::{ApiError, Sandbox, SandboxError, SandboxOptions, namespace, workload};
 use crate::api::{ScaleCalendar, ScalePolicy};
 use crate::clock::Clock;
@@ -22,9 +23,11 @@ pub struct Stage {
     pub sandbox: Sandbox,
     /// The Prometheus endpoint.
     pub prometheus: PrometheusEndpoint,
-    /// Namespace of the policy and of its target.
+    /// What it is asked: somebody has to answer.
+    pub questions: UnboundedReceiver<Question>,
+    /// Namespace of the first tier's policy and of its target.
     pub namespace: String,
-    /// Name of the Deployment.
+    /// Name of the first tier's Deployment.
     pub target: String,
     _workloads: DropGuard,
 }
@@ -44,11 +47,6 @@ pub enum StageError {
     /// An object could not be written as JSON.
     #[error("can't write an object as JSON: {0}")]
     Json(#[from] serde_json::Error),
-    /// The scenario has what only the simulator plays.
-    #[error(
-        "the sandbox has no queue, no downstream tier, no guard, no outage and no restart: play this scenario with `tidetable simulate`"
-    )]
-    Service,
     /// The policy scales something that a sandbox has no plant for.
     #[error("the sandbox can only run policies for a Deployment (apps/v1), not for {0}")]
     Target(String),
@@ -69,50 +67,52 @@ impl Stage {
     /// # Errors
     /// As for [`Stage::set`].
     pub async fn set_with(scenario: &Scenario, clock: Clock, faults: Faults) -> Result<Self, StageError> {
-        let policy = &scenario.resource;
-        let target = &policy.spec.scale_target_ref;
-        if (target.api_version.as_str(), target.kind.as_str()) != ("apps/v1", "Deployment") {
-            return Err(StageError::Target(format!("{} ({})", target.kind, target.api_version)));
+        for (_, tier) in scenario.tiers() {
+            let target = &tier.resource.spec.scale_target_ref;
+            if (target.api_version.as_str(), target.kind.as_str()) != ("apps/v1", "Deployment") {
+                return Err(StageError::Target(format!("{} ({})", target.kind, target.api_version)));
+            }
         }
-        let is_disturbed = !scenario.outages.is_empty() || !scenario.restarts.is_empty();
-        if scenario.plant.service.is_some() || !scenario.policy.guards.is_empty() || is_disturbed {
-            return Err(StageError::Service);
-        }
-        let space = policy.namespace().unwrap_or_else(|| "default".to_owned());
         let sandbox =
             Sandbox::start(SandboxOptions { faults: faults.clone(), ..SandboxOptions::new(clock.clone()) })
                 .await?;
         for crd in [ScalePolicy::crd(), ScaleCalendar::crd()] {
             sandbox.create(serde_json::to_value(crd)?)?;
         }
-        for calendar in &scenario.calendars {
-            sandbox.create(serde_json::to_value(calendar)?)?;
+        let spaces: BTreeSet<String> = scenario.tiers().map(|(_, tier)| space(tier)).collect();
+        for space in spaces.iter().filter(|space| *space != "default") {
+            sandbox.create(namespace(space))?;
         }
-        if space != "default" {
-            sandbox.create(namespace(&space))?;
+        let mut calendars = BTreeSet::new();
+        for (_, tier) in scenario.tiers() {
+            for calendar in tier.calendars.iter().filter(|calendar| calendars.insert(calendar.name_any())) {
+                sandbox.create(serde_json::to_value(calendar)?)?;
+            }
+            let target = &tier.resource.spec.scale_target_ref;
+            let replicas = tier.plant.initial_replicas.get();
+            sandbox.create(deployment(&space(tier), &target.name, replicas))?;
+            let mut policy = tier.resource.clone();
+            policy.metadata.namespace = Some(space(tier));
+            sandbox.create(serde_json::to_value(&policy)?)?;
         }
-        let replicas = scenario.plant.initial_replicas.get();
-        sandbox.create(deployment(&space, &target.name, replicas))?;
-        let mut policy = policy.clone();
-        policy.metadata.namespace = Some(space.clone());
-        sandbox.create(serde_json::to_value(&policy)?)?;
-        let measured = Measured {
-            traffic: Arc::new(scenario.traffic.clone()),
-            measurement: scenario.plant.measurement,
-            clock,
-        };
-        let prometheus =
-            PrometheusEndpoint::start_with(measured, &faults).await.map_err(StageError::Prometheus)?;
+        let started = PrometheusEndpoint::start(clock, &faults).await;
+        let (prometheus, questions) = started.map_err(StageError::Prometheus)?;
         let stop = CancellationToken::new();
-        tokio::spawn(workload::run(sandbox.store(), scenario.plant.pods, scenario.cluster, stop.clone()));
-        let target = target.name.clone();
-        Ok(Self { sandbox, prometheus, namespace: space, target, _workloads: stop.drop_guard() })
+        let pods = scenario.tiers().map(|(_, tier)| {
+            let target = &tier.resource.spec.scale_target_ref;
+            ((space(tier), target.name.clone()), tier.plant.pods)
+        });
+        tokio::spawn(workload::run(sandbox.store(), pods.collect(), scenario.cluster, stop.clone()));
+        let target = scenario.resource.spec.scale_target_ref.name.clone();
+        let namespace = space(scenario);
+        Ok(Self { sandbox, prometheus, questions, namespace, target, _workloads: stop.drop_guard() })
     }
 
-    /// `spec.replicas` of the Deployment.
+    /// `spec.replicas` of a tier's Deployment.
     #[must_use]
-    pub fn replicas(&self) -> Option<i64> {
-        let deployment = self.sandbox.store().get("deployments.apps", &self.namespace, &self.target)?;
+    pub fn replicas(&self, tier: &Scenario) -> Option<i64> {
+        let name = &tier.resource.spec.scale_target_ref.name;
+        let deployment = self.sandbox.store().get("deployments.apps", &space(tier), name)?;
         deployment["spec"]["replicas"].as_i64()
     }
 
@@ -121,6 +121,11 @@ impl Stage {
     pub fn now(&self) -> Timestamp {
         self.sandbox.store().clock().now()
     }
+}
+
+/// The namespace of a tier.
+fn space(tier: &Scenario) -> String {
+    tier.resource.namespace().unwrap_or_else(|| "default".to_owned())
 }
 
 fn deployment(namespace: &str, name: &str, replicas: i32) -> serde_json::Value {

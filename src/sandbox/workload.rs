@@ -14,9 +14,14 @@ use crate::simulation::plant::{ClusterSpec, Plant, Pod, PodsSpec, WorkloadId};
 const DEPLOYMENTS: &str = "deployments.apps";
 const PODS: &str = "pods";
 
-/// Runs the workloads of a store until told to stop. Pods of every Deployment take as long to start and to end as
-/// `pods` says, on the nodes of `cluster`.
-pub async fn run(store: Store, pods: PodsSpec, cluster: ClusterSpec, stop: CancellationToken) {
+/// Runs the workloads of a store until told to stop. Pods take as long to start and to end as `pods` says of their
+/// Deployment, by its namespace and name, and no time where it says nothing; they are on the nodes of `cluster`.
+pub async fn run(
+    store: Store,
+    pods: BTreeMap<(String, String), PodsSpec>,
+    cluster: ClusterSpec,
+    stop: CancellationToken,
+) {
     let plant = Plant::new(&cluster, store.clock().now());
     let mut workloads = Workloads { store, pods, plant, ids: BTreeMap::new(), is_first: true };
     let store = workloads.store.clone();
@@ -45,7 +50,8 @@ pub async fn run(store: Store, pods: PodsSpec, cluster: ClusterSpec, stop: Cance
 
 struct Workloads {
     store: Store,
-    pods: PodsSpec,
+    /// By namespace and name of their Deployment.
+    pods: BTreeMap<(String, String), PodsSpec>,
     plant: Plant,
     /// By namespace, name and UID: a Deployment that is made anew starts anew.
     ids: BTreeMap<(String, String, String), WorkloadId>,
@@ -64,6 +70,7 @@ impl Workloads {
             let meta = &deployment["metadata"];
             let text = |key: &str| meta[key].as_str().unwrap_or_default().to_owned();
             let key = (text("namespace"), text("name"), text("uid"));
+            let pods = self.pods.get(&(key.0.clone(), key.1.clone())).copied().unwrap_or_default();
             let wanted = deployment["spec"]["replicas"].as_i64().unwrap_or(1);
             let wanted = Replicas::saturating_from(wanted.into());
             match self.ids.remove(&key) {
@@ -72,10 +79,10 @@ impl Workloads {
                     alive.insert(key, id);
                 }
                 None if self.is_first => {
-                    alive.insert(key, self.plant.add(self.pods, wanted));
+                    alive.insert(key, self.plant.add(pods, wanted));
                 }
                 None => {
-                    let id = self.plant.add(self.pods, Replicas::ZERO);
+                    let id = self.plant.add(pods, Replicas::ZERO);
                     self.plant.scale(id, wanted);
                     alive.insert(key, id);
                 }

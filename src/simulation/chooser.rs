@@ -79,6 +79,7 @@ impl Choice {
 }
 
 /// Who chooses for a tier of a scenario in which somebody else chooses for one of them.
+#[expect(clippy::large_enum_variant, reason = "there is one a tier")]
 #[derive(Debug)]
 pub(super) enum Seat<'a, C> {
     /// Somebody else.

@@ -102,24 +102,26 @@ impl<'a> Recorder<'a> {
         &self.tiers[0].books.rows
     }
 
-    /// Notes a decision for the first tier. `applied` is the number that was written, if any; `tick` opens a new row.
+    /// Notes a decision for a tier, from 0 on. `applied` is the number that was written, if any; `tick` opens a new row.
     pub fn record(
         &mut self,
+        tier: usize,
         at: Timestamp,
         applied: Option<Replicas>,
         measured: Option<f64>,
         decision: &Decision,
         tick: bool,
     ) {
-        let policy = &self.scenario.policy;
+        let Some(scenario) = self.tiers.get(tier).map(|tier| tier.scenario) else { return };
+        let policy = &scenario.policy;
         let choice = Choice::of(decision, policy.mode);
         self.account(at);
-        self.apply(0, at, applied, &choice, || decision.explain(policy).to_string());
+        self.apply(tier, at, applied, &choice, || decision.explain(policy).to_string());
         if tick {
-            self.open(0, at, measured, &choice);
-            if let Some(row) = self.tiers[0].books.rows.last_mut() {
+            self.open(tier, at, measured, &choice);
+            if let Some(row) = self.tiers[tier].books.rows.last_mut() {
                 // Until it is over, and its mean is known.
-                row.qps = self.scenario.traffic.qps(at);
+                row.qps = scenario.traffic.qps(at);
             }
         }
     }
@@ -202,7 +204,7 @@ impl<'a> Recorder<'a> {
 
     /// Serves the traffic up to `at`, for the open rows.
     #[inline]
-    pub(super) fn account(&mut self, at: Timestamp) {
+    pub fn account(&mut self, at: Timestamp) {
         if at <= self.accounted {
             return;
         }
@@ -250,13 +252,15 @@ impl<'a> Recorder<'a> {
 
     /// Whether queries have no answer at `at`.
     #[inline]
-    pub(super) fn is_out(&self, at: Timestamp) -> bool {
+    #[must_use]
+    pub fn is_out(&self, at: Timestamp) -> bool {
         self.scenario.outages.iter().any(|(from, until)| (*from..*until).contains(&at))
     }
 
     /// What a query for a quantity of a tier says at `at`, which is accounted for; `None` when it has no result.
     #[inline]
-    pub(super) fn read(&self, tier: usize, quantity: Quantity, at: Timestamp) -> Option<f64> {
+    #[must_use]
+    pub fn read(&self, tier: usize, quantity: Quantity, at: Timestamp) -> Option<f64> {
         let Tier { scenario, service, .. } = &self.tiers[tier];
         if let Some((_, monitor)) = service {
             return monitor.read(quantity, &scenario.traffic, at);

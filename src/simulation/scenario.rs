@@ -1,5 +1,6 @@
 //! Scenario files: traffic, plant, policy and length, as people write them.
 
+mod metrics;
 mod plants;
 mod reader;
 mod replay;
@@ -21,16 +22,16 @@ use super::scores::Price;
 use super::synthetic::Component;
 use super::traffic::Samples;
 use crate::api::{AUTOSCALER_KIND, ScaleCalendar, ScalePolicy};
-use crate::decision::Policy;
 use crate::manifest::{self, Document, Mistake, Mistakes, PolicyManifest};
 use crate::policy::FieldError;
 use crate::zones::{self, Moment};
 
+use self::metrics::{Place, bind};
 use self::reader::Reader;
 use self::replay::{Asked, Bounds, Played};
 pub use self::spec::{
     ClusterText, Diurnal, DownstreamText, NodesText, Noise, OutageText, Part, PlantText, QueueText, Ramp,
-    ScenarioSpec, Spike, Step, TierText,
+    ScenarioSpec, Spike, Step, TierText, Weekly,
 };
 use self::tiers::ReadTier;
 
@@ -117,7 +118,7 @@ pub fn parse(
     for calendars in &overrides.calendars {
         others.extend(manifest::read(calendars)?);
     }
-    let manifest = policy(document, file, overrides, &others, &open)?;
+    let manifest = policy(document, file, overrides, &others, &open);
     let zone = manifest.as_ref().and_then(|read| Some(zone(&read.as_ref().ok()?.0.0.resource)));
     let zone = zone.unwrap_or(TimeZone::UTC);
     let bounds = Bounds::new(overrides, &zone).map_err(|problem| whole(file, problem))?;
@@ -188,26 +189,23 @@ pub fn parse(
 type Named = Option<Result<((PolicyManifest, Vec<ScaleCalendar>), String), Mistakes>>;
 
 /// Reads the policy.
-///
-/// # Errors
-/// What is wrong with files of calendars.
 fn policy(
     document: &Document,
     file: &Path,
     overrides: &Overrides,
     others: &[Document],
     open: &impl Fn(&Path) -> std::io::Result<String>,
-) -> Result<Named, Mistakes> {
+) -> Named {
     let parse = |file: &Path, text: String| Ok((manifest::parse_policy_with(file, &text, others)?, text));
     if let Some(other) = &overrides.policy {
         let text = std::fs::read_to_string(other).map_err(|error| whole(other, error.to_string()));
-        return Ok(Some(text.map_err(Mistakes::from).and_then(|text| parse(other, text))));
+        return Some(text.map_err(Mistakes::from).and_then(|text| parse(other, text)));
     }
-    Ok(document.text("policy").map(|name| {
+    document.text("policy").map(|name| {
         let file = beside(file, name);
         let unreadable = |error| document.mistake("policy", format!("{}: {error}", file.display()));
         parse(&file, open(Path::new(name)).map_err(unreadable)?)
-    }))
+    })
 }
 
 /// A file that is named in another one.
@@ -234,60 +232,6 @@ fn for_an_autoscaler(file: PathBuf) -> Mistake {
          between them is that one's to decide; name the workload itself, or use `tidetable preview`"
     );
     Mistake { file, place: None, path: "spec.scaleTargetRef.kind".to_owned(), problem }
-}
-
-/// Where in a scenario a tier is: at its root, or at a path that ends with a dot.
-#[derive(Clone, Copy)]
-struct Place<'a> {
-    document: &'a Document,
-    base: &'a str,
-}
-
-impl Place<'_> {
-    fn mistake(&self, path: &str, problem: String) -> Mistake {
-        self.document.mistake(&format!("{}{path}", self.base), problem)
-    }
-}
-
-/// Holds what a scenario says of metrics and guards against the policy that has them, and the plant, which has a
-/// tier behind it or not. Another policy than the scenario's own need not have them all.
-fn bind(
-    at: Place<'_>,
-    policy: &Policy,
-    (plant, has_tier): (&PlantSpec, bool),
-    quantities: &BTreeMap<String, Quantity>,
-    is_another: bool,
-) -> Result<(), Mistakes> {
-    let mut mistakes = Vec::new();
-    let metrics = policy.metrics.iter().map(|metric| &*metric.name);
-    let guards = policy.guards.iter().map(|guard| &*guard.name);
-    let names: Vec<&str> = metrics.chain(guards.clone()).collect();
-    for (name, quantity) in quantities {
-        let path = format!("metrics.{name}");
-        if !is_another && !names.contains(&name.as_str()) {
-            let problem =
-                format!("the policy has no metric or guard of this name; it has {}", names.join(", "));
-            mistakes.push(at.mistake(&path, problem));
-        }
-        let lacks = match quantity {
-            Quantity::Qps => None,
-            Quantity::DownstreamUtilization => (!has_tier).then_some("plant.downstream or a tier behind"),
-            Quantity::Latency | Quantity::QueueLength | Quantity::Utilization => {
-                plant.service.is_none().then_some("plant.queue or plant.downstream")
-            }
-        };
-        if let Some(lacks) = lacks {
-            mistakes.push(at.mistake(&path, format!("needs {lacks}, which this scenario has not")));
-        }
-    }
-    for guard in guards.filter(|guard| !quantities.contains_key(*guard)) {
-        let problem = format!(
-            "the policy's guard {guard} has no number here: say what it is, such as `metrics: {{{guard}: \
-             downstreamUtilization}}`"
-        );
-        mistakes.push(at.document.mistake(at.base.trim_end_matches('.'), problem));
-    }
-    if mistakes.is_empty() { Ok(()) } else { Err(Mistakes(mistakes)) }
 }
 
 /// The mistakes of a scenario and of the policy that it names.
@@ -400,6 +344,7 @@ fn traces(file: &Path, spec: &ScenarioSpec) -> Vec<(String, PathBuf)> {
         | Part::Spike(_)
         | Part::Step(_)
         | Part::Ramp(_)
+        | Part::Weekly(_)
         | Part::Noise(_) => None,
     });
     recorded.collect()

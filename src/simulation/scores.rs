@@ -256,7 +256,6 @@ mod tests {
     use super::*;
 
     #[test]
-    #[expect(clippy::float_cmp, reason = "whole shares of whole numbers")]
     fn settling_and_overshoot_are_those_of_shortages() {
         let cases: [(&[u32], &[u32], usize, f64); 6] = [
             (&[4, 4, 4], &[4, 9, 4], 0, 0.0),

@@ -29,6 +29,8 @@ pub(super) enum Component {
     Spike { at: Timestamp, length: f64, ramp: f64, qps: f64 },
     /// A lasting change that is complete after `length`.
     Ramp { at: Timestamp, length: f64, qps: f64 },
+    /// What everything else is multiplied by on the local days of the week, from Monday on.
+    Weekly { factors: [f64; 7], zone: TimeZone },
     /// Random variation in proportion to everything else.
     Noise { relative: f64, seed: u64 },
     /// A recorded trace, at its own instants.
@@ -75,7 +77,7 @@ impl Component {
                     *qps
                 }
             }
-            Self::Noise { .. } => 0.0,
+            Self::Noise { .. } | Self::Weekly { .. } => 0.0,
             Self::Recorded(traffic) => traffic.mean(at, at.saturating_add(STEP).unwrap_or(at)),
         }
     }
@@ -85,6 +87,10 @@ impl Component {
             Self::Noise { relative, seed } => {
                 let slot = at.as_second().div_euclid(15).cast_unsigned();
                 (1.0 + relative * normal(*seed, slot)).max(0.0)
+            }
+            Self::Weekly { factors, zone } => {
+                let day = zone.to_datetime(at).weekday().to_monday_zero_offset();
+                usize::try_from(day).ok().and_then(|day| factors.get(day)).copied().unwrap_or(1.0)
             }
             Self::Constant(_)
             | Self::Diurnal { .. }
@@ -160,6 +166,19 @@ mod tests {
         for degrees in -720..=720 {
             let x = f64::from(degrees).to_radians();
             assert!((cosine(x) - x.cos()).abs() < 1e-12, "{degrees}°");
+        }
+    }
+
+    #[test]
+    fn a_week_has_local_days() {
+        let zone = TimeZone::get("America/New_York").expect("a zone");
+        let weekly = Component::Weekly { factors: [1.0, 1.0, 1.0, 1.0, 1.0, 0.5, 0.25], zone };
+        let parts = [weekly, Component::Constant(8.0)];
+        let from: Timestamp = "2026-11-28T04:45:00Z".parse().expect("a timestamp");
+        let traffic = traffic(&parts, 1.0, from, Duration::from_secs(72 * 3600));
+        for (hours, expected) in [(0, 8.0), (1, 4.0), (24, 4.0), (25, 2.0), (48, 2.0), (49, 8.0)] {
+            let qps = traffic.qps(from + SignedDuration::from_hours(hours));
+            assert!((qps - expected).abs() < 1e-9, "{hours} h: {qps}");
         }
     }
 

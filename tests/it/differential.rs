@@ -1,56 +1,124 @@
 //! The promise of the whole project: the operator in front of an API server, and the simulator, give the
 //! same replicas at every tick.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use tidetable::clock::Clock;
 use tidetable::operator::config::SourceConfig;
 use tidetable::operator::{Evaluation, Occasion, Operator, OperatorOptions, Outcome, Setting, Sources};
+use tidetable::sandbox::course::Course;
 use tidetable::sandbox::stage::Stage;
 use tidetable::simulation::scenario::{self, Overrides};
-use tidetable::simulation::{self, Change, Scenario};
+use tidetable::simulation::{self, Change, Run, Scenario};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio_util::sync::CancellationToken;
 
 /// How long anything may take before the test says what it was waiting for.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-fn shipped(file: &str, overrides: &Overrides) -> Scenario {
+fn shipped(file: &Path, overrides: &Overrides) -> Scenario {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("simulations").join(file);
     scenario::read(&path, overrides).expect("a good scenario")
 }
 
-/// Every instant at which the operator has something to do: all ticks, and the edges of the schedule.
-fn instants(scenario: &Scenario, end: Timestamp) -> Vec<(Timestamp, Occasion)> {
-    let mut instants = Vec::new();
-    let mut at = scenario.from;
-    while let Some(edge) = scenario.policy.schedule.baseline(at).until().filter(|edge| *edge < end) {
-        instants.push((edge, Occasion::Edge));
-        at = edge;
-    }
-    let mut tick = simulation::first_tick(scenario.from, scenario.interval);
-    while tick < end {
-        instants.push((tick, Occasion::Tick));
-        tick += scenario.interval;
-    }
-    instants.sort_by_key(|(at, occasion)| (*at, *occasion == Occasion::Tick));
-    instants
+/// What happens at an instant, in the order in which the simulator has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Happening {
+    Restart,
+    Edge,
+    Tick,
 }
 
-async fn next(evaluations: &mut UnboundedReceiver<Evaluation>, waiting_for: &str) -> Evaluation {
-    let next = tokio::time::timeout(PATIENCE, evaluations.recv()).await;
-    next.unwrap_or_else(|_| panic!("nothing came while waiting for {waiting_for}"))
-        .expect("the operator runs")
+/// Every instant at which the operator has something to do, and for how many policies.
+fn instants(scenario: &Scenario, end: Timestamp) -> Vec<(Timestamp, Happening)> {
+    let mut instants: Vec<_> = scenario.restarts.iter().map(|at| (*at, Happening::Restart)).collect();
+    for (_, tier) in scenario.tiers() {
+        let mut at = scenario.from;
+        while let Some(edge) = tier.policy.schedule.baseline(at).until().filter(|edge| *edge < end) {
+            instants.push((edge, Happening::Edge));
+            at = edge;
+        }
+        let mut tick = simulation::first_tick(scenario.from, scenario.interval);
+        while tick < end {
+            instants.push((tick, Happening::Tick));
+            tick += scenario.interval;
+        }
+    }
+    instants.sort();
+    instants
 }
 
 /// What an operator did.
 pub(crate) struct Played {
-    /// Every write: when, from, to.
-    pub(crate) writes: Vec<(Timestamp, u32, u32)>,
-    /// The replicas after every tick.
+    /// Every write: whose policy, when, from, to.
+    pub(crate) writes: Vec<(String, Timestamp, u32, u32)>,
+    /// The replicas of the first tier after every tick.
     pub(crate) replicas: Vec<(Timestamp, i64)>,
+}
+
+struct Player<'a> {
+    scenario: &'a Scenario,
+    stage: Stage,
+    clock: Clock,
+    source: SourceConfig,
+    course: Course<'a>,
+    evaluations: UnboundedReceiver<Evaluation>,
+    shutdown: CancellationToken,
+    played: Played,
+}
+
+impl Player<'_> {
+    fn start(&mut self) {
+        let (sender, evaluations) = tokio::sync::mpsc::unbounded_channel();
+        let options = OperatorOptions {
+            clock: self.clock.clone(),
+            sources: Sources::new(std::slice::from_ref(&self.source)).expect("a source"),
+            interval: self.scenario.interval,
+            evaluations: Some(sender),
+            ..OperatorOptions::new(self.stage.sandbox.client().expect("a client"))
+        };
+        self.shutdown = CancellationToken::new();
+        self.evaluations = evaluations;
+        tokio::spawn(Operator::new(options).run(self.shutdown.clone()));
+    }
+
+    async fn end(&mut self) {
+        self.shutdown.cancel();
+        while self.evaluations.recv().await.is_some() {}
+    }
+
+    /// The next evaluation, which is `occasion` at `at`.
+    async fn next(&mut self, at: Timestamp, occasion: Occasion) {
+        let evaluation = loop {
+            tokio::select! {
+                biased;
+                evaluation = self.evaluations.recv() => break evaluation.expect("the operator runs"),
+                Some(question) = self.stage.questions.recv() => self.course.answer(question),
+                () = tokio::time::sleep(PATIENCE) => panic!("nothing came while waiting for {occasion:?} at {at}"),
+            }
+        };
+        assert_eq!((evaluation.at, evaluation.occasion), (at, occasion));
+        let applied = match evaluation.outcome {
+            Outcome::Scaled { from, to } => {
+                let number = |setting: Setting| setting.replicas().get().unsigned_abs();
+                self.played.writes.push((evaluation.name.clone(), evaluation.at, number(from), number(to)));
+                Some(to.replicas())
+            }
+            Outcome::Failed { category } => panic!("at {}: {category}", evaluation.at),
+            Outcome::Unchanged | Outcome::DryRun | Outcome::Paused => None,
+            Outcome::Conflict | Outcome::Contested => panic!("nobody else scales"),
+        };
+        let decision = evaluation.decision.as_ref().expect("a decision");
+        self.course.note(&evaluation.name, at, applied, decision, occasion == Occasion::Tick);
+    }
+
+    async fn first(&mut self, at: Timestamp) {
+        for _ in self.scenario.tiers() {
+            self.next(at, Occasion::First).await;
+        }
+    }
 }
 
 /// Plays a scenario with a real operator on virtual time, which asks `source`, or else the stage's own
@@ -59,53 +127,78 @@ pub(crate) async fn play(scenario: &Scenario, source: Option<SourceConfig>) -> P
     let clock = Clock::stopped_at(scenario.from);
     let stage = Stage::set(scenario, clock.clone()).await.expect("a stage");
     let source = source.unwrap_or_else(|| SourceConfig::new("default", stage.prometheus.url()));
-    let (sender, mut evaluations) = tokio::sync::mpsc::unbounded_channel();
-    let options = OperatorOptions {
-        clock: clock.clone(),
-        sources: Sources::new(&[source]).expect("a source"),
-        interval: scenario.interval,
-        evaluations: Some(sender),
-        ..OperatorOptions::new(stage.sandbox.client().expect("a client"))
+    let mut player = Player {
+        scenario,
+        stage,
+        clock,
+        source,
+        course: Course::new(scenario),
+        evaluations: tokio::sync::mpsc::unbounded_channel().1,
+        shutdown: CancellationToken::new(),
+        played: Played { writes: Vec::new(), replicas: Vec::new() },
     };
-    let shutdown = CancellationToken::new();
-    let operator = tokio::spawn(Operator::new(options).run(shutdown.clone()));
-    let end = scenario.from + scenario.length;
-    let (mut writes, mut replicas) = (Vec::new(), Vec::new());
-    let mut note = |evaluation: &Evaluation| match evaluation.outcome {
-        Outcome::Scaled { from, to } => {
-            let number = |setting: Setting| setting.replicas().get().unsigned_abs();
-            writes.push((evaluation.at, number(from), number(to)));
-        }
-        Outcome::Failed { category } => panic!("at {}: {category}", evaluation.at),
-        Outcome::Unchanged | Outcome::DryRun | Outcome::Paused => {}
-        Outcome::Conflict | Outcome::Contested => panic!("nobody else scales"),
-    };
-    let first = next(&mut evaluations, "the first evaluation").await;
-    assert_eq!((first.at, first.occasion), (scenario.from, Occasion::First));
-    note(&first);
-    for (at, occasion) in instants(scenario, end) {
-        clock.advance_to(at);
-        let evaluation = next(&mut evaluations, &format!("{occasion:?} at {at}")).await;
-        assert_eq!((evaluation.at, evaluation.occasion), (at, occasion));
-        note(&evaluation);
-        if occasion == Occasion::Tick {
-            replicas.push((at, stage.replicas().expect("the Deployment")));
+    player.start();
+    player.first(scenario.from).await;
+    let mut noted = None;
+    for (at, happening) in instants(scenario, scenario.from + scenario.length) {
+        player.clock.advance_to(at);
+        match happening {
+            Happening::Restart => {
+                player.end().await;
+                player.start();
+                player.first(at).await;
+            }
+            Happening::Edge => player.next(at, Occasion::Edge).await,
+            Happening::Tick => {
+                player.next(at, Occasion::Tick).await;
+                if noted.replace(at) == Some(at) || scenario.behind.is_empty() {
+                    player
+                        .played
+                        .replicas
+                        .push((at, player.stage.replicas(scenario).expect("the Deployment")));
+                }
+            }
         }
     }
-    shutdown.cancel();
-    operator.await.expect("no panic").expect("a clean end");
+    player.end().await;
+    player.played.writes.sort_by_key(|(name, at, ..)| (name.clone(), *at));
+    player.played
+}
+
+/// What the simulator would have an operator do.
+fn expected(scenario: &Scenario, run: &Run) -> Played {
+    let replicas = run.rows.iter().map(|row| (row.at, i64::from(row.replicas))).collect();
+    let mut writes = Vec::new();
+    for ((_, tier), run) in scenario.tiers().zip(run.tiers()) {
+        let name = tier.resource.metadata.name.clone().expect("a name");
+        let write = |change: &Change| (name.clone(), change.at, change.from, change.to);
+        writes.extend(run.changes.iter().map(write));
+    }
+    writes.sort_by_key(|(name, at, ..)| (name.clone(), *at));
     Played { writes, replicas }
 }
 
+/// The shipped scenarios that have traffic of their own.
+fn all() -> Vec<PathBuf> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("simulations");
+    let mut files: Vec<PathBuf> = std::fs::read_dir(directory)
+        .expect("a directory")
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|file| std::fs::read_to_string(file).is_ok_and(|yaml| yaml.contains("\ntraffic:\n")))
+        .collect();
+    files.sort();
+    assert!(files.len() >= 16, "{files:?}");
+    files
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn operator_and_simulator_give_the_same_replicas_tick_for_tick() {
-    let scenario = shipped("web-day.yaml", &Overrides::default());
-    let simulated = simulation::run(&scenario);
-    let Played { writes, replicas } = play(&scenario, None).await;
-    let expected: Vec<_> = simulated.rows.iter().map(|row| (row.at, i64::from(row.replicas))).collect();
-    assert_eq!(replicas, expected);
-    let expected: Vec<_> =
-        simulated.changes.iter().map(|Change { at, from, to, .. }| (*at, *from, *to)).collect();
-    assert_eq!(writes, expected);
-    assert!(writes.len() > 20, "the day has something to do: {} writes", writes.len());
+async fn operator_and_simulator_give_the_same_replicas_tick_for_tick_in_every_scenario() {
+    for file in all() {
+        let scenario = shipped(&file, &Overrides::default());
+        let expected = expected(&scenario, &simulation::run(&scenario));
+        let played = play(&scenario, None).await;
+        assert_eq!(played.writes, expected.writes, "{}", file.display());
+        assert_eq!(played.replicas, expected.replicas, "{}", file.display());
+        assert!(!played.writes.is_empty(), "{} has something to do", file.display());
+    }
 }

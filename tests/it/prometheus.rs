@@ -62,7 +62,7 @@ spec:
     assert_eq!(replicas.first().map(|(_, count)| *count), Some(6));
     assert_eq!(replicas.last().map(|(_, count)| *count), Some(15));
     // The rate over a minute passes through everything between: up only, in no more than a minute or so.
-    assert!(writes.iter().all(|(_, from, to)| from < to), "{writes:?}");
-    let settled = writes.last().map(|(at, _, _)| *at).expect("a write");
+    assert!(writes.iter().all(|(_, _, from, to)| from < to), "{writes:?}");
+    let settled = writes.last().map(|(_, at, ..)| *at).expect("a write");
     assert!(settled > rise && settled <= rise + SignedDuration::from_secs(75), "{settled}");
 }

@@ -238,7 +238,11 @@ fn metrics_and_guards_are_bound_to_what_the_plant_has() {
             "cpu}",
             "metrics.database: must be one of qps, latency, queueLength, utilization or downstreamUtilization",
         ),
-        ("  downstream: {", "  # {", "metrics.database: needs plant.downstream, which this scenario has not"),
+        (
+            "  downstream: {",
+            "  # {",
+            "metrics.database: needs plant.downstream or a tier behind, which this scenario has not",
+        ),
         ("capacity: 1500", "capacity: 0", "plant.downstream.capacity: must be a finite number above 0"),
         ("retries: 1", "retries: 11", "plant.queue.retries: "),
         ("timeout: 2s", "timeout: soon", "plant.queue.timeout: \"soon\" is not a duration"),
@@ -249,6 +253,60 @@ fn metrics_and_guards_are_bound_to_what_the_plant_has() {
         assert_eq!(output.status.code(), Some(2), "{to}");
         assert!(text(&output.stderr).contains(expected), "{to}: {}", text(&output.stderr));
     }
+}
+
+#[test]
+fn tiers_and_the_cluster_are_read_with_all_their_mistakes() {
+    let directory = tempfile::tempdir().expect("a directory");
+    for tier in ["front", "orders"] {
+        let policy = format!("two-tiers.{tier}.policy.yaml");
+        std::fs::copy(format!("simulations/{policy}"), directory.path().join(policy)).expect("copied");
+    }
+    let cluster = "cluster: {quota: 100, nodes: {podsPerNode: 4, count: 3}}\nprice: {nodeHour: 1}\ntiers:\n";
+    let good = read(Path::new("simulations/two-tiers.yaml")).replace("tiers:\n", cluster);
+    let file = directory.path().join("shop.yaml");
+    for (from, to, expected) in [
+        ("quota: 100", "quota: 11", "cluster.quota: the initial replicas are more, 12"),
+        ("count: 3", "count: 2", "cluster.nodes: they have 8 places, and there are 12 initial replicas"),
+        ("count: 3", "count: 3, max: 2", "cluster.nodes.max: must be between count, 3, and 100000"),
+        (
+            "podsPerNode: 4",
+            "podsPerNode: 0",
+            "cluster.nodes.podsPerNode: must be a whole number from 1 to 100000",
+        ),
+        ("count: 3", "count: 3, provisioning: 0s", "cluster.nodes.provisioning: \"0s\" must be longer"),
+        ("nodeHour: 1", "nodeHour: -1", "price.nodeHour: -1 must be a finite number, not negative"),
+        ("calls: 0.5", "calls: 0", "tiers[0].calls: must be a finite number above 0"),
+        ("name: orders", "name: \"\"", "tiers[0].name: must not be empty"),
+        ("startup: 4m", "startup: 4 minutes", "tiers[0].plant.startup: \"4 minutes\" is not a duration"),
+        ("startup: 4m", "startup: 4m\n    startupP95: 3m", "tiers[0].plant.startupP95: must not be shorter"),
+        ("orders.policy", "nowhere.policy", "tiers[0].policy: "),
+        (
+            "calls: 0.5",
+            "metrics: {q: qps}",
+            "tiers[0].metrics.q: the policy has no metric or guard of this name",
+        ),
+        ("settling_seconds", "settling", "tiers[0].expect.settling: no score has this name"),
+    ] {
+        assert!(good.contains(from), "{from}");
+        std::fs::write(&file, good.replace(from, to)).expect("written");
+        let output = simulate(&[&file.display().to_string()]);
+        assert_eq!(output.status.code(), Some(2), "{to}");
+        assert!(text(&output.stderr).contains(expected), "{to}: {}", text(&output.stderr));
+    }
+    std::fs::write(&file, &good).expect("written");
+    let scores = json(&[&file.display().to_string()]);
+    // Three nodes for as long as the scenario is.
+    assert_eq!((&scores["node_hours"], &scores["cost"]), (&4.5.into(), &4.5.into()));
+    assert_eq!(scores["tiers"][0]["name"], "orders");
+    std::fs::write(&file, good.replace("settling_seconds: \">= 240\"", "settling_seconds: \"< 60\""))
+        .expect("written");
+    let output = simulate(&[&file.display().to_string(), "--output", "json"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        text(&output.stderr).contains("expect: orders: settling_seconds should be < 60 and is "),
+        "{output:?}"
+    );
 }
 
 #[test]

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::super::expectation::Expectation;
 use super::super::synthetic::Component;
 use super::Overrides;
-use super::spec::{OutageText, Part, ScenarioSpec};
+use super::spec::{OutageText, Part, ScenarioSpec, Weekly};
 use crate::policy::{FieldError, parse_duration};
 use crate::zones;
 
@@ -99,11 +99,18 @@ impl Reader {
         if traffic.is_empty() {
             self.add(
                 "traffic",
-                "at least one part is needed: constant, diurnal, spike, step, ramp, noise or trace",
+                "at least one part is needed: constant, diurnal, weekly, spike, step, ramp, noise or trace",
             );
         }
         let parts = traffic.iter().enumerate();
         parts.filter_map(|(index, part)| self.part(&format!("traffic[{index}]"), part, spec.seed)).collect()
+    }
+
+    fn zone(&mut self, path: &str, name: Option<&str>) -> TimeZone {
+        zones::current().get(name.unwrap_or("UTC")).unwrap_or_else(|problem| {
+            self.add(&format!("{path}.timeZone"), problem);
+            TimeZone::UTC
+        })
     }
 
     /// A made-up part; recorded ones are read when all else is right.
@@ -113,11 +120,7 @@ impl Reader {
             Part::Constant(qps) => Component::Constant(self.rate(&format!("{path}.constant"), *qps)),
             Part::Diurnal(diurnal) => {
                 let path = format!("{path}.diurnal");
-                let name = diurnal.time_zone.as_deref().unwrap_or("UTC");
-                let zone = zones::current().get(name).unwrap_or_else(|problem| {
-                    self.add(&format!("{path}.timeZone"), problem);
-                    TimeZone::UTC
-                });
+                let zone = self.zone(&path, diurnal.time_zone.as_deref());
                 let peak = parse_time(&diurnal.peak).unwrap_or_else(|| {
                     self.add(
                         &format!("{path}.peak"),
@@ -151,6 +154,13 @@ impl Reader {
                     length: self.span(&format!("{path}.for"), &ramp.r#for).as_secs_f64(),
                     qps: self.finite(&format!("{path}.qps"), ramp.qps),
                 }
+            }
+            Part::Weekly(week) => {
+                let path = format!("{path}.weekly");
+                let Weekly { mon, tue, wed, thu, fri, sat, sun, time_zone } = week;
+                let days = [mon, tue, wed, thu, fri, sat, sun];
+                let factors = days.map(|factor| self.rate(&path, factor.unwrap_or(1.0)));
+                Component::Weekly { factors, zone: self.zone(&path, time_zone.as_deref()) }
             }
             Part::Noise(noise) => {
                 let relative = self.rate(&format!("{path}.noise.relative"), noise.relative);

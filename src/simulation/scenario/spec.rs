@@ -142,6 +142,8 @@ pub enum Part {
     Step(Step),
     /// `qps` more (or less), reached in a straight line over `for`, starting at `at`.
     Ramp(Ramp),
+    /// What all parts are multiplied by on the days of the week.
+    Weekly(Weekly),
     /// Random variation in proportion to everything else.
     Noise(Noise),
     /// A recorded trace, in a file beside the scenario: CSV of `timestamp,qps`, or what Prometheus answered to
@@ -161,6 +163,28 @@ pub struct Diurnal {
     #[schemars(extend("format" = "time"))]
     pub peak: String,
     /// IANA zone of `peak`; default UTC.
+    pub time_zone: Option<String>,
+}
+
+/// What days of the week are multiplied by.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Weekly {
+    /// Monday; default 1, as of the other days.
+    pub mon: Option<f64>,
+    /// Tuesday.
+    pub tue: Option<f64>,
+    /// Wednesday.
+    pub wed: Option<f64>,
+    /// Thursday.
+    pub thu: Option<f64>,
+    /// Friday.
+    pub fri: Option<f64>,
+    /// Saturday.
+    pub sat: Option<f64>,
+    /// Sunday.
+    pub sun: Option<f64>,
+    /// IANA zone of the days; default UTC.
     pub time_zone: Option<String>,
 }
 

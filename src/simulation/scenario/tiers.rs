@@ -8,9 +8,10 @@ use super::super::monitor::Quantity;
 use super::super::plant::PlantSpec;
 use super::super::scores::Price;
 use super::super::{Scenario, Tier};
+use super::beside;
+use super::metrics::{Place, bind};
 use super::reader::Reader;
 use super::spec::ScenarioSpec;
-use super::{Place, beside, bind};
 use crate::manifest::{self, Document, Mistakes};
 
 /// The most of them.
