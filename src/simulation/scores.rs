@@ -107,6 +107,10 @@ pub(super) struct Tally {
     supply: Vec<u32>,
     capacity_per_replica: f64,
     interval: Duration,
+    /// Replicas, those without a place, and nodes: one each for as long as a row is.
+    replicas: u64,
+    waiting: u64,
+    nodes: u64,
     overloaded: u32,
     price: Option<Price>,
 }
@@ -117,13 +121,16 @@ impl Tally {
         // A sum of no floats is -0.
         let mut sums =
             Scores { requests: -0.0, dropped_requests: -0.0, late_requests: -0.0, ..Scores::default() };
-        (sums.retried_requests, sums.elasticity.replica_hours) = (-0.0, -0.0);
+        sums.retried_requests = -0.0;
         Self {
             sums,
             demand: Vec::with_capacity(rows),
             supply: Vec::with_capacity(rows),
             capacity_per_replica: scenario.plant.capacity_per_replica,
             interval: scenario.interval,
+            replicas: 0,
+            waiting: 0,
+            nodes: 0,
             overloaded: 0,
             price: scenario.price,
         }
@@ -138,11 +145,10 @@ impl Tally {
         sums.dropped_requests += row.dropped;
         sums.late_requests += row.late;
         sums.retried_requests += row.retried;
-        let hours = self.interval.as_secs_f64() / 3600.0;
-        sums.elasticity.replica_hours += f64::from(row.replicas) * hours;
+        self.replicas += u64::from(row.replicas);
         if let Some(Places { waiting, nodes }) = row.places {
-            sums.unplaced_replica_hours += f64::from(waiting) * hours;
-            sums.node_hours += f64::from(nodes.unwrap_or(0)) * hours;
+            self.waiting += u64::from(waiting);
+            self.nodes += u64::from(nodes.unwrap_or(0));
         }
         self.overloaded += u32::from(row.service.is_some_and(|service| service.downstream >= OVERLOAD));
         sums.peak_replicas = sums.peak_replicas.max(row.replicas);
@@ -153,15 +159,18 @@ impl Tally {
     #[must_use]
     pub(super) fn scores(self, changes: &[Change]) -> Scores {
         let Self { sums, demand, supply, interval, overloaded, price, .. } = self;
+        #[expect(clippy::cast_precision_loss, reason = "replicas of a run fit 53 bits")]
+        let hours = |rows: u64| rows as f64 * interval.as_secs_f64() / 3600.0;
+        let node_hours = hours(self.nodes);
         let mut elasticity = elasticity(interval, &demand, &supply);
         elasticity.scale_events = u64::try_from(changes.len()).unwrap_or(u64::MAX);
         let directions: Vec<bool> = changes.iter().map(|change| change.to > change.from).collect();
         let reversals = directions.windows(2).filter(|pair| pair[0] != pair[1]).count();
         elasticity.reversals = u64::try_from(reversals).unwrap_or(u64::MAX);
-        elasticity.replica_hours = sums.elasticity.replica_hours;
+        elasticity.replica_hours = hours(self.replicas);
         let (longest, overshoot) = shortages(&demand, &supply);
         let cost = |Price { replica_hour, node_hour }| {
-            elasticity.replica_hours * replica_hour + sums.node_hours * node_hour
+            elasticity.replica_hours * replica_hour + node_hours * node_hour
         };
         let requests = sums.requests;
         let percent = |part: f64| if requests > 0.0 { 100.0 * part / requests } else { 0.0 };
@@ -172,6 +181,8 @@ impl Tally {
             overshoot_percent: overshoot,
             downstream_overload_percent: 100.0 * f64::from(overloaded) / count(demand.len().max(1)),
             cost: price.map(cost),
+            unplaced_replica_hours: hours(self.waiting),
+            node_hours,
             elasticity,
             ..sums
         }

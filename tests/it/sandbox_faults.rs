@@ -15,6 +15,7 @@ use kube::runtime::watcher;
 use serde_json::json;
 use tidetable::clock::Clock;
 use tidetable::sandbox::faults::Faults;
+use tidetable::sandbox::prometheus::Said;
 use tidetable::sandbox::stage::Stage;
 use tidetable::sandbox::{Sandbox, SandboxOptions};
 use tidetable::simulation::scenario::{self, Overrides};
@@ -126,8 +127,15 @@ async fn a_prometheus_answers_wrongly_in_the_same_ways_with_the_same_seed() -> C
     let mut runs = Vec::new();
     for _ in 0..2 {
         let faults = Faults { faults: vec!["prometheus=20".parse()?], seed: 3 };
-        let stage = Stage::set_with(&scenario, Clock::stopped_at(scenario.from), faults).await?;
-        let mut config = kube::Config::new(stage.prometheus.url().parse()?);
+        let Stage { sandbox: _sandbox, prometheus, mut questions, .. } =
+            Stage::set_with(&scenario, Clock::stopped_at(scenario.from), faults).await?;
+        tokio::spawn(async move {
+            while let Some(question) = questions.recv().await {
+                let said = Said::Values(vec![(question.asked.at(), 42.0)]);
+                question.reply.send(said).ok();
+            }
+        });
+        let mut config = kube::Config::new(prometheus.url().parse()?);
         config.default_retry = false;
         let client = kube::Client::try_from(config)?;
         let mut answers = Vec::new();
