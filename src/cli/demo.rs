@@ -11,6 +11,7 @@ use tokio::sync::mpsc::{self, UnboundedReceiver};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use super::playing::Changes;
 use super::{Failure, check, faults, simulate};
 use crate::clock::Clock;
 use crate::operator::config::SourceConfig;
@@ -20,9 +21,8 @@ use crate::operator::{
 use crate::report::html;
 use crate::sandbox::course::Course;
 use crate::sandbox::stage::Stage;
-use crate::simulation::scenario::{self, Overrides};
+use crate::simulation::scenario;
 use crate::simulation::{self, Run, Scenario};
-use crate::zones::Moment;
 
 /// The scenario that is played when none is named, and its policy.
 const SCENARIO: (&str, &str) = ("simulations/web-day.yaml", include_str!("../../simulations/web-day.yaml"));
@@ -40,12 +40,8 @@ pub(super) struct Args {
     /// How many seconds pass in one; 1440 is a day a minute
     #[arg(long, value_name = "FACTOR", default_value = "1440", value_parser = speed, allow_negative_numbers = true)]
     speed: f64,
-    /// Play this much of the scenario, such as 12h
-    #[arg(long, value_name = "DURATION", value_parser = simulate::length)]
-    length: Option<Duration>,
-    /// Start at this instant: RFC 3339, or a date or a local date and time in the schedule's zone
-    #[arg(long, value_name = "TIME")]
-    from: Option<Moment>,
+    #[command(flatten)]
+    changes: Changes,
     /// Where to write the kubeconfig of the sandbox
     #[arg(long, value_name = "FILE", default_value = "tidetable-demo.kubeconfig")]
     kubeconfig: PathBuf,
@@ -64,12 +60,12 @@ fn speed(text: &str) -> Result<f64, String> {
 }
 
 pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
-    let overrides = Overrides { length: args.length, from: args.from, ..Overrides::default() };
-    let scenario = match &args.scenario {
-        Some(file) => scenario::read(file, &overrides)?,
-        None => scenario::parse(Path::new(SCENARIO.0), SCENARIO.1, &overrides, |_| Ok(POLICY.to_owned()))?,
-    };
+    let scenario = args.changes.scenario_by(|overrides| match &args.scenario {
+        Some(file) => scenario::read(file, overrides),
+        None => scenario::parse(Path::new(SCENARIO.0), SCENARIO.1, overrides, |_| Ok(POLICY.to_owned())),
+    })?;
     check::warn(&scenario.missing_calendars);
+    simulate::warn_of_trace(&scenario);
     simulate::writable(&args.html)?;
     let zone = simulate::zone(&scenario);
     let played = super::runtime()?.block_on(play(args, &scenario, &zone, out))?;

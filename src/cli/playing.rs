@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::Failure;
 use super::recorded::Recorded;
 use super::simulate::{factor, length};
-use crate::manifest::Mistakes;
+use crate::manifest::{self, Document, Mistakes};
 use crate::simulation::Scenario;
 use crate::simulation::scenario::{self, Overrides, Trace};
 use crate::zones::Moment;
@@ -23,7 +23,7 @@ pub(super) struct Changes {
     trace: Option<PathBuf>,
     #[command(flatten)]
     recorded: Recorded,
-    /// A YAML file with ScaleCalendars that the policy names, besides those in its own file; may be given several
+    /// A YAML file with ScaleCalendars that a policy names, besides those in its own file; may be given several
     /// times
     #[arg(long, value_name = "FILE")]
     calendars: Vec<PathBuf>,
@@ -85,6 +85,15 @@ impl Changes {
         let planned = read(&Overrides { trace, repeat: None, time_scale: None, ..overrides.clone() })?;
         let trace = Some(self.recorded.read(planned.from, self.until(&planned))?);
         Ok(read(&Overrides { trace, ..overrides })?)
+    }
+
+    /// The documents of the files with calendars.
+    pub(super) fn calendars(&self) -> Result<Vec<Document>, Mistakes> {
+        let mut documents = Vec::new();
+        for file in &self.calendars {
+            documents.extend(manifest::read(file)?);
+        }
+        Ok(documents)
     }
 
     /// Whether the traffic is given on the command line.

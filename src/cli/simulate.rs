@@ -74,21 +74,11 @@ pub(super) fn duration_text(duration: Duration) -> String {
 pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
     let scenario = args.changes.scenario(&args.scenario)?;
     check::warn(&scenario.missing_calendars);
-    let rivals = compare::rivals(&args.compare)?;
+    let rivals = compare::rivals(&args.compare, &args.changes.calendars()?)?;
     for file in [&args.csv, &args.html, &args.svg].into_iter().flatten() {
         writable(file)?;
     }
-    if let Some(asked) = scenario.cut_from {
-        let [asked, length] =
-            [asked, scenario.length].map(|span| SignedDuration::try_from(span).unwrap_or_default());
-        let from = scenario.from;
-        // Nothing else may fail because nobody reads warnings.
-        let _ = writeln!(
-            std::io::stderr(),
-            "warning: the trace ends {length:#} after {from}; the scenario asks for {asked:#}"
-        );
-    }
-    warn_of_gaps(&scenario);
+    warn_of_trace(&scenario);
     let zone = zone(&scenario);
     let run = simulation::run(&scenario);
     let compared = if rivals.is_empty() { Vec::new() } else { compare::play(&scenario, &run, &rivals)? };
@@ -124,6 +114,21 @@ fn outcomes(scenario: &Scenario, run: &Run) -> Vec<Outcome> {
         outcomes.extend(held.map(|outcome| Outcome { tier: name.clone(), ..outcome }));
     }
     outcomes
+}
+
+/// Says where recorded traffic ends too early, and where it has no values.
+pub(super) fn warn_of_trace(scenario: &Scenario) {
+    if let Some(asked) = scenario.cut_from {
+        let [asked, length] =
+            [asked, scenario.length].map(|span| SignedDuration::try_from(span).unwrap_or_default());
+        let from = scenario.from;
+        // Nothing else may fail because nobody reads warnings.
+        let _ = writeln!(
+            std::io::stderr(),
+            "warning: the trace ends {length:#} after {from}; the scenario asks for {asked:#}"
+        );
+    }
+    warn_of_gaps(scenario);
 }
 
 /// Says where recorded traffic has no values.

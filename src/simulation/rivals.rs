@@ -23,7 +23,7 @@ use self::periodic::Clocked;
 use super::chooser::Follower;
 use super::{Run, Scenario, run_with};
 use crate::decision::{Guard, Policy, Replicas};
-use crate::manifest::{Mistake, Mistakes};
+use crate::manifest::{Document, Mistake, Mistakes};
 
 /// The most replicas that a fixed number may be.
 const MOST_REPLICAS: i32 = 100_000;
@@ -66,6 +66,14 @@ impl Rival {
     /// # Errors
     /// When it is none of these, or the file has mistakes.
     pub fn read(name: &str) -> Result<Self, Mistakes> {
+        Self::read_with(name, &[])
+    }
+
+    /// As [`Rival::read`]; a policy may also name calendars among `others`, documents of other files.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn read_with(name: &str, others: &[Document]) -> Result<Self, Mistakes> {
         let wrong = |problem: String| Mistake {
             file: Path::new(name).to_owned(),
             place: None,
@@ -83,7 +91,7 @@ impl Rival {
                     let problem = || wrong(format!("static:N needs a number from 0 to {MOST_REPLICAS}"));
                     Kind::Static(Replicas::new(count.ok_or_else(problem)?))
                 }
-                None if Path::new(name).exists() => return file::read(Path::new(name)),
+                None if Path::new(name).exists() => return file::read(Path::new(name), others),
                 None => {
                     let known = "hpa, keda, knative, oracle, static:N, or a YAML file";
                     return Err(wrong(format!("there is no such file; expected {known}")).into());
@@ -99,7 +107,7 @@ impl Rival {
     /// # Errors
     /// What is wrong with it.
     pub fn parse(file: &Path, text: String) -> Result<Self, Mistakes> {
-        file::parse(file, text)
+        file::parse(file, text, &[])
     }
 
     /// Plays a scenario with this rival in the place of the policy.

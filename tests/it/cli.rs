@@ -339,6 +339,12 @@ plant: {startup: 0s, capacityPerReplica: 180, initialReplicas: 3}
     assert!(with < without, "on a holiday the day does not begin: {with} and {without}");
 
     file("web.yaml", policy);
+    let compared = |more: &[&str]| {
+        let output = tidetable(&[&["simulate", &scenario, "--compare", &web], more].concat());
+        (output.status.success(), text(&output.stderr))
+    };
+    assert_eq!(compared(&["--calendars", &holidays]), (true, String::new()));
+    assert_eq!(compared(&[]).1.matches(place).count(), 2, "the scenario's policy, and the rival");
     let arguments = ["preview", &web, "--from", "2026-11-23", "--days", "1", "--output", "json"];
     let transitions = |more: &[&str]| {
         let output = tidetable(&[&arguments[..], more].concat());

@@ -9,6 +9,7 @@ mod cli_warnings;
 mod client;
 mod cluster;
 mod compare;
+mod demo;
 mod diff;
 mod differential;
 mod docs;

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::super::{Failure, check};
 use super::terminal_width;
-use crate::manifest::Mistakes;
+use crate::manifest::{Document, Mistakes};
 use crate::report::comparison;
 use crate::simulation::rivals::Rival;
 use crate::simulation::{Run, Scenario};
@@ -15,15 +15,15 @@ use crate::simulation::{Run, Scenario};
 /// What a policy of ours is called among its rivals.
 const OURS: &str = "tidetable";
 
-/// The rivals of these names.
+/// The rivals of these names, whose policies may name calendars among these documents.
 ///
 /// # Errors
 /// Everything that is wrong with any of them.
-pub(super) fn rivals(names: &[String]) -> Result<Vec<Rival>, Failure> {
+pub(super) fn rivals(names: &[String], calendars: &[Document]) -> Result<Vec<Rival>, Failure> {
     let mut rivals = Vec::new();
     let mut mistakes = Vec::new();
     for name in names {
-        match Rival::read(name) {
+        match Rival::read_with(name, calendars) {
             Ok(rival) => {
                 check::warn(&rival.missing_calendars);
                 rivals.push(rival);

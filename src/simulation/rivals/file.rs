@@ -13,9 +13,9 @@ use crate::manifest::{self, Document, Mistake, Mistakes};
 use crate::policy::{self, FieldError, parse_quantity};
 
 /// Reads the one autoscaler of a file.
-pub(super) fn read(file: &Path) -> Result<Rival, Mistakes> {
+pub(super) fn read(file: &Path, others: &[Document]) -> Result<Rival, Mistakes> {
     let text = std::fs::read_to_string(file).map_err(|error| whole(file, error.to_string()))?;
-    parse(file, text)
+    parse(file, text, others)
 }
 
 fn whole(file: &Path, problem: String) -> Mistake {
@@ -23,14 +23,14 @@ fn whole(file: &Path, problem: String) -> Mistake {
 }
 
 /// Reads the one autoscaler of a text, which is called `file` in errors.
-pub(super) fn parse(file: &Path, text: String) -> Result<Rival, Mistakes> {
+pub(super) fn parse(file: &Path, text: String, others: &[Document]) -> Result<Rival, Mistakes> {
     let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let documents = manifest::parse(file, &text)?;
     let is_hpa = |document: &&Document| document.kind() == Some("HorizontalPodAutoscaler");
     let mut missing_calendars = Vec::new();
     let kind = match documents.iter().filter(is_hpa).collect::<Vec<_>>().as_slice() {
         [] => {
-            let (manifest, _) = manifest::parse_policy(file, &text)?;
+            let (manifest, _) = manifest::parse_policy_with(file, &text, others)?;
             missing_calendars = manifest.missing_calendars;
             Kind::Policy { policy: Box::new(manifest.policy), text }
         }
