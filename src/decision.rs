@@ -39,6 +39,7 @@ mod guard;
 mod history;
 mod load;
 mod policy;
+mod quiet;
 mod reason;
 mod schedule;
 mod smoothing;
@@ -59,6 +60,7 @@ pub use self::policy::{
     CapacityRule, DampingPolicy, FallbackLevel, FallbackRule, Freshness, Metric, Mode, Override, Policy,
     QueryRef, Target,
 };
+pub use self::quiet::Quiet;
 pub use self::reason::{Cause, DesiredReason, LoadLimit, MissingCause};
 pub use self::schedule::{
     Baseline, Bounds, Cron, CronFields, Dates, Days, Edge, EdgeKind, Entry, EntryId, Extent, Schedule,

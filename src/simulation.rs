@@ -270,7 +270,7 @@ pub fn decisions_by(scenario: &Scenario, at: Timestamp) -> Option<(Decision, Opt
         return None;
     }
     let end = at.saturating_add(SignedDuration::from_nanos(1)).unwrap_or(at);
-    let mut player = Player::new(scenario, |_, tier| (follower(tier), tier.plant.initial_replicas));
+    let mut player = Player::new(scenario, |_, tier| (follower(tier).keeping(), tier.plant.initial_replicas));
     player.play(end);
     player.choosers.into_iter().next()?.into_last()
 }
@@ -288,6 +288,18 @@ fn end(scenario: &Scenario) -> Timestamp {
 fn ticks(scenario: &Scenario) -> usize {
     let ticks = scenario.length.as_nanos() / scenario.interval.as_nanos().max(1);
     usize::try_from(ticks).unwrap_or_default().saturating_add(1)
+}
+
+/// `at` plus `by`; `None` when that is no instant any more.
+#[inline]
+fn later(at: Timestamp, by: SignedDuration) -> Option<Timestamp> {
+    const SECOND: i32 = 1_000_000_000;
+    let second = at.as_second().checked_add(by.as_secs())?;
+    // Each is less than a second.
+    let rest = at.subsec_nanosecond() + by.subsec_nanos();
+    let carry = i64::from(rest >= SECOND) - i64::from(rest <= -SECOND);
+    let rest = rest.checked_rem(SECOND)?;
+    Timestamp::new(second.checked_add(carry)?, rest).ok()
 }
 
 /// The first multiple of `interval` since the Unix epoch at or after `from`.
@@ -327,9 +339,11 @@ impl<'a, C: Chooser> Player<'a, C> {
         while tick < end {
             self.play_edges(|at| at <= tick);
             for tier in 0..self.choosers.len() {
-                self.evaluate(tier, tick, true, true);
+                if !self.pass(tier, tick) {
+                    self.evaluate(tier, tick, true, true);
+                }
             }
-            let Ok(next) = tick.checked_add(interval) else { break };
+            let Some(next) = later(tick, interval) else { break };
             tick = next;
         }
         self.play_edges(|at| at < end);
@@ -345,6 +359,23 @@ impl<'a, C: Chooser> Player<'a, C> {
         while let Some((Due { at, reads_metrics }, tier)) = due(&self.choosers) {
             self.evaluate(tier, at, reads_metrics, false);
         }
+    }
+
+    /// Does a tick at which nothing moves, if it is one.
+    #[inline]
+    fn pass(&mut self, tier: usize, at: Timestamp) -> bool {
+        let chooser = &mut self.choosers[tier];
+        let Some(quantity) = chooser.single() else { return false };
+        self.recorder.account(at);
+        if self.recorder.is_out(at) {
+            return false;
+        }
+        let Some(replicas) = self.recorder.placed(tier) else { return false };
+        let Some(measured) = self.recorder.read(tier, quantity, at) else { return false };
+        let Ok(load) = Milli::from_f64(measured) else { return false };
+        let Some(choice) = chooser.pass(at, replicas, load) else { return false };
+        self.recorder.open(tier, at, Some(measured), &choice);
+        true
     }
 
     fn evaluate(&mut self, tier: usize, at: Timestamp, reads_metrics: bool, tick: bool) {

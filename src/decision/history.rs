@@ -28,13 +28,13 @@ pub struct History {
     pub(super) outage: Option<Outage>,
     /// What the workload's replicas may be without anybody else's doing: one number, or several while the
     /// fate of a write is unknown. Empty before the first evaluation.
-    ours: SmallVec<[Replicas; 2]>,
+    pub(super) ours: SmallVec<[Replicas; 2]>,
     /// Whether the level is one that was only tried.
-    shadow: bool,
+    pub(super) shadow: bool,
     /// The override in force at the last evaluation.
     pub(super) overridden: Option<Replicas>,
-    smoothed: SmallVec<[Smoothed; 4]>,
-    guards: SmallVec<[(Arc<str>, GuardState); 2]>,
+    pub(super) smoothed: SmallVec<[Smoothed; 4]>,
+    pub(super) guards: SmallVec<[(Arc<str>, GuardState); 2]>,
     pub(super) room: Room,
     baseline: Option<(u64, Timestamp, Baseline)>,
 }
@@ -235,7 +235,7 @@ impl History {
         self.level = Some(level);
     }
 
-    fn remember(&mut self, policy: &Policy, at: Timestamp, recommendation: Replicas) {
+    pub(super) fn remember(&mut self, policy: &Policy, at: Timestamp, recommendation: Replicas) {
         self.lowest.push(at, recommendation, policy.damping.up.stabilization, |old, new| old >= new);
         self.remember_highest(policy, at, recommendation);
     }
@@ -246,15 +246,24 @@ impl History {
 
     /// The schedule at `at`: what the last decision found, while that is known to hold, else looked up.
     pub(super) fn baseline(&self, policy: &Policy, at: Timestamp) -> Baseline {
-        match &self.baseline {
-            Some((fingerprint, since, baseline))
-                if *fingerprint == policy.schedule.fingerprint()
-                    && *since <= at
-                    && baseline.holds_until(at) =>
-            {
-                *baseline
-            }
-            Some(_) | None => policy.schedule.baseline(at),
+        match self.known_baseline(policy, at) {
+            Some(baseline) => *baseline,
+            None => policy.schedule.baseline(at),
+        }
+    }
+
+    /// What the last decision found, while that is known to hold.
+    pub(super) fn known_baseline(&self, policy: &Policy, at: Timestamp) -> Option<&Baseline> {
+        let (fingerprint, since, baseline) = self.baseline.as_ref()?;
+        let is_known =
+            *fingerprint == policy.schedule.fingerprint() && *since <= at && baseline.holds_until(at);
+        is_known.then_some(baseline)
+    }
+
+    /// Notes that what is known of the schedule holds at `at`.
+    pub(super) fn look(&mut self, at: Timestamp) {
+        if let Some((_, since, _)) = &mut self.baseline {
+            *since = at;
         }
     }
 

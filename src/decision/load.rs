@@ -254,7 +254,7 @@ fn follow(
 }
 
 /// A recommendation this close to the level is no change.
-fn deadband(damping: &DampingPolicy, level: Replicas, raw: Replicas) -> Replicas {
+pub(super) fn deadband(damping: &DampingPolicy, level: Replicas, raw: Replicas) -> Replicas {
     let change = raw.wide() - level.wide();
     let is_close = if change > 0 {
         change <= damping.up.deadband.wide()

@@ -22,7 +22,7 @@ pub(super) fn try_policy(rest: &str) -> Result<Policy, InvalidPolicy> {
     validate(&serde_saphyr::from_str(&yaml).expect("the shape of a spec"))
 }
 
-fn n(count: i32) -> Replicas {
+pub(super) fn n(count: i32) -> Replicas {
     Replicas::new(count)
 }
 
@@ -49,7 +49,7 @@ fn run(policy: &Policy, replicas: i32, ticks: &[Vec<Reading>]) -> Vec<i32> {
     result
 }
 
-const METRIC: &str = "
+pub(super) const METRIC: &str = "
 maxReplicas: 80
 metrics:
 - {name: qps, prometheus: {query: q}, target: {averageValue: 100}}

@@ -8,9 +8,10 @@ use std::collections::VecDeque;
 use jiff::{SignedDuration, Timestamp};
 
 use super::Quantities;
+use super::monitor::Quantity;
 use crate::decision::{
-    Decision, DesiredReason, History, MissingCause, Mode, Observation, Policy, Reading, Readings, Replicas,
-    Samples, decide,
+    Decision, DesiredReason, History, Milli, MissingCause, Mode, Observation, Policy, Reading, Readings,
+    Replicas, Samples, decide,
 };
 
 /// Chooses how many replicas a workload should have.
@@ -32,6 +33,18 @@ pub trait Chooser {
 
     /// Why the last choice is what it is, as a sentence.
     fn explain(&self) -> String;
+
+    /// What the one reading is with which [`Chooser::pass`] may do, if there is no more to be read.
+    fn single(&self) -> Option<Quantity> {
+        None
+    }
+
+    /// Chooses at a tick for a workload of `replicas`, all of whose pods have a place, when nothing moves: as
+    /// [`Chooser::choose`] would have, at a fraction of the work.
+    fn pass(&mut self, at: Timestamp, replicas: Replicas, load: Milli) -> Option<Choice> {
+        let _ = (at, replicas, load);
+        None
+    }
 }
 
 /// An instant at which a chooser wants to be asked.
@@ -123,6 +136,20 @@ impl<C: Chooser> Chooser for Seat<'_, C> {
             Self::Own(follower) => follower.explain(),
         }
     }
+
+    fn single(&self) -> Option<Quantity> {
+        match self {
+            Self::Taken(chooser) => chooser.single(),
+            Self::Own(follower) => follower.single(),
+        }
+    }
+
+    fn pass(&mut self, at: Timestamp, replicas: Replicas, load: Milli) -> Option<Choice> {
+        match self {
+            Self::Taken(chooser) => chooser.pass(at, replicas, load),
+            Self::Own(follower) => follower.pass(at, replicas, load),
+        }
+    }
 }
 
 /// A policy, followed as the operator follows it.
@@ -137,6 +164,8 @@ pub struct Follower<'a> {
     /// The last decision that did, while that is not the last one.
     last_read: Option<Decision>,
     restarts: Option<Restarts>,
+    /// Whether each decision can be asked for, so that none passes quietly.
+    keeps: bool,
 }
 
 /// The restarts of an operator, and what Prometheus knows of its metrics.
@@ -153,7 +182,14 @@ impl<'a> Follower<'a> {
     #[must_use]
     pub fn new(policy: &'a Policy, quantities: Quantities) -> Self {
         let history = History::default();
-        Self { policy, quantities, history, last: None, reads: false, last_read: None, restarts: None }
+        let (last, last_read, restarts) = (None, None, None);
+        Self { policy, quantities, history, last, reads: false, last_read, restarts, keeps: false }
+    }
+
+    /// Keeps every decision until the next one, for [`Follower::into_last`].
+    #[must_use]
+    pub fn keeping(self) -> Self {
+        Self { keeps: true, ..self }
     }
 
     /// Has the operator restarted at these instants, which are in order.
@@ -165,7 +201,7 @@ impl<'a> Follower<'a> {
         self
     }
 
-    /// The last decision, and the last one that read the metrics.
+    /// The last decision, and the last one that read the metrics, of a follower that is [`Follower::keeping`] them.
     #[must_use]
     pub fn into_last(self) -> Option<(Decision, Option<Decision>)> {
         let last = self.last?;
@@ -235,6 +271,27 @@ impl Chooser for Follower<'_> {
         choice
     }
 
+    fn single(&self) -> Option<Quantity> {
+        match (self.quantities.metrics.as_slice(), self.quantities.guards.as_slice()) {
+            ([metric], []) if !self.keeps && self.restarts.is_none() => Some(*metric),
+            (_, _) => None,
+        }
+    }
+
+    #[inline]
+    fn pass(&mut self, at: Timestamp, replicas: Replicas, load: Milli) -> Option<Choice> {
+        let quiet = self.history.pass(self.policy, at, replicas, load)?;
+        Some(Choice {
+            desired: quiet.desired,
+            writes: true,
+            floor: quiet.floor,
+            ceiling: quiet.ceiling,
+            recommendation: Some(quiet.recommendation),
+            level: Some(quiet.level),
+            reason: quiet.reason,
+        })
+    }
+
     fn explain(&self) -> String {
         self.last.as_ref().map(|decision| decision.explain(self.policy).to_string()).unwrap_or_default()
     }
@@ -245,7 +302,6 @@ mod tests {
     use jiff::SignedDuration;
 
     use super::*;
-    use crate::decision::Milli;
     use crate::simulation::tests::{at, scenario};
     use crate::simulation::traffic::Traffic;
 

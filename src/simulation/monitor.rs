@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::later;
 use super::measurement::Measurement;
 use super::service::{Service, Standing, Totals};
 use super::traffic::Traffic;
@@ -54,7 +55,7 @@ impl Monitor {
     /// The first scrape after `at`.
     pub(super) fn next_scrape(&self, at: Timestamp) -> Timestamp {
         let last = self.measurement.last_scrape(at);
-        last.saturating_add(self.measurement.scrape_every()).unwrap_or(Timestamp::MAX)
+        later(last, self.measurement.scrape_every()).unwrap_or(Timestamp::MAX)
     }
 
     /// Looks at the service at `at`, if that is an instant at which it is scraped.

@@ -355,8 +355,9 @@ impl Workload {
     }
 }
 
+#[inline]
 fn replicas(count: usize) -> Replicas {
-    Replicas::saturating_from(count.try_into().unwrap_or(i128::MAX))
+    Replicas::new(i32::try_from(count).unwrap_or(i32::MAX))
 }
 
 fn length(replicas: Replicas) -> usize {

@@ -8,7 +8,7 @@ use super::monitor::{Monitor, Quantity};
 use super::plant::{Plant, WorkloadId};
 use super::scores::Scores;
 use super::service::{Behind, STEP, Served, Service};
-use super::{Row, Run, Scenario};
+use super::{Row, Run, Scenario, later};
 use crate::decision::{Decision, Observation, Replicas};
 
 /// Keeps the books of a run: applies decisions to the plant and notes what came of them. The demo uses
@@ -159,8 +159,16 @@ impl<'a> Recorder<'a> {
         }
     }
 
+    /// The replicas of a tier, if none of its pods waits for a node.
+    #[inline]
+    pub(super) fn placed(&self, tier: usize) -> Option<Replicas> {
+        let id = self.tiers[tier].id;
+        self.plant.unschedulable_since(id).is_none().then(|| self.plant.wanted(id))
+    }
+
     /// Opens the row of a tick.
-    fn open(&mut self, index: usize, at: Timestamp, measured: Option<f64>, choice: &Choice) {
+    #[inline]
+    pub(super) fn open(&mut self, index: usize, at: Timestamp, measured: Option<f64>, choice: &Choice) {
         let now = if index == 0 { Some(self.requests_before(at)) } else { None };
         let Tier { id, books, service, .. } = &mut self.tiers[index];
         books.close(at, now);
@@ -236,7 +244,7 @@ impl<'a> Recorder<'a> {
 
     /// Serves one step of the traffic, from `now` until `next` or earlier, and says until when.
     fn serve(&mut self, now: Timestamp, next: Timestamp) -> Timestamp {
-        let step = now.saturating_add(STEP).unwrap_or(next);
+        let step = later(now, STEP).unwrap_or(next);
         let monitors = self.tiers.iter().filter_map(|tier| tier.service.as_ref());
         let scrapes = monitors.map(|(_, monitor)| monitor.next_scrape(now));
         let next = scrapes.chain([step]).fold(next, Timestamp::min);

@@ -282,6 +282,52 @@ proptest! {
         }
     }
 
+    /// What passes quietly is what a decision says, and leaves behind what a decision leaves.
+    #[test]
+    fn a_quiet_evaluation_is_a_decision(
+        policy in any_whole_policy(),
+        start in 0_i32..120,
+        steps in proptest::collection::vec((any_step(true), 0_usize..30), 1..20),
+        (is_guarded, is_smoothed) in (proptest::bool::weighted(0.1), proptest::bool::weighted(0.1)),
+    ) {
+        let mut policy = policy;
+        policy.metrics.truncate(1);
+        if !is_guarded {
+            policy.guards.clear();
+        }
+        if !is_smoothed {
+            policy.damping.half_life = None;
+        }
+        let mut walk = Walk::new(&policy, start);
+        for (step, times) in steps {
+            walk.step(&step);
+            // The same for a while, with a little more and less.
+            for index in 0..times {
+                let load = step.loads[0].map(|load| load + i64::try_from(index % 3).expect("small") * 7000);
+                let step = Step { loads: [load, None], by_hand: None, edge: step.edge && index % 5 == 0, ..step };
+                let (now, present) = (walk.now, walk.present);
+                let mut history = walk.history.clone();
+                let quiet = load
+                    .filter(|_| !step.is_full && !step.edge)
+                    .and_then(|load| history.pass(&policy, now, present, Milli::new(load)));
+                let before = walk.history.clone();
+                let decision = walk.step(&step);
+                if let Some(quiet) = quiet {
+                    let Baseline { floor, ceiling, .. } = decision.baseline;
+                    let load = decision.load.as_ref().expect("there are metrics");
+                    let said = Some((quiet.desired, quiet.reason, quiet.floor, quiet.ceiling, quiet.recommendation, quiet.level));
+                    let recommended = load.recommendation;
+                    let decided = recommended.map(|raw| (decision.desired, decision.reason, floor, ceiling, raw, load.level));
+                    prop_assert_eq!(said, decided);
+                    prop_assert_eq!(decision.desired, decision.observed);
+                    prop_assert_eq!(&history, &walk.history);
+                } else {
+                    prop_assert_eq!(&history, &before);
+                }
+            }
+        }
+    }
+
     /// While one of several metrics is missing nothing lowers the level; while all are, nothing does
     /// unless the fallback says so.
     #[test]
