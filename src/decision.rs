@@ -39,7 +39,6 @@ mod guard;
 mod history;
 mod load;
 mod policy;
-mod quiet;
 mod reason;
 mod schedule;
 mod smoothing;
@@ -54,13 +53,12 @@ pub use self::damping::{
 };
 pub use self::explain::Explanation;
 pub use self::guard::{Effect, Guard, GuardState, Room};
-pub use self::history::{History, Memory, Outage, Trace};
+pub use self::history::{History, Memory, Outage, Quiet, Trace};
 pub use self::load::{LoadDecision, LoadState, MetricDecision, Raised, Steps, recommend};
 pub use self::policy::{
     CapacityRule, DampingPolicy, FallbackLevel, FallbackRule, Freshness, Metric, Mode, Override, Policy,
     QueryRef, Target,
 };
-pub use self::quiet::Quiet;
 pub use self::reason::{Cause, DesiredReason, LoadLimit, MissingCause};
 pub use self::schedule::{
     Baseline, Bounds, Cron, CronFields, Dates, Days, Edge, EdgeKind, Entry, EntryId, Extent, Schedule,

@@ -101,6 +101,18 @@ pub fn read(file: &Path) -> Result<Vec<Document>, Mistakes> {
     parse(file, &text)
 }
 
+/// Reads all documents of several files, in their order.
+///
+/// # Errors
+/// As for [`read`], at the first file for which there is one.
+pub fn read_all(files: &[PathBuf]) -> Result<Vec<Document>, Mistakes> {
+    let mut documents = Vec::new();
+    for file in files {
+        documents.extend(read(file)?);
+    }
+    Ok(documents)
+}
+
 /// Reads all documents of `text`, which is called `file` in errors.
 ///
 /// # Errors

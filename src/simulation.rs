@@ -186,7 +186,8 @@ fn follower(scenario: &Scenario) -> Follower<'_> {
 }
 
 /// The first instant after a scenario.
-fn end(scenario: &Scenario) -> Timestamp {
+#[must_use]
+pub fn end(scenario: &Scenario) -> Timestamp {
     scenario.from.saturating_add(signed(scenario.length)).unwrap_or(Timestamp::MAX)
 }
 
@@ -204,8 +205,7 @@ fn later(at: Timestamp, by: SignedDuration) -> Option<Timestamp> {
     // Each is less than a second.
     let rest = at.subsec_nanosecond() + by.subsec_nanos();
     let carry = i64::from(rest >= SECOND) - i64::from(rest <= -SECOND);
-    let rest = rest.checked_rem(SECOND)?;
-    Timestamp::new(second.checked_add(carry)?, rest).ok()
+    Timestamp::new(second.checked_add(carry)?, rest % SECOND).ok()
 }
 
 /// The first multiple of `interval` since the Unix epoch at or after `from`.

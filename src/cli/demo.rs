@@ -180,7 +180,7 @@ async fn watch(
     stage: &mut Stage,
     clock: &Clock,
 ) -> Result<Run, Failure> {
-    let end = scenario.from.saturating_add(signed(scenario.length)).unwrap_or(Timestamp::MAX);
+    let end = simulation::end(scenario);
     let mut course = Course::new(scenario);
     let mut summary = tokio::time::interval(SUMMARY_EVERY);
     let mut interrupted = std::pin::pin!(super::interrupted());
@@ -317,8 +317,4 @@ impl Show<'_> {
 fn span(length: Duration) -> String {
     let minutes = length.as_secs() / 60;
     if minutes.is_multiple_of(60) { format!("{} h", minutes / 60) } else { format!("{minutes} min") }
-}
-
-fn signed(span: Duration) -> jiff::SignedDuration {
-    jiff::SignedDuration::try_from(span).unwrap_or(jiff::SignedDuration::MAX)
 }

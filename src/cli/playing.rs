@@ -89,11 +89,7 @@ impl Changes {
 
     /// The documents of the files with calendars.
     pub(super) fn calendars(&self) -> Result<Vec<Document>, Mistakes> {
-        let mut documents = Vec::new();
-        for file in &self.calendars {
-            documents.extend(manifest::read(file)?);
-        }
-        Ok(documents)
+        manifest::read_all(&self.calendars)
     }
 
     /// Whether the traffic is given on the command line.

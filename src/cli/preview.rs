@@ -88,10 +88,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
 /// The policy of `file`, which may name the calendars beside it and those of the other files.
 fn read(file: &Path, calendars: &[PathBuf]) -> Result<PolicyManifest, Mistakes> {
     let documents = manifest::read(file)?;
-    let mut others = Vec::new();
-    for file in calendars {
-        others.extend(manifest::read(file)?);
-    }
+    let others = manifest::read_all(calendars)?;
     let shelf = Shelf::of(documents.iter().chain(&others));
     let policies: Vec<&Document> = documents.iter().filter(|document| document.is_policy()).collect();
     let (mut good, mut mistakes) = (Vec::new(), Vec::new());

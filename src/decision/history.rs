@@ -1,5 +1,6 @@
 //! What the decisions of the past leave for the next one. Bounded by the damping windows.
 
+mod quiet;
 mod rebuild;
 
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use super::{
     Room, Samples,
 };
 
+pub use self::quiet::Quiet;
 pub use self::rebuild::Trace;
 
 /// Everything that [`super::decide`] remembers of a workload. Starts empty; [`History::record`] adds to it.
@@ -28,13 +30,13 @@ pub struct History {
     pub(super) outage: Option<Outage>,
     /// What the workload's replicas may be without anybody else's doing: one number, or several while the
     /// fate of a write is unknown. Empty before the first evaluation.
-    pub(super) ours: SmallVec<[Replicas; 2]>,
+    ours: SmallVec<[Replicas; 2]>,
     /// Whether the level is one that was only tried.
-    pub(super) shadow: bool,
+    shadow: bool,
     /// The override in force at the last evaluation.
     pub(super) overridden: Option<Replicas>,
-    pub(super) smoothed: SmallVec<[Smoothed; 4]>,
-    pub(super) guards: SmallVec<[(Arc<str>, GuardState); 2]>,
+    smoothed: SmallVec<[Smoothed; 4]>,
+    guards: SmallVec<[(Arc<str>, GuardState); 2]>,
     pub(super) room: Room,
     baseline: Option<(u64, Timestamp, Baseline)>,
 }
@@ -235,7 +237,7 @@ impl History {
         self.level = Some(level);
     }
 
-    pub(super) fn remember(&mut self, policy: &Policy, at: Timestamp, recommendation: Replicas) {
+    fn remember(&mut self, policy: &Policy, at: Timestamp, recommendation: Replicas) {
         self.lowest.push(at, recommendation, policy.damping.up.stabilization, |old, new| old >= new);
         self.remember_highest(policy, at, recommendation);
     }
@@ -253,7 +255,7 @@ impl History {
     }
 
     /// What the last decision found, while that is known to hold.
-    pub(super) fn known_baseline(&self, policy: &Policy, at: Timestamp) -> Option<&Baseline> {
+    fn known_baseline(&self, policy: &Policy, at: Timestamp) -> Option<&Baseline> {
         let (fingerprint, since, baseline) = self.baseline.as_ref()?;
         let is_known =
             *fingerprint == policy.schedule.fingerprint() && *since <= at && baseline.holds_until(at);
@@ -261,7 +263,7 @@ impl History {
     }
 
     /// Notes that what is known of the schedule holds at `at`.
-    pub(super) fn look(&mut self, at: Timestamp) {
+    fn look(&mut self, at: Timestamp) {
         if let Some((_, since, _)) = &mut self.baseline {
             *since = at;
         }

@@ -272,10 +272,8 @@ impl Chooser for Follower<'_> {
     }
 
     fn single(&self) -> Option<Quantity> {
-        match (self.quantities.metrics.as_slice(), self.quantities.guards.as_slice()) {
-            ([metric], []) if !self.keeps && self.restarts.is_none() => Some(*metric),
-            (_, _) => None,
-        }
+        let may_pass = !self.keeps && self.restarts.is_none() && self.policy.may_pass();
+        if may_pass { self.quantities.metrics.first().copied() } else { None }
     }
 
     #[inline]

@@ -114,10 +114,7 @@ pub fn parse(
     if document.is_policy() {
         return Err(a_policy(document, file).into());
     }
-    let mut others = Vec::new();
-    for calendars in &overrides.calendars {
-        others.extend(manifest::read(calendars)?);
-    }
+    let others = manifest::read_all(&overrides.calendars)?;
     let manifest = policy(document, file, overrides, &others, &open);
     let zone = manifest.as_ref().and_then(|read| Some(zone(&read.as_ref().ok()?.0.0.resource)));
     let zone = zone.unwrap_or(TimeZone::UTC);

@@ -21,6 +21,15 @@ fn json(arguments: &[&str]) -> Value {
     serde_json::from_slice(&output.stdout).expect("JSON")
 }
 
+/// A scenario in which `to` stands in the place of `from` is bad input, and what is said of it.
+fn refuses(file: &Path, good: &str, (from, to): (&str, &str), expected: &str) {
+    assert!(good.contains(from), "{from}");
+    std::fs::write(file, good.replace(from, to)).expect("written");
+    let output = simulate(&[&file.display().to_string()]);
+    assert_eq!(output.status.code(), Some(2), "{to}");
+    assert!(text(&output.stderr).contains(expected), "{to}: {}", text(&output.stderr));
+}
+
 fn read(file: &Path) -> String {
     std::fs::read_to_string(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
 }
@@ -247,11 +256,7 @@ fn metrics_and_guards_are_bound_to_what_the_plant_has() {
         ("retries: 1", "retries: 11", "plant.queue.retries: "),
         ("timeout: 2s", "timeout: soon", "plant.queue.timeout: \"soon\" is not a duration"),
     ] {
-        assert!(good.contains(from), "{from}");
-        std::fs::write(&file, good.replace(from, to)).expect("written");
-        let output = simulate(&[&file.display().to_string()]);
-        assert_eq!(output.status.code(), Some(2), "{to}");
-        assert!(text(&output.stderr).contains(expected), "{to}: {}", text(&output.stderr));
+        refuses(&file, &good, (from, to), expected);
     }
 }
 
@@ -288,11 +293,7 @@ fn tiers_and_the_cluster_are_read_with_all_their_mistakes() {
         ),
         ("settling_seconds", "settling", "tiers[0].expect.settling: no score has this name"),
     ] {
-        assert!(good.contains(from), "{from}");
-        std::fs::write(&file, good.replace(from, to)).expect("written");
-        let output = simulate(&[&file.display().to_string()]);
-        assert_eq!(output.status.code(), Some(2), "{to}");
-        assert!(text(&output.stderr).contains(expected), "{to}: {}", text(&output.stderr));
+        refuses(&file, &good, (from, to), expected);
     }
     let good = good.replace("count: 3", "count: 10");
     std::fs::write(&file, &good).expect("written");

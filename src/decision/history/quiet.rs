@@ -1,15 +1,16 @@
-//! Evaluations at which nothing moves, which are nearly all: what [`super::decide`] and [`History::record`] make of them, for
-//! those who play millions and want to know the outcome alone.
+//! Evaluations at which nothing moves, which are nearly all: what [`crate::decision::decide`] and [`History::record`]
+//! make of them, for those who play millions and want to know the outcome alone.
 //!
 //! It is the same arithmetic and no second opinion: whatever needs more than a look is left to `decide`, and a property
 //! test holds the two together, in what they say and in what they remember.
 
 use jiff::Timestamp;
 
-use super::damping::bound;
-use super::load::deadband;
-use super::{
-    Baseline, DesiredReason, History, Milli, Mode, Policy, Replicas, Room, Target, combine, recommend,
+use super::History;
+use crate::decision::damping::bound;
+use crate::decision::load::deadband;
+use crate::decision::{
+    Baseline, DesiredReason, Milli, Mode, Policy, Replicas, Room, Target, combine, recommend,
 };
 
 /// The outcome of an evaluation at which nothing moves.
@@ -29,18 +30,26 @@ pub struct Quiet {
     pub level: Replicas,
 }
 
+impl Policy {
+    /// Whether an evaluation may pass with a look: it has one metric, an average that nothing smooths, and no guards.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        self.mode == Mode::Active
+            && matches!(self.metrics.as_slice(), [metric] if matches!(metric.target, Target::AverageValue(_)))
+            && self.guards.is_empty()
+            && self.damping.half_life.is_none()
+    }
+}
+
 impl History {
     /// The outcome for a workload of `replicas` whose one metric is `load`, which is remembered; nobody overrides the
-    /// policy, and no pod is unschedulable. `None`, and nothing is remembered, unless all of it stays as it is.
+    /// policy, and no pod is unschedulable. `None`, and nothing is remembered, unless all of it stays as it is and
+    /// [`Policy::may_pass`].
     #[must_use]
     pub fn pass(&mut self, policy: &Policy, at: Timestamp, replicas: Replicas, load: Milli) -> Option<Quiet> {
         let [metric] = policy.metrics.as_slice() else { return None };
-        let is_plain = policy.mode == Mode::Active
-            && matches!(metric.target, Target::AverageValue(_))
-            && policy.guards.is_empty()
-            && policy.damping.half_life.is_none();
         let level = self.level?;
-        if !is_plain || !self.is_at_rest(replicas) || level < policy.min || level > policy.max {
+        if !policy.may_pass() || !self.is_at_rest(replicas) || level < policy.min || level > policy.max {
             return None;
         }
         let baseline = self.known_baseline(policy, at)?;
