@@ -1,4 +1,4 @@
-//! A number for each combination of two others, as a picture: the darker, the more.
+//! A number for each combination of two others, as a picture: the redder, the more.
 
 use std::fmt::Write;
 
@@ -36,7 +36,7 @@ pub fn picture(what: &str, axes: (&str, &str), cells: &[((f64, f64), u64)]) -> S
         "tt-head",
         (20.0, 32.0),
         "start",
-        &format!("{what}: the darker, the more; at most {most}"),
+        &format!("{what}: the redder, the more; at most {most}"),
     );
     text(&mut svg, "tt-sub", (SIDES.1, ENDS.1 + 44.0), "end", &format!("{} →", axes.0));
     text(&mut svg, "tt-sub", (20.0, 56.0), "start", &format!("↑ {}", axes.1));
@@ -85,10 +85,10 @@ pub fn picture(what: &str, axes: (&str, &str), cells: &[((f64, f64), u64)]) -> S
     svg
 }
 
-/// How dark a cell is, from 0 to 0.9.
+/// How red a cell is. With more than 0.6 of it the number in the cell could not be read.
 #[expect(clippy::cast_precision_loss, reason = "reversals of a run fit 53 bits")]
 fn shade(count: u64, most: u64) -> f64 {
-    0.9 * count as f64 / most.max(1) as f64
+    0.6 * count as f64 / most.max(1) as f64
 }
 
 /// The places whose names have room for themselves.

@@ -99,7 +99,7 @@ fn changes(page: &mut String, run: &Run, zone: &TimeZone) {
         let _ = writeln!(
             page,
             "<tr><td class=\"time\"><time datetime=\"{}\">{}</time></td><td class=\"time {direction}\">{} → {}</td>\
-             <td>{}</td><td>{}</td></tr>",
+             <td>{}</td><td class=\"why\">{}</td></tr>",
             change.at,
             second(change.at, zone),
             change.from,

@@ -29,6 +29,7 @@ mod operator_memory;
 mod operator_restarts;
 mod operator_sandbox;
 mod overriding;
+mod pages;
 mod preview;
 mod prometheus;
 mod recipes;

@@ -3,6 +3,7 @@
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 
+pub(crate) mod browser;
 pub(crate) mod certificates;
 pub(crate) mod faults;
 pub(crate) mod operator;

@@ -44,7 +44,7 @@ fn changes(page: &mut String, preview: &Preview<'_>) {
         let _ = writeln!(
             page,
             "<tr><td class=\"time\"><time datetime=\"{at}\">{}</time></td><td class=\"time\">{at}</td>\
-             <td class=\"number\">{floor}</td><td class=\"number\">{ceiling}</td><td>{}</td><td>{}</td></tr>",
+             <td class=\"number\">{floor}</td><td class=\"number\">{ceiling}</td><td>{}</td><td class=\"why\">{}</td></tr>",
             preview.local(at),
             escape(names),
             escape(why)
@@ -73,7 +73,7 @@ fn clock_changes(page: &mut String, preview: &Preview<'_>) {
             let _ = writeln!(
                 page,
                 "<tr><td class=\"time\"><time datetime=\"{}\">{}</time></td><td>{}</td><td>{}</td><td>{}</td>\
-                 <td>{}</td></tr>",
+                 <td class=\"why\">{}</td></tr>",
                 change.at,
                 change.date,
                 escape(&change.zone),
