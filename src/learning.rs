@@ -37,6 +37,9 @@ const MOST_ENTRIES: usize = 64;
 /// The days are left out in at most so many turns.
 const FOLDS: usize = 5;
 
+/// With fewer weeks than this, single days are left out.
+const FEWEST_WEEKS: usize = 4;
+
 /// How the days of a week may be alike, the simplest first: every day, working days and the weekend, each its own.
 const GROUPINGS: [&[DaySet]; 3] = [&[DaySet::ALL], &[DaySet::WORKING, DaySet::WEEKEND], &DaySet::EACH];
 
@@ -77,6 +80,8 @@ pub struct Learned {
     pub peak: u32,
     /// The first day and the last one that it was learned from.
     pub days: (civil::Date, civil::Date),
+    /// The days of the week that were not among them, and are taken to be like the others.
+    pub unseen: DaySet,
     levels: [Vec<u32>; 7],
     slot: u16,
 }
@@ -160,6 +165,7 @@ pub fn learn(
         flat,
         peak: segments::whole(peak, settings),
         days: (first.date, last.date),
+        unseen: DaySet::without(days.iter().map(|day| day.weekday)),
         levels,
         slot: settings.slot,
     })
@@ -185,16 +191,30 @@ fn are_known(groups: &[DaySet], days: &[Day]) -> bool {
     groups.iter().all(|group| days.iter().filter(|day| group.contains(day.weekday)).count() >= fewest)
 }
 
-/// The part of the cost of the best single number that a schedule saves on days that neither has seen. Days of one
-/// group are left out in turn, so that the rest always knows each group.
-fn saved(days: &[Day], groups: &[DaySet], settings: &Settings) -> f64 {
+/// When the days of a history are left out. With enough weeks, whole weeks are: what drifts is much the same on days
+/// that follow each other, and would look like a pattern if only some of them were left out. With fewer, days of one group
+/// are, so that the rest always knows each group.
+fn turns(days: &[Day], groups: &[DaySet]) -> Vec<usize> {
+    let week =
+        |day: &Day| day.date.duration_since(jiff::civil::date(1970, 1, 5)).as_hours().div_euclid(7 * 24);
+    let first = days.first().map(week).unwrap_or_default();
+    let weeks: Vec<usize> =
+        days.iter().map(|day| usize::try_from(week(day) - first).unwrap_or_default()).collect();
+    if weeks.last().is_some_and(|last| last + 1 >= FEWEST_WEEKS) {
+        return weeks.iter().map(|week| week % FOLDS).collect();
+    }
     let turn = |index: usize| {
         let group = groups.iter().find(|group| group.contains(days[index].weekday));
         let before =
             days[..index].iter().filter(|day| group.is_some_and(|group| group.contains(day.weekday)));
         before.count() % FOLDS
     };
-    let turns: Vec<usize> = (0..days.len()).map(turn).collect();
+    (0..days.len()).map(turn).collect()
+}
+
+/// The part of the cost of the best single number that a schedule saves on days that neither has seen.
+fn saved(days: &[Day], groups: &[DaySet], settings: &Settings) -> f64 {
+    let turns = turns(days, groups);
     let (mut scheduled, mut constant) = (0.0, 0.0);
     for fold in 0..FOLDS {
         let part = |is_left_out: bool| -> Vec<Day> {
@@ -202,7 +222,8 @@ fn saved(days: &[Day], groups: &[DaySet], settings: &Settings) -> f64 {
             of.map(|(day, _)| day.clone()).collect()
         };
         let (known, left_out) = (part(false), part(true));
-        if left_out.is_empty() || known.is_empty() {
+        let is_known = |group: &DaySet| known.iter().any(|day| group.contains(day.weekday));
+        if left_out.is_empty() || !groups.iter().all(is_known) {
             continue;
         }
         let flat = segments::flat(&known, settings);

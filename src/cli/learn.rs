@@ -260,12 +260,20 @@ fn found(learned: &Learned) -> String {
         _ => "each day of the week by itself",
     };
     let (first, last) = learned.days;
-    format!(
+    let mut text = format!(
         "# Learned by `tidetable learn` from {first} to {last}: {groups}.\n# On days that were left out in turn it \
          saves {:.0} % of the cost of the best single number, {}.\n",
         100.0 * learned.saving,
         learned.flat
-    )
+    );
+    if !learned.unseen.is_empty() {
+        let _ = writeln!(
+            text,
+            "# None of these days was seen ({}); they are taken to be like the others.",
+            learned.unseen.cron()
+        );
+    }
+    text
 }
 
 /// The same, and how it did afterwards.

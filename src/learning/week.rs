@@ -22,6 +22,17 @@ impl DaySet {
     pub(super) const EACH: [Self; 7] =
         [Self(1), Self(1 << 1), Self(1 << 2), Self(1 << 3), Self(1 << 4), Self(1 << 5), Self(1 << 6)];
 
+    /// All but the days with these numbers, from 0 for Monday.
+    pub(super) fn without(days: impl Iterator<Item = usize>) -> Self {
+        Self(days.fold(Self::ALL.0, |left, day| left & !(1 << day)))
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
     /// Whether the day with this number is one of them, from 0 for Monday.
     #[must_use]
     pub fn contains(self, weekday: usize) -> bool {
