@@ -5,6 +5,9 @@ use std::collections::BTreeSet;
 
 use crate::simulation::synthetic::uniform;
 
+/// In a path, every item of a list.
+pub(super) const ALL: &str = "[*]";
+
 /// The most candidates of a grid.
 const MOST: usize = 100_000;
 
@@ -68,6 +71,12 @@ impl Param {
             values.push(value);
         }
         Ok(Self { path, values, is_open, range: (low, high) })
+    }
+
+    /// Whether its numbers are factors of what is written.
+    #[must_use]
+    pub fn is_factor(&self) -> bool {
+        self.path.contains(ALL)
     }
 
     /// The number that lies at `place` of the range, which is from 0 up to, but not including, 1.

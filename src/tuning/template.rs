@@ -1,4 +1,8 @@
 //! A policy's text with places for numbers. Everything else stays as its author wrote it, comments included.
+//!
+//! A number may have a unit behind it, as durations do, which stays. A path with `[*]` stands for a field of every item
+//! of a list, and its numbers are factors of what is written there: `schedule.entries[*].replicas` makes a schedule
+//! higher or lower as a whole.
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -6,15 +10,32 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::Param;
-use crate::manifest::{self, Mistake, Mistakes};
+use super::param::ALL;
+use crate::manifest::{self, Document, Mistake, Mistakes};
+
+/// Units of durations, the longer ones first.
+const UNITS: [&str; 4] = ["ms", "s", "m", "h"];
+
+/// The most items that `[*]` stands for; the API allows fewer in every list.
+const MOST_ITEMS: usize = 1000;
 
 /// The text of a policy, and where its tuned numbers stand.
 #[derive(Clone, Debug)]
 pub struct Template {
     file: PathBuf,
     text: String,
-    /// The bytes of each number, in the order of the text, and which parameter it is.
-    holes: Vec<(Range<usize>, usize)>,
+    /// In the order of the text.
+    holes: Vec<Hole>,
+}
+
+/// A number in the text.
+#[derive(Clone, Debug)]
+struct Hole {
+    bytes: Range<usize>,
+    /// The place of its parameter among all.
+    param: usize,
+    /// What is written there, when the parameter is a factor of it.
+    written: Option<f64>,
 }
 
 impl Template {
@@ -32,23 +53,30 @@ impl Template {
         };
         let policy = documents.iter().find(|document| document.is_policy());
         let policy = policy.ok_or_else(|| whole("no ScalePolicy in this file; exactly one is needed"))?;
-        let (mut holes, mut mistakes) = (Vec::<(Range<usize>, usize)>::new(), Vec::new());
-        for (index, param) in params.iter().enumerate() {
-            let path = format!("spec.{}", param.path);
-            match policy.scalar(&path).map(|(value, place)| (is_number(value), hole(text, place))) {
-                Some((true, Some(hole))) if holes.iter().any(|(other, _)| *other == hole) => {
-                    mistakes.push(policy.mistake(&path, "is tuned twice"));
+        let (mut holes, mut mistakes) = (Vec::<Hole>::new(), Vec::new());
+        for (param, Param { path, .. }) in params.iter().enumerate() {
+            let paths = fields(policy, &format!("spec.{path}"));
+            for path in paths {
+                let found = policy.scalar(&path);
+                match found.map(|(value, place)| hole(text, place).filter(|_| is_number(value))) {
+                    Some(Some(bytes)) if holes.iter().any(|other| other.bytes == bytes) => {
+                        mistakes.push(policy.mistake(&path, "is tuned twice"));
+                    }
+                    Some(Some(bytes)) => {
+                        let is_factor = params[param].is_factor();
+                        let written = text[bytes.clone()].parse().ok().filter(|_| is_factor);
+                        holes.push(Hole { bytes, param, written });
+                    }
+                    Some(None) => mistakes.push(policy.mistake(&path, "is not a number, so it can't be tuned")),
+                    None => mistakes.push(policy.mistake(
+                        &path,
+                        "there is no number here to tune: write the field into the policy first, with the number \
+                         that it has now",
+                    )),
                 }
-                Some((true, Some(hole))) => holes.push((hole, index)),
-                Some(_) => mistakes.push(policy.mistake(&path, "is not a number, so it can't be tuned")),
-                None => mistakes.push(policy.mistake(
-                    &path,
-                    "there is no number here to tune: write the field into the policy first, with the number \
-                     that it has now",
-                )),
             }
         }
-        holes.sort_by_key(|(hole, _)| hole.start);
+        holes.sort_by_key(|hole| hole.bytes.start);
         let template = Self { file: file.to_owned(), text: text.to_owned(), holes };
         if mistakes.is_empty() { Ok(template) } else { Err(Mistakes(mistakes)) }
     }
@@ -64,27 +92,45 @@ impl Template {
     pub fn fill(&self, values: &[f64]) -> String {
         let mut filled = String::with_capacity(self.text.len() + 16);
         let mut at = 0;
-        for (hole, index) in &self.holes {
-            filled.push_str(&self.text[at..hole.start]);
-            let value = values.get(*index).map_or_else(String::new, f64::to_string);
-            filled.push_str(&value);
-            at = hole.end;
+        for Hole { bytes, param, written } in &self.holes {
+            filled.push_str(&self.text[at..bytes.start]);
+            let value = values.get(*param).map(|value| match written {
+                Some(written) if written.fract() == 0.0 => (written * value).round(),
+                Some(written) => written * value,
+                None => *value,
+            });
+            filled.push_str(&value.map_or_else(String::new, |value| value.to_string()));
+            at = bytes.end;
         }
         filled.push_str(&self.text[at..]);
         filled
     }
 }
 
-/// Whether a scalar is a number, or a quantity without a suffix, which is a number in quotes.
+/// The paths that a path stands for: itself, or with `[*]` those of all items that have the field. Where none has, the
+/// first one's, which says so.
+fn fields(policy: &Document, path: &str) -> Vec<String> {
+    let Some((list, field)) = path.split_once(ALL) else { return vec![path.to_owned()] };
+    let item = |index: usize| format!("{list}[{index}]{field}");
+    let items = (0..MOST_ITEMS).map(item).filter(|path| policy.scalar(path).is_some());
+    let found: Vec<String> = items.collect();
+    if found.is_empty() { vec![item(0)] } else { found }
+}
+
+/// Whether a scalar is a number, a quantity without a suffix, which is a number in quotes, or a number with a unit of
+/// time.
 fn is_number(value: &Value) -> bool {
     match value {
         Value::Number(_) => true,
-        Value::String(text) => text.parse::<f64>().is_ok_and(f64::is_finite),
+        Value::String(text) => {
+            let text = UNITS.iter().find_map(|unit| text.strip_suffix(unit)).unwrap_or(text);
+            text.parse::<f64>().is_ok_and(f64::is_finite)
+        }
         Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => false,
     }
 }
 
-/// The bytes of the number at a line and column, without its quotes.
+/// The bytes of the number at a line and column, without its quotes and its unit.
 fn hole(text: &str, (line, column): (u64, u64)) -> Option<Range<usize>> {
     let lines = text.split_inclusive('\n').scan(0, |start, line| {
         let here = *start;
@@ -98,6 +144,7 @@ fn hole(text: &str, (line, column): (u64, u64)) -> Option<Range<usize>> {
     let unquoted = rest.trim_start_matches(['"', '\'']);
     let from = start + offset + (rest.len() - unquoted.len());
     let is_end = |sign: char| !(sign.is_ascii_alphanumeric() || matches!(sign, '.' | '+' | '-'));
-    let length = unquoted.find(is_end).unwrap_or(unquoted.len());
-    unquoted[..length].parse::<f64>().ok().map(|_| from..from + length)
+    let word = &unquoted[..unquoted.find(is_end).unwrap_or(unquoted.len())];
+    let number = UNITS.iter().find_map(|unit| word.strip_suffix(unit)).unwrap_or(word);
+    number.parse::<f64>().ok().map(|_| from..from + number.len())
 }

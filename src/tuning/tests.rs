@@ -66,6 +66,32 @@ fn only_the_tuned_numbers_of_a_text_change() {
 }
 
 #[test]
+fn a_unit_stays_and_a_star_multiplies_every_item() {
+    let text = POLICY.replace(
+        "  damping:\n",
+        "  schedule:\n    entries:\n    - {cron: \"0 7 * * *\", replicas: 13, rampUp: 30m}\n    - {cron: \"0 9 * * *\", \
+         until: \"10:00\", maxReplicas: 9}\n    - {cron: '0 20 * * *', replicas: 4}\n  damping:\n    smoothing: \
+         {halfLife: 30s}\n",
+    );
+    let params = [
+        param("damping.smoothing.halfLife=0..90"),
+        param("schedule.entries[*].replicas=0.5..1.5"),
+        param("schedule.entries[0].rampUp=0..60"),
+    ];
+    let template = Template::new(Path::new("web.yaml"), &text, &params).expect("the fields are there");
+    let expected = text
+        .replace("30s", "45s")
+        .replace("replicas: 13, rampUp: 30m", "replicas: 16, rampUp: 10m")
+        .replace("replicas: 4}", "replicas: 5}");
+    assert_eq!(template.fill(&[45.0, 1.25, 10.0]), expected);
+    for path in ["schedule.entries[*].name", "metrics[*].target.value"] {
+        let nobody = Template::new(Path::new("web.yaml"), &text, &[param(&format!("{path}=0..1"))]);
+        let mistakes = nobody.expect_err(path).to_string();
+        assert!(mistakes.contains("write the field into the policy first"), "{mistakes}");
+    }
+}
+
+#[test]
 fn a_field_that_is_not_there_or_no_number_is_a_mistake_at_its_place() {
     for (path, problem) in [
         ("damping.smoothing.alpha", "write the field into the policy first"),
