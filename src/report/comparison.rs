@@ -16,7 +16,8 @@ use super::text::printable;
 use crate::simulation::Run;
 
 /// The scores that a comparison shows, by name, with heads of two lines.
-const COLUMNS: [(&str, &str, &str); 8] = [
+const COLUMNS: [(&str, &str, &str); 9] = [
+    ("late_percent", "late", "% of requests"),
     ("dropped_percent", "dropped", "% of requests"),
     ("tau_u_percent", "too few", "% of time"),
     ("theta_u_percent", "missing", "% of demand"),
@@ -29,13 +30,13 @@ const COLUMNS: [(&str, &str, &str); 8] = [
 
 /// The heads of a comparison's columns: what is counted, and in what.
 #[must_use]
-pub fn heads() -> [(&'static str, &'static str); 8] {
+pub fn heads() -> [(&'static str, &'static str); 9] {
     COLUMNS.map(|(_, head, unit)| (head, unit))
 }
 
 /// The values of a run in a comparison's columns.
 #[must_use]
-pub fn values(run: &Run) -> [String; 8] {
+pub fn values(run: &Run) -> [String; 9] {
     let scores = lines(&run.scores);
     let value = |name| scores.iter().find(|line: &&Line| line.name == name).map(|line| line.value.clone());
     COLUMNS.map(|(name, _, _)| value(name).unwrap_or_default())
@@ -45,7 +46,7 @@ pub fn values(run: &Run) -> [String; 8] {
 #[must_use]
 pub fn table(runs: &[Run]) -> String {
     let names: Vec<String> = runs.iter().map(|run| printable(&run.name)).collect();
-    let rows: Vec<[String; 8]> = runs.iter().map(values).collect();
+    let rows: Vec<[String; 9]> = runs.iter().map(values).collect();
     let length = |text: &str| text.chars().count();
     let first = names.iter().map(|name| length(name)).max().unwrap_or(0);
     let width = |column: usize| {
@@ -53,7 +54,7 @@ pub fn table(runs: &[Run]) -> String {
         let longest = rows.iter().map(|row| length(&row[column])).max().unwrap_or(0);
         longest.max(length(head)).max(length(unit))
     };
-    let line = |name: &str, cells: [&str; 8]| {
+    let line = |name: &str, cells: [&str; 9]| {
         let cells = cells.iter().enumerate().map(|(column, cell)| format!("  {cell:>0$}", width(column)));
         format!("{name:first$}{}\n", cells.collect::<String>())
     };
