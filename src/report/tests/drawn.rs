@@ -209,7 +209,10 @@ fn every_change_is_marked_and_tells_its_reason_without_a_script_too() {
     run.changes = vec![run.changes[0].clone(); svg::detail::MOST_MARKS + 1];
     let page = html::page(&run, &[], &berlin());
     assert!(!page.contains("<path class=\"tt-change\""));
-    assert_eq!(page.matches("<td class=\"why\">entry &lt;morning&gt; &amp; more</td>").count(), run.changes.len());
+    assert_eq!(
+        page.matches("<td class=\"why\">entry &lt;morning&gt; &amp; more</td>").count(),
+        run.changes.len()
+    );
 }
 
 #[test]
