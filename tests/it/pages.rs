@@ -65,7 +65,8 @@ impl Ruler {
     fn place(&self, label: &str, nth: usize) -> (f64, f64) {
         let mut found: Vec<_> = self.0.iter().filter(|(text, _, _)| text == label).collect();
         found.sort_by(|a, b| a.2.total_cmp(&b.2));
-        found.get(nth).map(|(_, x, y)| (*x, *y)).unwrap_or_else(|| panic!("no {label} in {:?}", self.0))
+        let (_, x, y) = found.get(nth).unwrap_or_else(|| panic!("no {label} in {:?}", self.0));
+        (*x, *y)
     }
 
     /// Where the share of the whole time lies that is over.
@@ -238,9 +239,11 @@ fn scenarios() -> Vec<String> {
     let files =
         std::fs::read_dir(directory).expect("simulations").map(|entry| entry.expect("an entry").file_name());
     let names = files.map(|name| name.to_string_lossy().into_owned());
-    let mut names: Vec<String> = names
-        .filter(|name| name.ends_with(".yaml") && !name.ends_with(".policy.yaml") && !name.contains("-trace"))
-        .collect();
+    let is_played = |name: &String| match name.strip_suffix(".yaml") {
+        Some(name) => !name.contains(".policy") && !name.contains("-trace"),
+        None => false,
+    };
+    let mut names: Vec<String> = names.filter(is_played).collect();
     names.sort();
     names
 }

@@ -1,4 +1,4 @@
-//! A real Chromium without a screen, spoken to in the DevTools protocol over a pipe.
+//! A real Chromium without a screen, spoken to in its `DevTools` protocol over a pipe.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
