@@ -21,18 +21,38 @@ impl LabelSelector {
     /// # Errors
     /// What an API server says of such a text.
     pub fn parse(text: &str) -> Result<Self, String> {
+        let mut tokens = Tokens::of(text);
         let mut requirements = Vec::new();
-        let mut rest = text.trim();
-        while !rest.is_empty() {
-            let (requirement, after) = parse_requirement(rest)?;
+        loop {
+            match tokens.peek() {
+                Token::End => return Ok(Self(requirements)),
+                Token::Word(_) | Token::Symbol("!") => {}
+                Token::Symbol(found) => {
+                    return Err(format!("found '{found}', expected: !, identifier, or 'end of string'"));
+                }
+            }
+            let requirement =
+                tokens.requirement().map_err(|error| format!("unable to parse requirement: {error}"))?;
             requirements.push(requirement);
-            rest = match after.trim_start().strip_prefix(',') {
-                Some(more) => more.trim_start(),
-                None if after.trim().is_empty() => "",
-                None => return Err(format!("found '{}', expected: ',' or 'end of string'", after.trim())),
-            };
+            match tokens.take() {
+                Token::End => return Ok(Self(requirements)),
+                Token::Symbol(",") => match tokens.peek() {
+                    Token::Word(_) | Token::Symbol("!") => {}
+                    other => return Err(format!("found '{other}', expected: identifier after ','")),
+                },
+                other => return Err(format!("found '{other}', expected: ',' or 'end of string'")),
+            }
         }
-        Ok(Self(requirements))
+    }
+
+    /// The key and the values of each requirement.
+    pub(crate) fn terms(&self) -> impl Iterator<Item = (&str, &[String])> {
+        self.0.iter().map(|requirement| match requirement {
+            Requirement::In(key, values) | Requirement::NotIn(key, values) => {
+                (key.as_str(), values.as_slice())
+            }
+            Requirement::Exists(key) | Requirement::Missing(key) => (key.as_str(), &[][..]),
+        })
     }
 
     /// Whether there is no requirement at all.
@@ -69,47 +89,119 @@ pub(crate) fn text_of(selector: &v1::LabelSelector) -> String {
     equal.chain(expressions).collect::<Vec<_>>().join(",")
 }
 
-fn parse_requirement(text: &str) -> Result<(Requirement, &str), String> {
-    if let Some(negated) = text.strip_prefix('!') {
-        let (key, rest) = identifier(negated.trim_start())?;
-        return Ok((Requirement::Missing(key.to_owned()), rest));
-    }
-    let (key, rest) = identifier(text)?;
-    let key = key.to_owned();
-    let rest = rest.trim_start();
-    for (operator, equal) in [("==", true), ("!=", false), ("=", true)] {
-        if let Some(after) = rest.strip_prefix(operator) {
-            let (value, rest) = word(after.trim_start());
-            let values = vec![value.to_owned()];
-            let found = if equal { Requirement::In(key, values) } else { Requirement::NotIn(key, values) };
-            return Ok((found, rest));
-        }
-    }
-    for (operator, inside) in [("in", true), ("notin", false)] {
-        if let Some(after) = rest.strip_prefix(operator)
-            && let Some(list) = after.trim_start().strip_prefix('(')
-        {
-            let (values, rest) = list.split_once(')').ok_or("found '', expected: ',' or ')'")?;
-            let values = values.split(',').map(|value| value.trim().to_owned()).collect();
-            let found = if inside { Requirement::In(key, values) } else { Requirement::NotIn(key, values) };
-            return Ok((found, rest));
-        }
-    }
-    Ok((Requirement::Exists(key), rest))
+/// A piece of a selector's text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Token<'a> {
+    Word(&'a str),
+    Symbol(&'static str),
+    End,
 }
 
-fn identifier(text: &str) -> Result<(&str, &str), String> {
-    let (found, rest) = word(text);
-    if found.is_empty() {
-        let symbol: String = text.chars().take_while(|c| "=!()<>".contains(*c)).collect();
-        return Err(format!("found '{symbol}', expected: !, identifier, or 'end of string'"));
+impl std::fmt::Display for Token<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Word(text) | Self::Symbol(text) => f.write_str(text),
+            Self::End => Ok(()),
+        }
     }
-    Ok((found, rest))
 }
 
-fn word(text: &str) -> (&str, &str) {
-    let end = text.find(|c: char| c.is_whitespace() || "=!(),<>".contains(c)).unwrap_or(text.len());
-    text.split_at(end)
+/// The pieces of a selector's text, read one by one (apimachinery, `pkg/labels/selector.go`).
+#[derive(Debug)]
+struct Tokens<'a> {
+    rest: &'a str,
+}
+
+impl<'a> Tokens<'a> {
+    fn of(text: &'a str) -> Self {
+        Self { rest: text }
+    }
+
+    fn peek(&self) -> Token<'a> {
+        Self { rest: self.rest }.take()
+    }
+
+    fn take(&mut self) -> Token<'a> {
+        self.rest = self.rest.trim_start();
+        for symbol in ["==", "!=", "=", "!", "(", ")", ",", ">", "<"] {
+            if let Some(rest) = self.rest.strip_prefix(symbol) {
+                self.rest = rest;
+                return Token::Symbol(symbol);
+            }
+        }
+        let end = self.rest.find(|c: char| c.is_whitespace() || "=!(),<>".contains(c));
+        let (word, rest) = self.rest.split_at(end.unwrap_or(self.rest.len()));
+        self.rest = rest;
+        if word.is_empty() { Token::End } else { Token::Word(word) }
+    }
+
+    fn requirement(&mut self) -> Result<Requirement, String> {
+        let missing = self.peek() == Token::Symbol("!");
+        if missing {
+            self.take();
+        }
+        let key = match self.take() {
+            Token::Word(key) => key.to_owned(),
+            other => return Err(format!("found '{other}', expected: identifier")),
+        };
+        if missing {
+            return Ok(Requirement::Missing(key));
+        }
+        if matches!(self.peek(), Token::End | Token::Symbol(",")) {
+            return Ok(Requirement::Exists(key));
+        }
+        match self.take() {
+            Token::Symbol("=" | "==") => Ok(Requirement::In(key, vec![self.value()?])),
+            Token::Symbol("!=") => Ok(Requirement::NotIn(key, vec![self.value()?])),
+            Token::Word("in") => Ok(Requirement::In(key, self.values()?)),
+            Token::Word("notin") => Ok(Requirement::NotIn(key, self.values()?)),
+            other => Err(format!("found '{other}', expected: in, notin, =, ==, !=, gt, lt")),
+        }
+    }
+
+    fn value(&mut self) -> Result<String, String> {
+        if matches!(self.peek(), Token::End | Token::Symbol(",")) {
+            return Ok(String::new());
+        }
+        match self.take() {
+            Token::Word(value) => Ok(value.to_owned()),
+            other => Err(format!("found '{other}', expected: identifier")),
+        }
+    }
+
+    fn values(&mut self) -> Result<Vec<String>, String> {
+        let open = self.take();
+        if open != Token::Symbol("(") {
+            return Err(format!("found '{open}' expected: '('"));
+        }
+        let mut values = Vec::new();
+        let mut wanted = true;
+        loop {
+            match self.take() {
+                Token::Word(value) if wanted => {
+                    values.push(value.to_owned());
+                    wanted = false;
+                }
+                Token::Symbol(",") => {
+                    if wanted {
+                        values.push(String::new());
+                    }
+                    wanted = true;
+                }
+                Token::Symbol(")") => {
+                    if wanted {
+                        values.push(String::new());
+                    }
+                    return Ok(values);
+                }
+                other if values.is_empty() => {
+                    return Err(format!("found '{other}', expected: ',', ')' or identifier"));
+                }
+                other if wanted => return Err(format!("found '{other}', expected: ',', or identifier")),
+                other => return Err(format!("found '{other}', expected: ',' or ')'")),
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -134,8 +226,17 @@ mod tests {
             assert_eq!(selector.matches(|key| (key == "k").then_some("v")), wanted, "{text}");
             assert_eq!(selector.is_empty(), text.is_empty());
         }
-        for text in ["==", "k=v x", "k in (a", ",", "k in b"] {
-            LabelSelector::parse(text).expect_err(text);
+        for (text, wanted) in [
+            ("==", "found '==', expected: !, identifier, or 'end of string'"),
+            (",", "found ',', expected: !, identifier, or 'end of string'"),
+            ("k=v x", "found 'x', expected: ',' or 'end of string'"),
+            ("k=v,", "found '', expected: identifier after ','"),
+            ("k in (a", "unable to parse requirement: found '', expected: ',' or ')'"),
+            ("k in b", "unable to parse requirement: found 'b' expected: '('"),
+            ("k near v", "unable to parse requirement: found 'near', expected: in, notin, =, ==, !=, gt, lt"),
+            ("!", "unable to parse requirement: found '', expected: identifier"),
+        ] {
+            assert_eq!(LabelSelector::parse(text).expect_err(text), wanted, "{text}");
         }
     }
 }

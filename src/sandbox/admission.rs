@@ -7,7 +7,9 @@ use super::builtin;
 use super::custom::{self, Part};
 use super::error::{ApiError, FieldError};
 use super::json::{fields, object_at, text_at};
+use super::metadata;
 use super::resources::ResourceType;
+use super::schema::child_schema;
 use super::shape;
 use super::typing::Typing;
 
@@ -55,9 +57,13 @@ pub(crate) fn shape_object(
     };
     let unknown = match &resource.custom {
         Some(custom) => {
+            if let Some(message) = metadata::misfit(&object["metadata"]) {
+                return Err(refuse(&message));
+            }
             let mut copy = object.clone();
             let unknown = shape::prune(&custom.schema, &mut copy);
             shape::fill_defaults(&custom.schema, &mut copy);
+            shape::drop_nulls(&custom.schema, &mut copy);
             (copy, unknown)
         }
         None => builtin::prune(resource, object).map_err(|message| refuse(&message))?,
@@ -89,12 +95,7 @@ pub(crate) fn check_identity(
     let api_version = text_at(object, "/apiVersion");
     let kind = text_at(object, "/kind");
     if api_version.is_empty() && kind.is_empty() {
-        if resource.custom.is_some() {
-            return Err(ApiError::bad_request(format!(
-                "the object provided is unrecognized (must be of type {}): Object 'Kind' is missing",
-                resource.kind
-            )));
-        }
+        // The path says it too.
     } else if api_version != resource.api_version() {
         return Err(ApiError::bad_request(format!(
             "the API version in the data ({api_version}) does not match the expected API version ({})",
@@ -144,7 +145,13 @@ pub(crate) fn confine_config(
         unknown
     };
     if let Some(field) = unknown.first() {
-        return Err(ApiError::untyped_patch(resource, &config, field));
+        let wrong = format!(".{field}: field not declared in schema");
+        return Err(ApiError::untyped_patch(resource, &config, &wrong));
+    }
+    if let Some(custom) = &resource.custom
+        && let Some(wrong) = untyped(&custom.schema, &config, "")
+    {
+        return Err(ApiError::untyped_patch(resource, &config, &wrong));
     }
     let map = fields(&mut config);
     match part {
@@ -160,6 +167,55 @@ pub(crate) fn confine_config(
     Ok(config)
 }
 
+/// The first field of a configuration that has another type than its schema says, in the words of
+/// structured-merge-diff (`typed/validate.go`).
+fn untyped(schema: &Value, value: &Value, path: &str) -> Option<String> {
+    let found = match value {
+        Value::Null => return None,
+        Value::Bool(_) => "bool",
+        Value::Number(_) => "int64",
+        Value::String(_) => "string",
+        Value::Array(_) => "[]interface {}",
+        Value::Object(_) => "map[string]interface {}",
+    };
+    if matches!(schema["type"].as_str(), Some("integer" | "number")) && !value.is_number() {
+        return Some(format!("{path}: expected numeric (int or float), got {found}"));
+    }
+    match value {
+        Value::Object(map) => {
+            let own = map.iter().filter(|(name, _)| !path.is_empty() || *name != "metadata");
+            let mut own = own.map(|(name, child)| (child_schema(schema, name), name, child));
+            own.find_map(|(inner, name, child)| untyped(inner, child, &format!("{path}.{name}")))
+        }
+        Value::Array(items) if schema["x-kubernetes-list-type"] == "map" => {
+            let keys = schema["x-kubernetes-list-map-keys"].as_array().map(Vec::as_slice).unwrap_or_default();
+            let keys: Vec<&str> = keys.iter().filter_map(Value::as_str).collect();
+            let inner = &schema["items"];
+            for (index, item) in items.iter().enumerate() {
+                let lacks =
+                    |key: &&&str| item[**key].is_null() && inner["properties"][**key]["default"].is_null();
+                if let Some(key) = keys.iter().find(lacks) {
+                    return Some(format!(
+                        "{path}: element {index}: associative list with keys has an element that omits key field \
+                         {key:?} (and doesn't have default value)"
+                    ));
+                }
+                let same = |other: &Value| keys.iter().all(|key| other[*key] == item[*key]);
+                if items[..index].iter().any(same) {
+                    let shown: Vec<String> = keys.iter().map(|key| format!("{key}={}", item[*key])).collect();
+                    return Some(format!("{path}: duplicate entries for key [{}]", shown.join(",")));
+                }
+                let wrong = untyped(inner, item, &format!("{path}[{index}]"));
+                if wrong.is_some() {
+                    return wrong;
+                }
+            }
+            None
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => None,
+    }
+}
+
 /// What is wrong with an object that is about to be stored.
 pub(crate) fn judge(
     resource: &ResourceType,
@@ -167,16 +223,11 @@ pub(crate) fn judge(
     old: Option<&Value>,
     part: Part,
 ) -> Result<(), ApiError> {
-    let mut errors = Vec::new();
     let kind = text_at(object, "/kind");
-    if resource.custom.is_some() && kind != resource.kind {
-        let detail = format!("must be {}", resource.kind);
-        errors.push(FieldError::invalid("kind", &json!(kind), &detail));
-    }
-    if old.is_none() {
-        judge_name(object, &mut errors);
-    }
-    judge_labels(object, &mut errors);
+    let mut errors = match old {
+        Some(old) => metadata::judge_update(object, old),
+        None => metadata::judge_new(resource, object),
+    };
     let errors = match &resource.custom {
         Some(custom) => custom.judge(resource, object, old, part, errors),
         None if resource.storage == "customresourcedefinitions.apiextensions.k8s.io" => {
@@ -240,48 +291,4 @@ pub(crate) fn specification_differs(resource: &ResourceType, old: &Value, new: &
         copy
     };
     specification(old) != specification(new)
-}
-
-fn judge_name(object: &Value, errors: &mut Vec<FieldError>) {
-    let name = text_at(object, "/metadata/name");
-    if name.is_empty() {
-        errors.push(FieldError::required("metadata.name", "name or generateName is required"));
-        return;
-    }
-    // Names of roles and their bindings are paths segments and nothing more.
-    if matches!(text_at(object, "/apiVersion"), "rbac.authorization.k8s.io/v1") {
-        return;
-    }
-    if !is_subdomain(name) {
-        let detail = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or \
-                      '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used \
-                      for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
-        errors.push(FieldError::invalid("metadata.name", &json!(name), detail));
-    }
-}
-
-fn is_subdomain(name: &str) -> bool {
-    let label = |label: &str| {
-        !label.is_empty()
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-            && label.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
-    };
-    name.len() <= 253 && name.split('.').all(label)
-}
-
-fn judge_labels(object: &Value, errors: &mut Vec<FieldError>) {
-    let labels = object["metadata"]["labels"].as_object();
-    for value in labels.into_iter().flat_map(|map| map.values()) {
-        let text = value.as_str().unwrap_or_default();
-        let edge = |b: Option<u8>| b.is_none_or(|b| b.is_ascii_alphanumeric());
-        let inner = text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
-        if !(text.len() <= 63 && inner && edge(text.bytes().next()) && edge(text.bytes().last())) {
-            let detail = "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or \
-                          '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or \
-                          'my_value',  or '12345', regex used for validation is \
-                          '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')";
-            errors.push(FieldError::invalid("metadata.labels", value, detail));
-        }
-    }
 }

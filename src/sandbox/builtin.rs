@@ -5,14 +5,19 @@
 
 use k8s_openapi::api;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1 as apiextensions;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::error::FieldError;
 use super::events::is_new_face;
 use super::json::{child_path, fields, object_at, text_at};
 use super::resources::ResourceType;
+
+mod autoscalers;
+mod decoding;
+mod happenings;
+mod workloads;
+
+use decoding::{micro_time, through};
 
 /// Removes the fields that a kind doesn't have and returns their paths.
 ///
@@ -94,6 +99,7 @@ pub(crate) fn fill_defaults(resource: &ResourceType, object: &mut Value) {
                 }
             }
         }
+        "horizontalpodautoscalers.autoscaling" => autoscalers::fill_defaults(object),
         "namespaces" => {
             let name = object["metadata"]["name"].clone();
             let metadata = object.get_mut("metadata");
@@ -116,6 +122,9 @@ pub(crate) fn initialise(resource: &ResourceType, object: &mut Value) {
         "deployments.apps" | "poddisruptionbudgets.policy" => object["status"] = json!({}),
         "replicasets.apps" | "statefulsets.apps" => object["status"] = json!({"replicas": 0}),
         "services" => object["status"] = json!({"loadBalancer": {}}),
+        "horizontalpodautoscalers.autoscaling" => {
+            object["status"] = json!({"desiredReplicas": 0, "currentMetrics": null});
+        }
         "events" => defaults(
             fields(object),
             json!({"source": {}, "reportingComponent": "", "reportingInstance": "",
@@ -130,9 +139,10 @@ pub(crate) fn judge(resource: &ResourceType, object: &Value, old: Option<&Value>
     let mut errors = Vec::new();
     match resource.storage.as_str() {
         "deployments.apps" | "replicasets.apps" | "statefulsets.apps" | "daemonsets.apps" => {
-            judge_workload(object, old, &mut errors);
+            workloads::judge(&resource.kind, object, old, &mut errors);
         }
-        "pods" => judge_containers(&object["spec"], "spec", &mut errors),
+        "pods" => workloads::judge_pod(&object["spec"], "spec", &mut errors),
+        "horizontalpodautoscalers.autoscaling" => autoscalers::judge(object, &mut errors),
         "leases.coordination.k8s.io" => {
             for field in ["leaseDurationSeconds", "leaseTransitions"] {
                 let value = &object["spec"][field];
@@ -147,84 +157,10 @@ pub(crate) fn judge(resource: &ResourceType, object: &Value, old: Option<&Value>
                 }
             }
         }
-        "events" if is_new_face(resource) => judge_event(object, &mut errors),
-        "events" => {
-            let namespace = text_at(object, "/involvedObject/namespace");
-            let place = text_at(object, "/metadata/namespace");
-            let fits = namespace == place || (namespace.is_empty() && place == "default");
-            if !fits {
-                let value = json!(namespace);
-                let detail = "does not match event.namespace";
-                errors.push(FieldError::invalid("involvedObject.namespace", &value, detail));
-            }
-        }
+        "events" => happenings::judge(resource, object, old, &mut errors),
         _ => {}
     }
     errors
-}
-
-fn judge_workload(object: &Value, old: Option<&Value>, errors: &mut Vec<FieldError>) {
-    let spec = &object["spec"];
-    if spec["replicas"].as_i64().is_some_and(|count| count < 0) {
-        let detail = "must be greater than or equal to 0";
-        errors.push(FieldError::invalid("spec.replicas", &spec["replicas"], detail));
-    }
-    let selector = &spec["selector"];
-    let labels = &spec["template"]["metadata"]["labels"];
-    if selector.as_object().is_none_or(serde_json::Map::is_empty) {
-        errors.push(FieldError::required("spec.selector", ""));
-    } else {
-        let wanted = selector["matchLabels"].as_object().into_iter().flatten();
-        if wanted.into_iter().any(|(key, value)| labels.get(key) != Some(value)) {
-            let detail = "`selector` does not match template `labels`";
-            errors.push(FieldError::invalid("spec.template.metadata.labels", labels, detail));
-        }
-    }
-    judge_containers(&spec["template"]["spec"], "spec.template.spec", errors);
-    if old.is_some_and(|old| old["spec"]["selector"] != *selector) {
-        errors.push(FieldError::invalid("spec.selector", selector, "field is immutable"));
-    }
-}
-
-fn judge_containers(spec: &Value, path: &str, errors: &mut Vec<FieldError>) {
-    let containers = spec["containers"].as_array().map(Vec::as_slice).unwrap_or_default();
-    if containers.is_empty() {
-        errors.push(FieldError::required(format!("{path}.containers"), ""));
-    }
-    for (index, container) in containers.iter().enumerate() {
-        for field in ["name", "image"] {
-            if text_at(container, &format!("/{field}")).is_empty() {
-                errors.push(FieldError::required(format!("{path}.containers[{index}].{field}"), ""));
-            }
-        }
-    }
-}
-
-fn judge_event(object: &Value, errors: &mut Vec<FieldError>) {
-    if object["eventTime"].is_null() {
-        errors.push(FieldError::required("eventTime", ""));
-    }
-    let kind = text_at(object, "/type");
-    if !matches!(kind, "Normal" | "Warning") {
-        let detail = format!("has invalid value: {kind}");
-        errors.push(FieldError::invalid("type", &json!(""), &detail));
-    }
-    for field in ["reportingController", "reportingInstance", "action", "reason"] {
-        if text_at(object, &format!("/{field}")).is_empty() {
-            errors.push(FieldError::required(field, ""));
-        }
-    }
-    for (field, limit) in [("reportingInstance", 128), ("action", 128), ("reason", 128), ("note", 1024)] {
-        if text_at(object, &format!("/{field}")).len() > limit {
-            let detail = format!("can have at most {limit} characters");
-            errors.push(FieldError::invalid(field, &json!(""), &detail));
-        }
-    }
-    let namespace = text_at(object, "/regarding/namespace");
-    if !namespace.is_empty() && namespace != text_at(object, "/metadata/namespace") {
-        let detail = "does not match event.namespace";
-        errors.push(FieldError::invalid("involvedObject.namespace", &json!(namespace), detail));
-    }
 }
 
 fn template_defaults(object: &mut Value) {
@@ -287,13 +223,8 @@ fn check_times(resource: &ResourceType, object: &Value) -> Result<(), String> {
         _ => &[],
     };
     for pointer in pointers {
-        let Some(text) = object.pointer(pointer).and_then(Value::as_str) else { continue };
-        let decimals =
-            text.split_once('.').map_or(0, |(_, rest)| rest.bytes().take_while(u8::is_ascii_digit).count());
-        if decimals != 6 || text.parse::<jiff::Timestamp>().is_err() {
-            return Err(format!(
-                "parsing time \"{text}\" as \"2006-01-02T15:04:05.000000Z07:00\": cannot parse \"{text}\""
-            ));
+        if let Some(text) = object.pointer(pointer).and_then(Value::as_str) {
+            micro_time(text)?;
         }
     }
     Ok(())
@@ -324,39 +255,35 @@ fn drop_unknown(value: &mut Value, known: &Value, path: &str, unknown: &mut Vec<
     }
 }
 
-fn through<T: DeserializeOwned + Serialize>(object: &Value) -> Result<Value, String> {
-    let typed: T = T::deserialize(object).map_err(|error| format!("json: {error}"))?;
-    serde_json::to_value(typed).map_err(|error| error.to_string())
-}
-
 fn through_types(resource: &ResourceType, object: &Value) -> Option<Result<Value, String>> {
+    let kind = resource.kind.as_str();
     Some(match resource.storage.as_str() {
-        "configmaps" => through::<api::core::v1::ConfigMap>(object),
-        "events" if is_new_face(resource) => through::<api::events::v1::Event>(object),
-        "events" => through::<api::core::v1::Event>(object),
-        "namespaces" => through::<api::core::v1::Namespace>(object),
-        "nodes" => through::<api::core::v1::Node>(object),
-        "pods" => through::<api::core::v1::Pod>(object),
-        "secrets" => through::<api::core::v1::Secret>(object),
-        "serviceaccounts" => through::<api::core::v1::ServiceAccount>(object),
-        "services" => through::<api::core::v1::Service>(object),
+        "configmaps" => through::<api::core::v1::ConfigMap>(kind, object),
+        "events" if is_new_face(resource) => through::<api::events::v1::Event>(kind, object),
+        "events" => through::<api::core::v1::Event>(kind, object),
+        "namespaces" => through::<api::core::v1::Namespace>(kind, object),
+        "nodes" => through::<api::core::v1::Node>(kind, object),
+        "pods" => through::<api::core::v1::Pod>(kind, object),
+        "secrets" => through::<api::core::v1::Secret>(kind, object),
+        "serviceaccounts" => through::<api::core::v1::ServiceAccount>(kind, object),
+        "services" => through::<api::core::v1::Service>(kind, object),
         "customresourcedefinitions.apiextensions.k8s.io" => {
-            through::<apiextensions::CustomResourceDefinition>(object)
+            through::<apiextensions::CustomResourceDefinition>(kind, object)
         }
-        "deployments.apps" => through::<api::apps::v1::Deployment>(object),
-        "replicasets.apps" => through::<api::apps::v1::ReplicaSet>(object),
-        "statefulsets.apps" => through::<api::apps::v1::StatefulSet>(object),
+        "deployments.apps" => through::<api::apps::v1::Deployment>(kind, object),
+        "replicasets.apps" => through::<api::apps::v1::ReplicaSet>(kind, object),
+        "statefulsets.apps" => through::<api::apps::v1::StatefulSet>(kind, object),
         "horizontalpodautoscalers.autoscaling" => {
-            through::<api::autoscaling::v2::HorizontalPodAutoscaler>(object)
+            through::<api::autoscaling::v2::HorizontalPodAutoscaler>(kind, object)
         }
-        "leases.coordination.k8s.io" => through::<api::coordination::v1::Lease>(object),
-        "poddisruptionbudgets.policy" => through::<api::policy::v1::PodDisruptionBudget>(object),
-        "clusterroles.rbac.authorization.k8s.io" => through::<api::rbac::v1::ClusterRole>(object),
+        "leases.coordination.k8s.io" => through::<api::coordination::v1::Lease>(kind, object),
+        "poddisruptionbudgets.policy" => through::<api::policy::v1::PodDisruptionBudget>(kind, object),
+        "clusterroles.rbac.authorization.k8s.io" => through::<api::rbac::v1::ClusterRole>(kind, object),
         "clusterrolebindings.rbac.authorization.k8s.io" => {
-            through::<api::rbac::v1::ClusterRoleBinding>(object)
+            through::<api::rbac::v1::ClusterRoleBinding>(kind, object)
         }
-        "roles.rbac.authorization.k8s.io" => through::<api::rbac::v1::Role>(object),
-        "rolebindings.rbac.authorization.k8s.io" => through::<api::rbac::v1::RoleBinding>(object),
+        "roles.rbac.authorization.k8s.io" => through::<api::rbac::v1::Role>(kind, object),
+        "rolebindings.rbac.authorization.k8s.io" => through::<api::rbac::v1::RoleBinding>(kind, object),
         _ => return None,
     })
 }

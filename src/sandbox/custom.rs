@@ -7,10 +7,11 @@ use kube::core::cel::{CompiledSchema, ErrorKind, ValidationError, compile_schema
 use serde_json::{Value, json};
 
 use super::error::FieldError;
-use super::json::{object_at, text_at};
+use super::json::{child_path, object_at, text_at};
 use super::resources::{ResourceType, ScalePaths};
-use super::schema::Checker;
+use super::schema::{Checker, child_schema, repeated_items};
 use super::store::Store;
+use super::{metadata, names};
 
 /// The schema of one version of a custom resource, with its rules compiled.
 #[derive(Debug)]
@@ -56,23 +57,15 @@ impl CustomSchema {
         part: Part,
         metadata_errors: Vec<FieldError>,
     ) -> Vec<FieldError> {
-        let mut checker = Checker { errors: metadata_errors, hidden: 0 };
-        match part {
-            Part::Main | Part::Scale => checker.check(&self.schema, object, ""),
-            Part::Status => {
-                checker.hidden = "status.".len();
-                if let Some(status) = object.get("status") {
-                    checker.check(&self.schema["properties"]["status"], status, "status");
-                }
-                checker.hidden = 0;
-            }
-        }
-        if let Some(scale) = &resource.scale {
-            checker.errors.extend(count_error(object, &scale.spec_replicas));
-            checker.errors.extend(count_error(object, &scale.status_replicas));
-        }
-        checker.check_lists(&self.schema, object, "");
-        let mut errors = checker.errors;
+        let kind = text_at(object, "/kind");
+        let mut errors = if kind == resource.kind {
+            self.judge_fields(resource, object, old, part, metadata_errors)
+        } else {
+            let detail = format!("must be {}", resource.kind);
+            vec![FieldError::invalid("kind", &json!(kind), &detail)]
+        };
+        judge_embedded(&self.schema, object, "", &mut errors);
+        repeated_items(&self.schema, object, "", &mut errors);
         if let Some(rules) = &self.rules {
             if errors.iter().any(FieldError::blocks_rules) {
                 let unchecked = "some validation rules were not checked because the object was invalid; correct \
@@ -81,6 +74,35 @@ impl CustomSchema {
             } else if let Err(failures) = validate_compiled(rules, object, old) {
                 errors.extend(failures.iter().map(|failure| self.rule_error(failure, object)));
             }
+        }
+        errors
+    }
+
+    fn judge_fields(
+        &self,
+        resource: &ResourceType,
+        object: &Value,
+        old: Option<&Value>,
+        part: Part,
+        metadata_errors: Vec<FieldError>,
+    ) -> Vec<FieldError> {
+        let base = if part == Part::Status { "status" } else { "" };
+        let mut checker = Checker::new(metadata_errors, base);
+        match part {
+            Part::Main | Part::Scale => checker.check(&self.schema, object, old, ""),
+            Part::Status => {
+                if let Some(status) = object.get("status") {
+                    let before = old.and_then(|old| old.get("status"));
+                    checker.check(&self.schema["properties"]["status"], status, before, "");
+                }
+            }
+        }
+        let mut errors = checker.errors;
+        if let Some(scale) = &resource.scale {
+            if part != Part::Status {
+                errors.extend(count_error(object, &scale.spec_replicas));
+            }
+            errors.extend(count_error(object, &scale.status_replicas));
         }
         errors
     }
@@ -94,17 +116,68 @@ impl CustomSchema {
             let node = field.strip_suffix(text_at(rule, "/fieldPath")).unwrap_or(&field);
             let message = rule["message"].as_str().unwrap_or(&failure.rule);
             let shown = Value::String(type_of(value_at(object, node)).to_owned());
-            let detail = format!("{} evaluating rule: {message}", evaluation_cause(failure));
+            let detail = evaluation_cause(failure, message.trim());
             return FieldError::invalid(node, &shown, &detail);
         }
         match failure.reason.as_deref() {
             Some("FieldValueForbidden") => FieldError::forbidden(field, &failure.message),
             Some("FieldValueRequired") => FieldError::required(field, &failure.message),
+            Some("FieldValueDuplicate") if value.is_object() || value.is_array() => {
+                FieldError { reason: "FieldValueDuplicate", field, message: "Duplicate value".to_owned() }
+            }
             Some("FieldValueDuplicate") => FieldError::duplicate(field, value),
             _ if self.redirected.contains(&failure.rule) || value.is_object() || value.is_array() => {
                 FieldError::invalid_unshown(field, &failure.message)
             }
             _ => FieldError::invalid(field, value, &failure.message),
+        }
+    }
+}
+
+/// Objects inside an object need a type, and their metadata is held to the same rules.
+fn judge_embedded(schema: &Value, value: &Value, path: &str, errors: &mut Vec<FieldError>) {
+    match value {
+        Value::Object(map) => {
+            if schema["x-kubernetes-embedded-resource"] == true {
+                judge_type(value, path, errors);
+                if value["metadata"].is_object() {
+                    metadata::judge_embedded(&value["metadata"], &child_path(path, "metadata"), errors);
+                }
+            }
+            for (name, child) in map {
+                judge_embedded(child_schema(schema, name), child, &child_path(path, name), errors);
+            }
+        }
+        Value::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                judge_embedded(&schema["items"], item, &format!("{path}[{index}]"), errors);
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+fn judge_type(object: &Value, path: &str, errors: &mut Vec<FieldError>) {
+    for name in ["apiVersion", "kind"] {
+        let at = child_path(path, name);
+        match &object[name] {
+            Value::Null => errors.push(FieldError::required(at, "must not be empty")),
+            Value::String(text) if text.is_empty() => {
+                errors.push(FieldError::invalid(at, &json!(""), "must not be empty"));
+            }
+            Value::String(text) if name == "kind" => {
+                let wrong = names::letter_label(&text.to_lowercase()).join(",");
+                if !wrong.is_empty() {
+                    let detail = format!("may have mixed case, but should otherwise match: {wrong}");
+                    errors.push(FieldError::invalid(at, &object[name], &detail));
+                }
+            }
+            Value::String(text) if text.matches('/').count() > 1 => {
+                let detail = format!("unexpected GroupVersion string: {text}");
+                errors.push(FieldError::invalid(at, &object[name], &detail));
+            }
+            Value::String(_) => {}
+            other => errors.push(FieldError::invalid(at, other, "must be a string")),
         }
     }
 }
@@ -267,12 +340,25 @@ fn find_rule<'a>(schema: &'a Value, rule: &str) -> Option<&'a Value> {
     properties.chain(others).filter(|child| child.is_object()).find_map(|child| find_rule(child, rule))
 }
 
-fn evaluation_cause(failure: &ValidationError) -> String {
+/// Why a rule can't be evaluated, as cel-go says it, with what the server adds.
+fn evaluation_cause(failure: &ValidationError, rule: &str) -> String {
     let text = failure.message.trim_start_matches("rule evaluation error: ");
-    match text.strip_prefix("No such key: ") {
-        Some(key) => format!("no such key: {key}"),
-        None => text.to_owned(),
+    let operands = ["No such overload", "Unsupported ", "Unexpected type", "Invalid argument type"];
+    if operands.iter().any(|start| text.starts_with(start)) || text.contains("can not be compared to") {
+        return format!(
+            "'no such overload': call arguments did not match a supported operator, function or macro signature for \
+             rule: {rule}"
+        );
     }
+    let cause = match text.split_once(": ") {
+        Some(("No such key", key)) => format!("no such key: {key}"),
+        Some(("Index out of bounds", index)) => format!("index out of bounds: {index}"),
+        _ if text.starts_with("Division by zero") => "division by zero".to_owned(),
+        _ if text.starts_with("Remainder by zero") => "modulus by zero".to_owned(),
+        _ if text.starts_with("Overflow") => "integer overflow".to_owned(),
+        _ => text.to_owned(),
+    };
+    format!("{cause} evaluating rule: {rule}")
 }
 
 fn count_error(object: &Value, pointer: &str) -> Option<FieldError> {

@@ -197,8 +197,7 @@ fn check_deletion(
         if let Some(wanted) = wanted
             && wanted != found
         {
-            let (wanted, found) = (format!("{label}: {wanted}"), format!("{label}: {found}"));
-            return Err(ApiError::precondition(resource, name, &wanted, &found));
+            return Err(ApiError::precondition(resource, name, label, (wanted, found)));
         }
     }
     Ok(())

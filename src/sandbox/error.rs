@@ -3,8 +3,11 @@
 //! Clients decide by `code` and `reason`, people read `message`; all three are worded as a real server
 //! words them, since tests of the operator compare them.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value, json};
 
+use super::gotext::shown;
 use super::resources::ResourceType;
 
 /// A request that the server refuses, with everything its `Status` body says.
@@ -35,7 +38,7 @@ pub struct FieldError {
 impl FieldError {
     /// The value of `field` is not acceptable; `value` is shown as JSON.
     pub(crate) fn invalid(field: impl Into<String>, value: &Value, detail: &str) -> Self {
-        let message = format!("Invalid value: {value}: {detail}");
+        let message = format!("Invalid value: {}: {detail}", shown(value));
         Self { reason: "FieldValueInvalid", field: field.into(), message }
     }
 
@@ -47,7 +50,7 @@ impl FieldError {
 
     /// The value of `field` has the wrong type.
     pub(crate) fn wrong_type(field: impl Into<String>, found: &str, detail: &str) -> Self {
-        let message = format!("Invalid value: \"{found}\": {detail}: \"{found}\"");
+        let message = format!("Invalid value: {found:?}: {detail}: {found:?}");
         Self { reason: "FieldValueTypeInvalid", field: field.into(), message }
     }
 
@@ -65,15 +68,15 @@ impl FieldError {
 
     /// `field` repeats a value that may be there once.
     pub(crate) fn duplicate(field: impl Into<String>, value: &Value) -> Self {
-        let message = format!("Duplicate value: {value}");
+        let message = format!("Duplicate value: {}", shown(value));
         Self { reason: "FieldValueDuplicate", field: field.into(), message }
     }
 
     /// `field` is not one of the values in `supported`.
     pub(crate) fn unsupported(field: impl Into<String>, value: &Value, supported: &[Value]) -> Self {
-        let mut names: Vec<String> = supported.iter().map(Value::to_string).collect();
-        names.sort();
-        let message = format!("Unsupported value: {value}: supported values: {}", names.join(", "));
+        let text = |value: &Value| value.as_str().map_or_else(|| shown(value), ToOwned::to_owned);
+        let names: Vec<String> = supported.iter().map(|value| format!("{:?}", text(value))).collect();
+        let message = format!("Unsupported value: {}: supported values: {}", shown(value), names.join(", "));
         Self { reason: "FieldValueNotSupported", field: field.into(), message }
     }
 
@@ -138,6 +141,12 @@ impl ApiError {
         Self::new(405, "MethodNotAllowed", message).with_details(json!({}))
     }
 
+    /// 405: a custom resource has no such verb.
+    pub(crate) fn verb_not_supported(resource: &ResourceType, verb: &str) -> Self {
+        let message = format!("{verb} is not supported on resources of kind {:?}", resource.qualified());
+        Self::new(405, "MethodNotAllowed", message).with_details(details_of(resource, ""))
+    }
+
     /// 409: an object of that name is there already.
     pub(crate) fn already_exists(resource: &ResourceType, name: &str) -> Self {
         let message = format!("{} \"{name}\" already exists", resource.qualified());
@@ -154,11 +163,18 @@ impl ApiError {
         Self::new(409, "Conflict", message).with_details(details_of(resource, name))
     }
 
-    /// 409: a precondition of a deletion or an update doesn't hold.
-    pub(crate) fn precondition(resource: &ResourceType, name: &str, wanted: &str, found: &str) -> Self {
+    /// 409: a precondition of a deletion doesn't hold; `label` names it, and `values` are the wanted one and
+    /// the present one.
+    pub(crate) fn precondition(
+        resource: &ResourceType,
+        name: &str,
+        label: &str,
+        (wanted, found): (&str, &str),
+    ) -> Self {
+        let why = if label == "UID" { "deleted and then recreated" } else { "modified" };
         let message = format!(
-            "Operation cannot be fulfilled on {} \"{name}\": Precondition failed: {wanted} in precondition, \
-             {found} in object meta",
+            "Operation cannot be fulfilled on {} \"{name}\": the {label} in the precondition ({wanted}) does not \
+             match the {label} in record ({found}). The object might have been {why}",
             resource.qualified_kind()
         );
         let mut details = details_of(resource, name);
@@ -166,24 +182,39 @@ impl ApiError {
         Self::new(409, "Conflict", message).with_details(details)
     }
 
+    /// 409: an update is of an object of the same name that was there before `old`.
+    pub(crate) fn another_uid(resource: &ResourceType, old: &Value, wanted: &str) -> Self {
+        let text = |key: &str| old["metadata"][key].as_str().unwrap_or_default();
+        let (name, namespace) = (text("name"), text("namespace"));
+        let group = if resource.group.is_empty() { String::new() } else { format!("{}/", resource.group) };
+        let place = if namespace.is_empty() { String::new() } else { format!("{namespace}/") };
+        let message = format!(
+            "Operation cannot be fulfilled on {} \"{name}\": StorageError: invalid object, Code: 4, Key: \
+             /registry/{group}{}/{place}{name}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in \
+             precondition: {wanted}, UID in object meta: {}",
+            resource.qualified(),
+            resource.plural,
+            text("uid")
+        );
+        Self::new(409, "Conflict", message).with_details(details_of(resource, name))
+    }
+
     /// 409: a server-side apply touches fields that other managers own, as (manager, field) pairs.
     pub(crate) fn apply_conflicts(conflicts: &[(String, String)]) -> Self {
-        let mut managers: Vec<&str> = conflicts.iter().map(|(manager, _)| manager.as_str()).collect();
-        managers.dedup();
-        let groups: Vec<String> = managers
-            .into_iter()
-            .map(|manager| {
-                let fields: Vec<&str> =
-                    conflicts.iter().filter(|(m, _)| m == manager).map(|(_, field)| field.as_str()).collect();
-                match fields.as_slice() {
-                    [one] => format!("conflict with {manager}: {one}"),
-                    many => format!("conflicts with {manager}:\n- {}", many.join("\n- ")),
+        let message = match conflicts {
+            [(manager, field)] => format!("Apply failed with 1 conflict: conflict with {manager}: {field}"),
+            _ => {
+                let managers: BTreeSet<&str> =
+                    conflicts.iter().map(|(manager, _)| manager.as_str()).collect();
+                let mut lines = Vec::new();
+                for manager in managers {
+                    lines.push(format!("conflicts with {manager}:"));
+                    let theirs = conflicts.iter().filter(|(owner, _)| owner == manager);
+                    lines.extend(theirs.map(|(_, field)| format!("- {field}")));
                 }
-            })
-            .collect();
-        let plural = if conflicts.len() == 1 { "" } else { "s" };
-        let message =
-            format!("Apply failed with {} conflict{plural}: {}", conflicts.len(), groups.join("\n"));
+                format!("Apply failed with {} conflicts: {}", conflicts.len(), lines.join("\n"))
+            }
+        };
         let causes: Vec<Value> = conflicts
             .iter()
             .map(|(manager, field)| {
@@ -298,17 +329,22 @@ impl ApiError {
             .with_details(json!({"causes": [{"message": message}]}))
     }
 
-    /// 500, as a real server has it: an applied configuration has a field that its kind doesn't have.
-    pub(crate) fn untyped_patch(resource: &ResourceType, config: &Value, field: &str) -> Self {
+    /// 500, as a real server has it: an applied configuration doesn't fit the fields of its kind.
+    pub(crate) fn untyped_patch(resource: &ResourceType, config: &Value, wrong: &str) -> Self {
         let text = |key: &str| config["metadata"][key].as_str().unwrap_or_default();
         let message = format!(
-            "failed to create typed patch object ({}/{}; {}, Kind={}): .{field}: field not declared in schema",
+            "failed to create typed patch object ({}/{}; {}, Kind={}): {wrong}",
             text("namespace"),
             text("name"),
             resource.api_version(),
             resource.kind
         );
         Self::new(500, "", message)
+    }
+
+    /// 422: the options of a request are not valid; `kind` is what they are called, such as `PatchOptions`.
+    pub(crate) fn invalid_options(kind: &str, errors: &[FieldError]) -> Self {
+        Self::invalid("meta.k8s.io", kind, "", errors)
     }
 
     /// The body of the answer when it isn't a `Status`.

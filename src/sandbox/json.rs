@@ -7,7 +7,9 @@ use std::cell::RefCell;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_json::{Map, Number, Value};
+use serde_json::{Map, Value};
+
+use super::gotext;
 
 /// A parsed body and the paths of the keys that it repeats.
 #[derive(Debug)]
@@ -85,7 +87,7 @@ impl<'de> Visitor<'de> for Node<'_> {
     }
 
     fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
-        Ok(Number::from_f64(value).map_or(Value::Null, Value::Number))
+        Ok(gotext::normal(value))
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Value, E> {

@@ -12,6 +12,7 @@ use super::error::ApiError;
 use super::events;
 use super::json::{Parsed, fields, object_at, text_at};
 use super::managers::{self, Manager};
+use super::metadata;
 use super::resources::{Registry, ResourceType};
 use super::store::{Store, StoreError};
 
@@ -79,6 +80,7 @@ impl Objects {
         };
         clear_system_fields(resource, &mut object, &prefix, write.manager.applies);
         admission::judge(resource, &object, None, Part::Main)?;
+        let warnings = [warnings, metadata::warnings(resource, &object, None)].concat();
         let now = self.store.now();
         if !write.manager.applies {
             let blank = super::builtin::blank(resource);
@@ -139,6 +141,7 @@ impl Objects {
             object["metadata"]["generation"] = json!(generation);
         }
         admission::judge(resource, &object, Some(&old), write.part)?;
+        let warnings = [warnings, metadata::warnings(resource, &object, Some(&old))].concat();
         if !write.manager.applies {
             let now = self.store.now();
             managers::record_update(&old, &mut object, &write.manager, &now, typing_of(resource));
@@ -262,8 +265,7 @@ fn check_preconditions(
     let (version, uid) = (text_at(object, "/metadata/resourceVersion"), text_at(object, "/metadata/uid"));
     let found = text_at(old, "/metadata/uid");
     if !uid.is_empty() && uid != found {
-        let (wanted, found) = (format!("UID: {uid}"), format!("UID: {found}"));
-        return Err(ApiError::precondition(resource, name, &wanted, &found));
+        return Err(ApiError::another_uid(resource, old, uid));
     }
     if !version.is_empty() && version != text_at(old, "/metadata/resourceVersion") {
         return Err(ApiError::conflict(resource, name));

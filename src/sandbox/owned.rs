@@ -162,12 +162,13 @@ impl Fields {
         node.member = true;
     }
 
+    /// Members of a level come before what is below them.
     fn collect_paths(&self, at: &str, paths: &mut Vec<String>) {
-        if self.member {
-            paths.push(at.to_owned());
-        }
+        let inner = |element: &String| format!("{at}{}", shown(element));
+        let members = self.children.iter().filter(|(_, child)| child.member);
+        paths.extend(members.map(|(element, _)| inner(element)));
         for (element, child) in &self.children {
-            child.collect_paths(&format!("{at}{}", shown(element)), paths);
+            child.collect_paths(&inner(element), paths);
         }
     }
 }
@@ -337,7 +338,7 @@ mod tests {
             json!({"f:spec": {".": {}, "f:max": {}, "f:e": {"k:{\"name\":\"a\"}": {".": {}, "f:n": {}}}}});
         let set = Fields::parse(&text);
         assert_eq!(set.write(), text);
-        assert_eq!(set.paths(), [".spec", ".spec.e[name=\"a\"]", ".spec.e[name=\"a\"].n", ".spec.max"]);
+        assert_eq!(set.paths(), [".spec", ".spec.max", ".spec.e[name=\"a\"]", ".spec.e[name=\"a\"].n"]);
     }
 
     #[test]

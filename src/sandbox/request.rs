@@ -2,9 +2,10 @@
 
 use axum::extract::Query;
 use http::{HeaderMap, Method, Uri, header};
+use serde_json::json;
 
 use super::access::Attributes;
-use super::error::ApiError;
+use super::error::FieldError;
 
 /// The parameters of a request.
 #[derive(Clone, Debug, Default)]
@@ -32,17 +33,47 @@ impl Parameters {
     }
 
     /// Whether nothing is to be kept.
-    ///
-    /// # Errors
-    /// 400 for a `dryRun` that isn't `All`.
-    pub(crate) fn dry_run(&self) -> Result<bool, ApiError> {
-        match self.text("dryRun") {
-            "" => Ok(false),
-            "All" => Ok(true),
-            other => Err(ApiError::bad_request(format!("dryRun: Unsupported value: \"{other}\""))),
+    pub(crate) fn dry_run(&self) -> bool {
+        !self.text("dryRun").is_empty()
+    }
+
+    /// What is wrong with the options of a write (apimachinery, `pkg/apis/meta/v1/validation`).
+    pub(crate) fn judge_options(&self, patched: bool, apply: bool) -> Vec<FieldError> {
+        let mut errors = Vec::new();
+        let manager = self.text("fieldManager");
+        if apply && manager.is_empty() {
+            errors.push(FieldError::required("fieldManager", "is required for apply patch"));
         }
+        if patched && !apply && !self.text("force").is_empty() {
+            errors.push(FieldError::forbidden("force", "may not be specified for non-apply patch"));
+        }
+        if manager.len() > LONGEST_MANAGER {
+            errors.push(FieldError::too_long("fieldManager", 128));
+        }
+        if manager.chars().any(char::is_control) {
+            let detail = "should only contain printable characters";
+            errors.push(FieldError::invalid("fieldManager", &json!(manager), detail));
+        }
+        errors.extend(self.judge_dry_run());
+        let validation = self.text("fieldValidation");
+        let known = ["", "Ignore", "Strict", "Warn"];
+        if !known.contains(&validation) {
+            let known = known.map(serde_json::Value::from);
+            errors.push(FieldError::unsupported("fieldValidation", &json!(validation), &known));
+        }
+        errors
+    }
+
+    /// What is wrong with `dryRun`, which is `All` or not there.
+    pub(crate) fn judge_dry_run(&self) -> Option<FieldError> {
+        let text = self.text("dryRun");
+        let known = matches!(text, "" | "All");
+        (!known).then(|| FieldError::unsupported("dryRun", &json!([text]), &[json!("All")]))
     }
 }
+
+/// How long the name of a field manager may be.
+const LONGEST_MANAGER: usize = 128;
 
 /// The form in which a client wants objects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,14 +153,18 @@ pub(crate) fn attributes(method: &Method, path: &str, parameters: &Parameters) -
     if found.resource == "namespaces" && found.group.is_empty() {
         found.namespace.clone_from(&found.name);
     }
-    found.verb = verb(method, &found, parameters).to_owned();
+    found.verb = if found.resource.is_empty() {
+        method.as_str().to_lowercase()
+    } else {
+        verb(method, &found, parameters).to_owned()
+    };
     found
 }
 
 fn verb(method: &Method, found: &Attributes, parameters: &Parameters) -> &'static str {
     let one = !found.name.is_empty();
     let get = method == Method::GET || method == Method::HEAD;
-    if get && found.resource.is_empty() || get && one && !parameters.is_set("watch") {
+    if get && one && !parameters.is_set("watch") {
         "get"
     } else if get {
         if parameters.is_set("watch") { "watch" } else { "list" }
@@ -194,6 +229,7 @@ mod tests {
                 "",
             ),
             ("GET", "/version", "get", "", "", ""),
+            ("POST", "/healthz", "post", "", "", ""),
         ];
         for (method, target, verb, resource, name, subresource) in cases {
             let uri: Uri = target.parse().expect("a path");

@@ -120,6 +120,13 @@ impl Server {
 
     fn dispatch(&self, call: &Call) -> Result<Answer, ApiError> {
         let verb = call.attributes.verb.as_str();
+        let method_not_allowed = || {
+            if call.resource.custom.is_some() {
+                ApiError::verb_not_supported(&call.resource, verb)
+            } else {
+                ApiError::method_not_allowed()
+            }
+        };
         if call.resource.is_review() {
             return if verb == "create" {
                 tokens::review(self, call)
@@ -132,12 +139,17 @@ impl Server {
                 "get" => reading::get(self, call),
                 "list" => reading::list(self, call),
                 "watch" => reading::watch(self, call),
+                "create" | "deletecollection"
+                    if call.resource.namespaced && call.attributes.namespace.is_empty() =>
+                {
+                    Err(method_not_allowed())
+                }
                 "create" if call.attributes.name.is_empty() => writing::create(self, call),
                 "update" if !call.attributes.name.is_empty() => writing::update(self, call),
                 "patch" if !call.attributes.name.is_empty() => writing::patch(self, call),
                 "delete" => writing::delete(self, call),
                 "deletecollection" => writing::delete_collection(self, call),
-                _ => Err(ApiError::method_not_allowed()),
+                _ => Err(method_not_allowed()),
             }
         } else if call.attributes.subresource == TOKEN {
             if verb == "create" { tokens::request(self, call) } else { Err(ApiError::method_not_allowed()) }
@@ -146,7 +158,7 @@ impl Server {
                 "get" => reading::get(self, call),
                 "update" => writing::update(self, call),
                 "patch" => writing::patch(self, call),
-                _ => Err(ApiError::method_not_allowed()),
+                _ => Err(method_not_allowed()),
             }
         }
     }
@@ -180,8 +192,11 @@ fn serves(resource: &ResourceType, attributes: &Attributes) -> bool {
         _ => false,
     };
     let placed = !attributes.namespace.is_empty();
+    // Custom resources of all namespaces can be read and nothing else; of built-in ones that is a matter of
+    // the method.
+    let everywhere = resource.custom.is_none() || matches!(attributes.verb.as_str(), "list" | "watch");
     let place = if resource.namespaced {
-        placed || attributes.name.is_empty()
+        placed || (attributes.name.is_empty() && everywhere)
     } else {
         !placed || resource.storage == "namespaces"
     };

@@ -12,6 +12,7 @@ use super::error::{ApiError, FieldError, details_of};
 use super::events;
 use super::json::{self, Parsed, object_at, text_at};
 use super::managers::{self, Manager};
+use super::metadata;
 use super::objects::{Write, Written};
 use super::protobuf::{self, ProtobufError};
 use super::reading::{find, namespace, presenter, selector};
@@ -22,6 +23,9 @@ use super::{patch as patches, scale};
 
 /// How often a patch is tried again when someone else was faster.
 const ATTEMPTS: usize = 10;
+
+/// How much of a body that can't be read is shown.
+const SUMMARY: usize = 30;
 
 const APPLY: &str = "application/apply-patch+yaml";
 
@@ -153,15 +157,19 @@ pub(crate) fn delete_collection(server: &Server, call: &Call) -> Result<Answer, 
 
 fn apply(server: &Server, call: &Call) -> Result<Answer, ApiError> {
     let parameters = &call.parameters;
-    if parameters.text("fieldManager").is_empty() {
-        let error = FieldError::required("fieldManager", "is required for apply patch");
-        return Err(ApiError::invalid("meta.k8s.io", "PatchOptions", "", &[error]));
-    }
     let mut write = write_of(call, true)?;
     write.manager.applies = true;
     let resource = &call.resource;
     let Parsed { value: mut config, duplicates } = json::parse_yaml(&call.body)
         .map_err(|error| ApiError::bad_request(format!("error decoding YAML: {error}")))?;
+    let scaled = write.part == Part::Scale;
+    let version = if scaled { "autoscaling/v1".to_owned() } else { resource.api_version() };
+    let found = text_at(&config, "/apiVersion");
+    if found != version {
+        return Err(ApiError::bad_request(format!(
+            "Incorrect version specified in apply patch. Specified patch version: {found}, expected: {version}"
+        )));
+    }
     if !config["metadata"]["managedFields"].is_null() {
         return Err(ApiError::bad_request("metadata.managedFields must be nil"));
     }
@@ -221,8 +229,25 @@ fn shown(server: &Server, call: &Call, code: StatusCode, written: &Written) -> A
     Answer::Object(code, presenter(server, call).object(&written.object), written.warnings.clone())
 }
 
-/// The body of a request that is an object.
+/// The body of a request that is an object of the resource that the request is on.
 pub(crate) fn body_of(call: &Call) -> Result<Parsed, ApiError> {
+    let parsed = parsed_body(call)?;
+    if call.resource.custom.is_some() && call.attributes.subresource != "scale" {
+        let wrong = if text_at(&parsed.value, "/kind").is_empty() {
+            Some(format!("Object 'Kind' is missing in '{}'", String::from_utf8_lossy(&call.body)))
+        } else {
+            metadata::misfit(&parsed.value["metadata"])
+        };
+        if let Some(wrong) = wrong {
+            let (kind, version) = (&call.resource.kind, &call.resource.version);
+            let message = format!("{kind} in version \"{version}\" cannot be handled as a {kind}: {wrong}");
+            return Err(ApiError::bad_request(message));
+        }
+    }
+    Ok(parsed)
+}
+
+fn parsed_body(call: &Call) -> Result<Parsed, ApiError> {
     let parsed = match content_type(&call.headers) {
         "application/json" | "" => json::parse(&call.body),
         "application/yaml" => json::parse_yaml(&call.body),
@@ -233,19 +258,53 @@ pub(crate) fn body_of(call: &Call) -> Result<Parsed, ApiError> {
             ));
         }
     };
+    let kind = &call.resource.kind;
     let parsed = parsed.map_err(|error| {
-        let kind = &call.resource.kind;
-        let text = String::from_utf8_lossy(&call.body);
-        let start = text.chars().take(1024).collect::<String>();
         ApiError::bad_request(format!(
             "the object provided is unrecognized (must be of type {kind}): couldn't get version/kind; json parse \
-             error: {error} ({start})"
+             error: {error} ({})",
+            summary(&call.body)
         ))
     })?;
     if !parsed.value.is_object() {
-        return Err(ApiError::bad_request("the body is not an object"));
+        let found = match &parsed.value {
+            Value::Array(_) => "array",
+            Value::String(_) => "string",
+            Value::Bool(_) => "bool",
+            Value::Number(_) => "number",
+            Value::Null | Value::Object(_) => "null",
+        };
+        let version = &call.resource.version;
+        // What comes before the type is read is told apart from what comes after it.
+        return Err(ApiError::bad_request(if found == "null" {
+            format!(
+                "{kind} in version \"{version}\" cannot be handled as a {kind}: Object 'Kind' is missing in 'null'"
+            )
+        } else {
+            format!(
+                "the object provided is unrecognized (must be of type {kind}): couldn't get version/kind; json parse \
+                 error: json: cannot unmarshal {found} into Go value of type struct {{ APIVersion string \
+                 \"json:\\\"apiVersion,omitempty\\\"\"; Kind string \"json:\\\"kind,omitempty\\\"\" }} ({})",
+                summary(&call.body)
+            )
+        }));
     }
     Ok(parsed)
+}
+
+/// The beginning of a body, as a message shows it: text that looks like JSON as it is, anything else in
+/// hexadecimal digits.
+fn summary(body: &[u8]) -> String {
+    let start = body.get(..SUMMARY).unwrap_or(body);
+    let more = if body.len() > start.len() { " ..." } else { "" };
+    match body.first() {
+        None => "<empty>".to_owned(),
+        Some(b'{') => format!("{}{more}", String::from_utf8_lossy(start)),
+        Some(_) => {
+            let digits: Vec<String> = start.iter().map(|byte| format!("{byte:02x}")).collect();
+            format!("{}{more}", digits.concat())
+        }
+    }
 }
 
 fn from_protobuf(body: &[u8]) -> Result<Parsed, ApiError> {
@@ -280,31 +339,55 @@ fn write_of(call: &Call, patched: bool) -> Result<Write, ApiError> {
     };
     let strictness = match parameters.text("fieldValidation") {
         "Strict" => Strictness::Strict,
-        "" | "Warn" => Strictness::Warn,
         "Ignore" => Strictness::Ignore,
-        other => {
-            let error = format!("fieldValidation: Unsupported value: \"{other}\"");
-            return Err(ApiError::bad_request(error));
-        }
+        _ => Strictness::Warn,
     };
+    let options = match call.attributes.verb.as_str() {
+        "create" => "CreateOptions",
+        "update" => "UpdateOptions",
+        _ => "PatchOptions",
+    };
+    let apply = patched && content_type(&call.headers) == APPLY;
+    let errors = parameters.judge_options(patched, apply);
+    if !errors.is_empty() {
+        return Err(ApiError::invalid_options(options, &errors));
+    }
     let manager = Manager {
         name: name.to_owned(),
         applies: false,
         api_version: call.resource.api_version(),
         subresource: call.attributes.subresource.clone(),
     };
-    Ok(Write { manager, part: part_of(call), dry_run: parameters.dry_run()?, strictness, patched })
+    Ok(Write { manager, part: part_of(call), dry_run: parameters.dry_run(), strictness, patched })
 }
 
 fn deletion_of(call: &Call) -> Result<Deletion, ApiError> {
-    let options = if call.body.is_empty() { json!({}) } else { body_of(call)?.value };
+    let options = if call.body.is_empty() { json!({}) } else { parsed_body(call)?.value };
     let option = |pointer: &str| options.pointer(pointer).and_then(Value::as_str).map(ToOwned::to_owned);
-    let policy = option("/propagationPolicy").unwrap_or_default();
-    let dry_run = call.parameters.dry_run()? || options["dryRun"][0] == "All";
+    let policy =
+        option("/propagationPolicy").unwrap_or_else(|| call.parameters.text("propagationPolicy").to_owned());
+    let mut errors = Vec::new();
+    if !policy.is_empty() && !options["orphanDependents"].is_null() {
+        let detail = "orphanDependents and deletionPropagation cannot be both set";
+        errors.push(FieldError::invalid("propagationPolicy", &json!(policy), detail));
+    }
+    let policies = ["Foreground", "Background", "Orphan", "nil"];
+    if !policy.is_empty() && !policies[..3].contains(&policy.as_str()) {
+        errors.push(FieldError::unsupported("propagationPolicy", &json!(policy), &policies.map(Value::from)));
+    }
+    let dry_runs = options["dryRun"].as_array().cloned().unwrap_or_default();
+    if dry_runs.iter().any(|dry_run| dry_run != "All") {
+        errors.push(FieldError::unsupported("dryRun", &json!(dry_runs), &[json!("All")]));
+    }
+    errors.extend(call.parameters.judge_dry_run());
+    if !errors.is_empty() {
+        return Err(ApiError::invalid_options("DeleteOptions", &errors));
+    }
+    let dry_run = call.parameters.dry_run() || !dry_runs.is_empty();
     Ok(Deletion {
         uid: option("/preconditions/uid"),
         version: option("/preconditions/resourceVersion"),
-        orphan: policy == "Orphan" || call.parameters.text("propagationPolicy") == "Orphan",
+        orphan: policy == "Orphan" || options["orphanDependents"] == true,
         dry_run,
     })
 }
