@@ -53,7 +53,7 @@ pub use self::damping::{
 };
 pub use self::explain::Explanation;
 pub use self::guard::{Effect, Guard, GuardState, Room};
-pub use self::history::{History, Memory, Outage, Quiet, Trace};
+pub use self::history::{History, Memory, Outage, Quiet, Rest, Trace};
 pub use self::load::{LoadDecision, LoadState, MetricDecision, Raised, Steps, recommend};
 pub use self::policy::{
     CapacityRule, DampingPolicy, FallbackLevel, FallbackRule, Freshness, Metric, Mode, Override, Policy,

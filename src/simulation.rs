@@ -32,7 +32,7 @@ use crate::api::{ScaleCalendar, ScalePolicy};
 use crate::decision::{Decision, Milli, MissingCause, Policy, Reading, Readings, Replicas, Samples};
 use crate::manifest::Mistake;
 
-use self::chooser::{Chooser, Due, Follower, Seat};
+use self::chooser::{Choice, Chooser, Due, Follower, Seat};
 use self::expectation::Expectation;
 use self::monitor::Quantity;
 use self::plant::{ClusterSpec, PlantSpec};
@@ -163,7 +163,7 @@ fn play<'a, C: Chooser>(
 pub fn score(scenario: &Scenario) -> Scores {
     let end = end(scenario);
     let mut player = Player::new(scenario, |_, tier| (follower(tier), tier.plant.initial_replicas));
-    player.recorder.count(ticks(scenario));
+    player.recorder.count();
     player.play(end);
     player.recorder.finish_counting(end)
 }
@@ -244,6 +244,11 @@ impl<'a, C: Chooser> Player<'a, C> {
         let mut tick = first_tick(self.scenario.from, self.scenario.interval);
         while tick < end {
             self.play_edges(|at| at <= tick);
+            let coasted = self.coast(tick, end);
+            if coasted > tick {
+                tick = coasted;
+                continue;
+            }
             for tier in 0..self.choosers.len() {
                 if !self.pass(tier, tick) {
                     self.evaluate(tier, tick, true, true);
@@ -279,9 +284,24 @@ impl<'a, C: Chooser> Player<'a, C> {
         let Some(replicas) = self.recorder.placed(tier) else { return false };
         let Some(measured) = self.recorder.read(tier, quantity, at) else { return false };
         let Ok(load) = Milli::from_f64(measured) else { return false };
-        let Some(choice) = chooser.pass(at, replicas, load) else { return false };
+        let Some(mut rest) = chooser.rest(at, replicas) else { return false };
+        let Some(asked) = rest.pass(at, load) else { return false };
+        let choice = Choice::quiet(rest.outcome(asked));
         self.recorder.open(tier, at, Some(measured), &choice);
         true
+    }
+
+    /// Does the ticks from `tick` on at which nothing moves, and gives the first one that is left.
+    fn coast(&mut self, tick: Timestamp, end: Timestamp) -> Timestamp {
+        let interval = signed(self.scenario.interval);
+        let [chooser] = self.choosers.as_mut_slice() else { return tick };
+        let Some(replicas) = self.recorder.placed(0).filter(|_| chooser.single().is_some()) else {
+            return tick;
+        };
+        let until = chooser.due().map_or(end, |due| due.at.min(end));
+        let Some(mut rest) = chooser.rest(tick, replicas) else { return tick };
+        let until = rest.until().map_or(until, |changes| changes.min(until));
+        self.recorder.coast(tick, until, interval, &mut rest)
     }
 
     fn evaluate(&mut self, tier: usize, at: Timestamp, reads_metrics: bool, tick: bool) {

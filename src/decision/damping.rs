@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::{LoadLimit, Replicas};
 
@@ -223,6 +223,7 @@ pub(super) struct Window {
 
 impl Window {
     /// Adds a recommendation; `outdone(old, new)` says that `old` can no longer be the extreme.
+    #[inline]
     pub(super) fn push(
         &mut self,
         at: Timestamp,
@@ -230,16 +231,26 @@ impl Window {
         window: Duration,
         outdone: impl Fn(Replicas, Replicas) -> bool,
     ) {
-        while self.kept.back().is_some_and(|&(_, old)| outdone(old, recommendation)) {
-            self.kept.pop_back();
+        if window.is_zero() && self.kept.is_empty() {
+            return;
         }
-        self.kept.push_back((at, recommendation));
+        // Mostly one takes the place of the last one.
+        match self.kept.back_mut() {
+            Some(last) if outdone(last.1, recommendation) => *last = (at, recommendation),
+            Some(_) | None => self.kept.push_back((at, recommendation)),
+        }
+        while let Some(before) = self.kept.len().checked_sub(2)
+            && outdone(self.kept[before].1, recommendation)
+        {
+            self.kept.remove(before);
+        }
         while self.kept.front().is_some_and(|&(then, _)| !within(at, then, window)) {
             self.kept.pop_front();
         }
     }
 
     /// The extreme among those younger than `window`.
+    #[inline]
     pub(super) fn extreme(&self, now: Timestamp, window: Duration) -> Option<Replicas> {
         // Those that are too old have nearly all been dropped by `push`: looking is faster than searching.
         let mut young = self.kept.iter().filter(|&&(then, _)| within(now, then, window));
@@ -286,7 +297,11 @@ pub(super) fn bound(
 }
 
 /// Whether `then` is less than `span` before `now`. An instant in the future is young.
+#[inline]
 pub(super) fn within(now: Timestamp, then: Timestamp, span: Duration) -> bool {
-    let span = SignedDuration::try_from(span).unwrap_or(SignedDuration::MAX);
-    now.duration_since(then) < span
+    const SECOND: i128 = 1_000_000_000;
+    let seconds = i128::from(now.as_second() - then.as_second());
+    let rest = i128::from(now.subsec_nanosecond() - then.subsec_nanosecond());
+    // The longest duration is shorter than 2⁹⁴ nanoseconds.
+    seconds * SECOND + rest < i128::from(span.as_secs()) * SECOND + i128::from(span.subsec_nanos())
 }

@@ -15,7 +15,7 @@ use super::{
     Room, Samples,
 };
 
-pub use self::quiet::Quiet;
+pub use self::quiet::{Quiet, Rest};
 pub use self::rebuild::Trace;
 
 /// Everything that [`super::decide`] remembers of a workload. Starts empty; [`History::record`] adds to it.

@@ -10,7 +10,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::Milli;
 
@@ -33,17 +33,33 @@ impl Smoothed {
         sample: Milli,
         half_life: Duration,
     ) -> Self {
-        let sample = sample.as_f64();
-        let value = before.map_or(sample, |before| {
-            let elapsed = at.duration_since(before.at).as_secs_f64().max(0.0);
-            let rest = libm::exp2(-elapsed / half_life.as_secs_f64());
-            sample + (before.value - sample) * rest
+        let value = before.map_or(sample.as_f64(), |before| {
+            let decay = Self::decay(at.duration_since(before.at), half_life);
+            Self::next(before.value, sample, decay)
         });
         Self { metric: metric.clone(), at, value }
     }
 
+    /// What is left of the past after a time: 2^(−Δ / halfLife).
+    pub(super) fn decay(elapsed: SignedDuration, half_life: Duration) -> f64 {
+        libm::exp2(-elapsed.as_secs_f64().max(0.0) / half_life.as_secs_f64())
+    }
+
+    /// The value after a new sample, in thousandths, when so much is left of the one before.
+    #[inline]
+    pub(super) fn next(before: f64, sample: Milli, decay: f64) -> f64 {
+        let sample = sample.as_f64();
+        sample + (before - sample) * decay
+    }
+
     /// The value in whole thousandths.
     pub(super) fn rounded(&self) -> Milli {
-        Milli::from_f64(self.value / 1000.0).unwrap_or_default()
+        Self::rounded_value(self.value)
+    }
+
+    /// A value in whole thousandths.
+    #[inline]
+    pub(super) fn rounded_value(value: f64) -> Milli {
+        Milli::from_f64(value / 1000.0).unwrap_or_default()
     }
 }

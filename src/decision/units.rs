@@ -70,6 +70,7 @@ impl Milli {
     ///
     /// # Errors
     /// When the number is NaN, infinite or negative: none of these is a load.
+    #[inline]
     pub fn from_f64(value: f64) -> Result<Self, NotALoad> {
         if !value.is_finite() {
             return Err(NotALoad::NotFinite);
@@ -77,8 +78,12 @@ impl Milli {
         if value < 0.0 {
             return Err(NotALoad::Negative);
         }
+        let thousandths = value * 1000.0;
         #[expect(clippy::cast_possible_truncation, reason = "a float-to-int cast saturates, as documented")]
-        Ok(Self((value * 1000.0).round() as i64))
+        let whole = thousandths as i64;
+        // As `round` has it, without a call into the platform's library. Beyond 2⁵³ there are no halves.
+        let is_half = thousandths - Self(whole).as_f64() >= 0.5;
+        Ok(Self(whole.saturating_add(i64::from(is_half))))
     }
 
     /// The thousandths.

@@ -18,19 +18,22 @@ pub(super) struct Books<'a> {
     changes: Vec<Change>,
     /// When the last row was opened, in milliseconds since the Unix epoch, and the requests before it.
     opened: (i64, f64),
-    /// Whether rows are counted as soon as they are over, and not kept.
-    counted: Option<Tally>,
+    /// What the scores need of the rows that are over.
+    tally: Tally,
+    /// Whether these are kept.
+    keeps: bool,
 }
 
 impl<'a> Books<'a> {
     /// Of the tier that the traffic comes to, or of one behind.
     pub(super) fn new(scenario: &'a Scenario, is_first: bool) -> Self {
-        Self { scenario, is_first, rows: Vec::new(), changes: Vec::new(), opened: (0, 0.0), counted: None }
+        let (rows, changes, tally) = (Vec::new(), Vec::new(), Tally::new(scenario));
+        Self { scenario, is_first, rows, changes, opened: (0, 0.0), tally, keeps: true }
     }
 
-    /// Has rows counted, of which there will be so many, and not kept.
-    pub(super) fn count(&mut self, rows: usize) {
-        self.counted = Some(Tally::new(self.scenario, rows));
+    /// Has rows counted and not kept.
+    pub(super) fn count(&mut self) {
+        self.keeps = false;
     }
 
     /// Makes room for so many rows.
@@ -57,7 +60,7 @@ impl<'a> Books<'a> {
         reason: DesiredReason,
         explain: impl FnOnce() -> String,
     ) {
-        let message = if self.counted.is_some() { String::new() } else { explain() };
+        let message = if self.keeps { explain() } else { String::new() };
         self.changes.push(Change { at, from: count(from), to: count(to), reason, message });
     }
 
@@ -70,8 +73,20 @@ impl<'a> Books<'a> {
         (plant, id): (&Plant, WorkloadId),
         service: Option<&Service>,
     ) {
+        self.rows.push(self.row(at, measured, choice, (plant, id), service));
+    }
+
+    /// A row of which nothing is known yet but how it begins.
+    fn row(
+        &self,
+        at: Timestamp,
+        measured: Option<f64>,
+        choice: &Choice,
+        (plant, id): (&Plant, WorkloadId),
+        service: Option<&Service>,
+    ) -> Row {
         let ready = count(plant.ready(id));
-        self.rows.push(Row {
+        Row {
             at,
             qps: 0.0,
             measured,
@@ -97,7 +112,14 @@ impl<'a> Books<'a> {
                 nodes: plant.nodes().filter(|_| self.is_first),
             }),
             reason: choice.reason,
-        });
+        }
+    }
+
+    /// Begins a stretch of ticks at which nothing moves, all of whose rows are alike but for what comes in and what is
+    /// measured.
+    pub(super) fn stretch(&mut self, choice: &Choice, (plant, id): (&Plant, WorkloadId)) -> Stretch<'_, 'a> {
+        let alike = self.row(Timestamp::UNIX_EPOCH, None, choice, (plant, id), None);
+        Stretch { books: self, alike }
     }
 
     /// Gives the last row its mean demand, and begins a stretch of time at `at`. `now` is that in milliseconds, and
@@ -109,8 +131,8 @@ impl<'a> Books<'a> {
                 Some(now) => self.scenario.traffic.mean_of(self.opened, now),
                 None => row.requests / at.duration_since(row.at).as_secs_f64().max(1e-9),
             };
-            if let Some(tally) = &mut self.counted {
-                tally.add(row);
+            self.tally.add(row);
+            if !self.keeps {
                 self.rows.clear();
             }
         }
@@ -120,17 +142,12 @@ impl<'a> Books<'a> {
     }
 
     /// The scores of what is closed.
-    pub(super) fn scores(&mut self) -> Scores {
-        let tally = self.counted.take().unwrap_or_else(|| Tally::new(self.scenario, self.rows.len()));
-        let tally = self.rows.iter().fold(tally, |mut tally, row| {
-            tally.add(row);
-            tally
-        });
-        tally.scores(&self.changes)
+    pub(super) fn scores(&self) -> Scores {
+        self.tally.scores(&self.changes)
     }
 
     /// All of it, scored.
-    pub(super) fn run(mut self) -> Run {
+    pub(super) fn run(self) -> Run {
         let scores = self.scores();
         let Self { scenario, rows, changes, .. } = self;
         Run {
@@ -143,5 +160,45 @@ impl<'a> Books<'a> {
             policy_text: scenario.policy_text.clone(),
             behind: Vec::new(),
         }
+    }
+}
+
+/// A stretch of ticks at which nothing moves.
+#[derive(Debug)]
+pub(super) struct Stretch<'b, 'a> {
+    books: &'b mut Books<'a>,
+    alike: Row,
+}
+
+impl Stretch<'_, '_> {
+    /// What the ready replicas can carry, in requests per second.
+    pub(super) fn capacity(&self) -> f64 {
+        self.alike.capacity
+    }
+
+    /// Closes the row of the tick before, all of whose time is in `served`, and opens the next one.
+    #[inline]
+    pub(super) fn turn(
+        &mut self,
+        (qps, served): (f64, Served),
+        at: Timestamp,
+        measured: f64,
+        asked: Replicas,
+    ) {
+        let next = Row { at, measured: Some(measured), recommendation: Some(count(asked)), ..self.alike };
+        let books = &mut *self.books;
+        let Some(row) = books.rows.last_mut() else { return };
+        (row.qps, row.requests, row.dropped) = (qps, served.requests, served.dropped);
+        books.tally.add(row);
+        if books.keeps {
+            books.rows.push(next);
+        } else {
+            *row = next;
+        }
+    }
+
+    /// Ends it; the last row was opened at this instant, in milliseconds, before which there were so many requests.
+    pub(super) fn end(self, opened: (i64, f64)) {
+        self.books.opened = opened;
     }
 }

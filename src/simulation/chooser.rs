@@ -10,8 +10,8 @@ use jiff::{SignedDuration, Timestamp};
 use super::Quantities;
 use super::monitor::Quantity;
 use crate::decision::{
-    Decision, DesiredReason, History, Milli, MissingCause, Mode, Observation, Policy, Reading, Readings,
-    Replicas, Samples, decide,
+    Decision, DesiredReason, History, MissingCause, Mode, Observation, Policy, Quiet, Reading, Readings,
+    Replicas, Rest, Samples, decide,
 };
 
 /// Chooses how many replicas a workload should have.
@@ -34,15 +34,15 @@ pub trait Chooser {
     /// Why the last choice is what it is, as a sentence.
     fn explain(&self) -> String;
 
-    /// What the one reading is with which [`Chooser::pass`] may do, if there is no more to be read.
+    /// What the one reading is that [`Chooser::rest`] needs, if there is no more to be read.
     fn single(&self) -> Option<Quantity> {
         None
     }
 
-    /// Chooses at a tick for a workload of `replicas`, all of whose pods have a place, when nothing moves: as
-    /// [`Chooser::choose`] would have, at a fraction of the work.
-    fn pass(&mut self, at: Timestamp, replicas: Replicas, load: Milli) -> Option<Choice> {
-        let _ = (at, replicas, load);
+    /// What all evaluations have in common from `at` on, for as long as nothing moves a workload of `replicas`, all of
+    /// whose pods have a place. It says what [`Chooser::choose`] would, at a fraction of the work.
+    fn rest(&mut self, at: Timestamp, replicas: Replicas) -> Option<Rest<'_>> {
+        let _ = (at, replicas);
         None
     }
 }
@@ -87,6 +87,20 @@ impl Choice {
             recommendation: decision.load.as_ref().and_then(|load| load.recommendation),
             level: decision.level(),
             reason: decision.reason,
+        }
+    }
+
+    /// What an evaluation at which nothing moves chooses.
+    #[inline]
+    pub(super) fn quiet(quiet: Quiet) -> Self {
+        Self {
+            desired: quiet.desired,
+            writes: true,
+            floor: quiet.floor,
+            ceiling: quiet.ceiling,
+            recommendation: Some(quiet.recommendation),
+            level: Some(quiet.level),
+            reason: quiet.reason,
         }
     }
 }
@@ -144,10 +158,10 @@ impl<C: Chooser> Chooser for Seat<'_, C> {
         }
     }
 
-    fn pass(&mut self, at: Timestamp, replicas: Replicas, load: Milli) -> Option<Choice> {
+    fn rest(&mut self, at: Timestamp, replicas: Replicas) -> Option<Rest<'_>> {
         match self {
-            Self::Taken(chooser) => chooser.pass(at, replicas, load),
-            Self::Own(follower) => follower.pass(at, replicas, load),
+            Self::Taken(chooser) => chooser.rest(at, replicas),
+            Self::Own(follower) => follower.rest(at, replicas),
         }
     }
 }
@@ -277,17 +291,8 @@ impl Chooser for Follower<'_> {
     }
 
     #[inline]
-    fn pass(&mut self, at: Timestamp, replicas: Replicas, load: Milli) -> Option<Choice> {
-        let quiet = self.history.pass(self.policy, at, replicas, load)?;
-        Some(Choice {
-            desired: quiet.desired,
-            writes: true,
-            floor: quiet.floor,
-            ceiling: quiet.ceiling,
-            recommendation: Some(quiet.recommendation),
-            level: Some(quiet.level),
-            reason: quiet.reason,
-        })
+    fn rest(&mut self, at: Timestamp, replicas: Replicas) -> Option<Rest<'_>> {
+        self.history.rest(self.policy, at, replicas)
     }
 
     fn explain(&self) -> String {
@@ -300,6 +305,7 @@ mod tests {
     use jiff::SignedDuration;
 
     use super::*;
+    use crate::decision::Milli;
     use crate::simulation::tests::{at, scenario};
     use crate::simulation::traffic::Traffic;
 

@@ -68,16 +68,17 @@ impl Measurement {
     /// has no result.
     #[must_use]
     pub fn rate(&self, traffic: &Traffic, at: Timestamp) -> Option<f64> {
-        let range = self.range(at)?;
+        let range = self.range(at.as_millisecond())?;
         Some(range.rate(traffic.requests_before(range.last) - traffic.requests_before(range.first)))
     }
 
-    /// The samples of a query at `at`; `None` when it has no result, since there are fewer than two.
+    /// The samples of a query at `at`, in milliseconds since the Unix epoch; `None` when it has no result, since there are
+    /// fewer than two.
     #[inline]
-    pub(super) fn range(&self, at: Timestamp) -> Option<Range> {
+    pub(super) fn range(&self, at: i64) -> Option<Range> {
         let every = self.scrape_millis();
         let window = millis(self.window);
-        let end = at.as_millisecond() - millis(self.delay);
+        let end = at - millis(self.delay);
         let start = end - window;
         let phase = millis(self.phase);
         let last = end - (end - phase).rem_euclid(every);
@@ -95,6 +96,15 @@ impl Measurement {
         let reach = |gap: i64| if 10 * gap < 11 * every { seconds(gap) } else { seconds(every) / 2.0 };
         let covered = seconds(last - first) + reach(first - start) + reach(end - last);
         Some(Range { first, last, factor: covered / seconds(window) })
+    }
+
+    /// The samples of a query `step` milliseconds after the one at `at`, which has these.
+    #[inline]
+    pub(super) fn after(&self, range: Range, at: i64, step: i64) -> Option<Range> {
+        if step % self.scrape_millis() == 0 {
+            return Some(Range { first: range.first + step, last: range.last + step, ..range });
+        }
+        self.range(at + step)
     }
 
     /// The last scrape that a query at `at` sees.
@@ -143,7 +153,7 @@ mod tests {
         let now = at("2026-11-23T00:00:00Z");
         let start = now.as_millisecond() - 100_000;
         let counter = |at: i64| seconds(at - start) * seconds(at - start);
-        let range = measurement.range(now)?;
+        let range = measurement.range(now.as_millisecond())?;
         Some(range.rate(counter(range.last) - counter(range.first)))
     }
 

@@ -79,7 +79,7 @@ impl Monitor {
         let gauge =
             |of: fn(&Standing) -> f64| Some(self.standing(seen).map_or(0.0, |standing| of(&standing)));
         let instant = |millis| Timestamp::from_millisecond(millis).unwrap_or(seen);
-        let range = self.measurement.range(at).map(|range| {
+        let range = self.measurement.range(at.as_millisecond()).map(|range| {
             let totals = |millis| self.totals(traffic, instant(millis));
             (range, totals(range.first), totals(range.last))
         });

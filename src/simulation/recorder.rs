@@ -1,5 +1,7 @@
 //! The course of a run: time goes on for the plant, the service and the books of every tier alike.
 
+mod coast;
+
 use jiff::Timestamp;
 
 use super::books::Books;
@@ -73,10 +75,10 @@ impl<'a> Recorder<'a> {
         }
     }
 
-    /// Keeps no rows, of which there will be so many, but the scores alone.
-    pub(super) fn count(&mut self, rows: usize) {
+    /// Keeps no rows but the scores alone.
+    pub(super) fn count(&mut self) {
         for tier in &mut self.tiers {
-            tier.books.count(rows);
+            tier.books.count();
         }
     }
 
@@ -274,7 +276,7 @@ impl<'a> Recorder<'a> {
             return monitor.read(quantity, &scenario.traffic, at);
         }
         let traffic = &scenario.traffic;
-        let range = scenario.plant.measurement.range(at)?;
+        let range = scenario.plant.measurement.range(at.as_millisecond())?;
         let last =
             if range.last == self.known.0 { self.known.1 } else { traffic.requests_before(range.last) };
         Some(range.rate(last - traffic.requests_before(range.first)))

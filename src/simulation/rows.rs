@@ -9,7 +9,7 @@ use super::service::Standing;
 use crate::decision::DesiredReason;
 
 /// What happened between one tick and the next.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Row {
     /// The tick.
     pub at: Timestamp,

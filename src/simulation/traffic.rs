@@ -207,6 +207,32 @@ impl Traffic {
     }
 }
 
+/// Looks up instants that come one after the other, each at most a few pieces later than the one before.
+#[derive(Clone, Debug)]
+pub(super) struct Cursor<'a> {
+    pieces: &'a [Piece],
+    index: usize,
+}
+
+impl Traffic {
+    /// A cursor for instants from this one on, in milliseconds since the Unix epoch.
+    pub(super) fn cursor(&self, at: i64) -> Cursor<'_> {
+        let index = self.pieces.partition_point(|piece| piece.start <= at).saturating_sub(1);
+        Cursor { pieces: &self.pieces, index }
+    }
+}
+
+impl Cursor<'_> {
+    /// [`Traffic::requests_before`], of an instant that is not before the one that was asked for last.
+    #[inline]
+    pub(super) fn requests_before(&mut self, at: i64) -> f64 {
+        while self.pieces.get(self.index + 1).is_some_and(|next| next.start <= at) {
+            self.index += 1;
+        }
+        self.pieces.get(self.index).map_or(0.0, |piece| piece.before + piece.qps * seconds(at - piece.start))
+    }
+}
+
 #[expect(clippy::cast_precision_loss, reason = "milliseconds of some years fit 53 bits")]
 fn seconds(milliseconds: i64) -> f64 {
     milliseconds as f64 / 1000.0

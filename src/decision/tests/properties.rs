@@ -288,7 +288,7 @@ proptest! {
         policy in any_whole_policy(),
         start in 0_i32..120,
         steps in proptest::collection::vec((any_step(true), 0_usize..30), 1..20),
-        (is_guarded, is_smoothed) in (proptest::bool::weighted(0.1), proptest::bool::weighted(0.1)),
+        (is_guarded, is_smoothed) in (proptest::bool::weighted(0.1), proptest::bool::weighted(0.4)),
     ) {
         let mut policy = policy;
         policy.metrics.truncate(1);
@@ -309,7 +309,10 @@ proptest! {
                 let mut history = walk.history.clone();
                 let quiet = load
                     .filter(|_| !step.is_full && !step.edge)
-                    .and_then(|load| history.pass(&policy, now, present, Milli::new(load)));
+                    .and_then(|load| {
+                        let mut rest = history.rest(&policy, now, present)?;
+                        rest.pass(now, Milli::new(load)).map(|raw| rest.outcome(raw))
+                    });
                 let before = walk.history.clone();
                 let decision = walk.step(&step);
                 if let Some(quiet) = quiet {
