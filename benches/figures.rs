@@ -52,6 +52,9 @@ fn ticks_per_second(runs: usize, plain: &Scenario) {
     };
     figure("plain", median(runs, || simulation::run(plain).rows.len()));
     figure("plain_scores_alone", median(runs, || simulation::score(plain).peak_replicas));
+    let mut smoothed = plain.clone();
+    smoothed.policy.damping.half_life = Some(Duration::from_secs(30));
+    figure("plain_smoothed_scores_alone", median(runs, || simulation::score(&smoothed).peak_replicas));
     figure("queue", median(runs.min(5), || simulation::run(&queued).rows.len()));
     figure("queue_and_downstream", median(runs.min(5), || simulation::run(&tiered).rows.len()));
     let zone = jiff::tz::TimeZone::UTC;
