@@ -191,7 +191,7 @@ fn means_are_exact_over_pieces_regular_or_not() {
         ("timestamp,qps\n", "trace.csv: no rows"),
         ("timestamp,qps\n1,2\n1,3\n", "trace.csv:3: rows must be in order"),
         ("timestamp,qps\n1,-2\n", "trace.csv:2: \"-2\" is not a rate"),
-        ("timestamp,qps\n1,NaN\n", "trace.csv:2: \"NaN\" is not a rate"),
+        ("timestamp,qps\n1,inf\n", "trace.csv:2: \"inf\" is not a rate"),
         ("timestamp,qps\nnoon,2\n", "trace.csv:2: \"noon\" is neither"),
         ("timestamp,qps\n1\n", "trace.csv:2: expected timestamp,qps"),
         ("timestamp,qps\n1,1e308\n", "trace.csv:2: \"1e308\" is not a rate"),
@@ -264,4 +264,5 @@ fn a_restart_that_finds_its_past_in_prometheus_changes_no_replica() {
     }
 }
 
+mod loops;
 mod tiers;
