@@ -1,5 +1,6 @@
 //! The `tidetable` command: parse, dispatch, error to exit code.
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use tidetable::cli::{self, Cli};
@@ -11,7 +12,8 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) if failure.is_broken_pipe() => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("{failure}");
+            // Nobody may be there to read it.
+            let _ = writeln!(std::io::stderr(), "{failure}");
             ExitCode::from(failure.code())
         }
     }

@@ -30,7 +30,10 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
     let mut warned = 0;
     if zones.is_old(now.to_zoned(TimeZone::UTC).date()) {
         let (version, origin) = (zones.version(), zones.origin());
-        eprintln!("warning: the rules of time zones, {version} {origin}, are over a year old: see --tzdata");
+        let _ = writeln!(
+            std::io::stderr(),
+            "warning: the rules of time zones, {version} {origin}, are over a year old: see --tzdata"
+        );
         warned += 1;
     }
     let mut mistakes = Vec::new();
@@ -85,7 +88,7 @@ fn in_directory(file: &Path) -> Result<Vec<PathBuf>, Failure> {
 /// Says what is no mistake, and may be one.
 pub(super) fn warn(warnings: &[Mistake]) {
     for warning in warnings {
-        eprintln!("warning: {warning}");
+        let _ = writeln!(std::io::stderr(), "warning: {warning}");
     }
 }
 

@@ -1,5 +1,6 @@
 //! Traffic that a Prometheus server has recorded, for commands that play a scenario.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -72,7 +73,12 @@ impl Recorded {
             for (index, part) in parts.enumerate() {
                 if count > 1 {
                     let since = Timestamp::from_second(part.first).unwrap_or(from);
-                    eprintln!("asking Prometheus: part {} of {count}, from {since} on", index + 1);
+                    let part = index + 1;
+                    // Nobody may be there to read it.
+                    let _ = writeln!(
+                        std::io::stderr(),
+                        "asking Prometheus: part {part} of {count}, from {since} on"
+                    );
                 }
                 let body = archive.ask(query, part).await.map_err(|problem| failed(&problem))?;
                 let refused = |problem| Failure::BadInput(format!("--query: the answer {problem}"));

@@ -26,7 +26,7 @@ impl Traffic {
     /// value holds until the next one. All values are multiplied by `scale`.
     ///
     /// A CSV has a header and then rows of `timestamp,qps` in order of time; a timestamp is in Unix seconds or
-    /// RFC 3339.
+    /// RFC 3339. A row whose rate is `NaN` or empty is as good as none.
     ///
     /// # Errors
     /// When the file can't be read or is neither.
@@ -78,17 +78,18 @@ type Wrong = (Option<usize>, String);
 
 /// The rows of a CSV, or the line that is wrong and why.
 fn rows(text: &str, scale: f64) -> Result<Vec<(i64, f64)>, Wrong> {
-    let mut points: Vec<(i64, f64)> = Vec::new();
+    let (mut points, mut last) = (Vec::<(i64, f64)>::new(), None);
     for (index, row) in text.lines().enumerate() {
         let number = Some(index + 1);
         if row.trim().is_empty() || (index == 0 && row.starts_with(|first: char| first.is_alphabetic())) {
             continue;
         }
         let (at, qps) = parse_row(row, scale).map_err(|problem| (number, problem))?;
-        if points.last().is_some_and(|(last, _)| *last >= at) {
+        if last.is_some_and(|last| last >= at) {
             return Err((number, "rows must be in order of time, without repetitions".to_owned()));
         }
-        points.push((at, qps));
+        last = Some(at);
+        points.extend(qps.map(|qps| (at, qps)));
     }
     if points.is_empty() {
         return Err((None, "no rows; expected a header timestamp,qps and rows below it".to_owned()));
@@ -100,8 +101,8 @@ fn rows(text: &str, scale: f64) -> Result<Vec<(i64, f64)>, Wrong> {
     Ok(points)
 }
 
-/// The instant of a row and its rate times `scale`.
-fn parse_row(row: &str, scale: f64) -> Result<(i64, f64), String> {
+/// The instant of a row and its rate times `scale`, if it has one.
+fn parse_row(row: &str, scale: f64) -> Result<(i64, Option<f64>), String> {
     let (at, qps) = row.split_once(',').ok_or_else(|| separated(row))?;
     let (at, qps) = (at.trim(), qps.trim());
     let instant = match at.parse::<f64>() {
@@ -118,8 +119,11 @@ fn parse_row(row: &str, scale: f64) -> Result<(i64, f64), String> {
     let problem =
         || format!("{at:?} is neither Unix seconds before the year 10000 nor RFC 3339{}", finer(at));
     let at = instant.ok_or_else(problem)?.as_millisecond();
+    if qps.is_empty() || qps.eq_ignore_ascii_case("nan") {
+        return Ok((at, None));
+    }
     match qps.parse::<f64>() {
-        Ok(value) if value >= 0.0 && value * scale <= HIGHEST_RATE => Ok((at, value * scale)),
+        Ok(value) if value >= 0.0 && value * scale <= HIGHEST_RATE => Ok((at, Some(value * scale))),
         _ => Err(format!(
             "{qps:?} is not a rate: it must be a number from 0 to {HIGHEST_RATE:e}, after scaling too"
         )),
