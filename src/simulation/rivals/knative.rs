@@ -6,7 +6,8 @@
 //! desired = calm; while panicking the highest that calm or panicky were since it began
 //! ```
 //! It reads its own counters, about once a second, and not Prometheus; so it sees the traffic as it is. From zero,
-//! requests wake it at its next look, and it goes to zero after a grace of 30 s. Source: Knative Serving,
+//! requests wake it at its next look, and it goes to zero after a grace of 30 s. The policy's target is taken
+//! as it is, as with `target-utilization-percentage: 100`; the default would follow 70 % of it. Source: Knative Serving,
 //! `pkg/autoscaler/scaling/autoscaler.go` and the defaults of `config-autoscaler`.
 
 use std::time::Duration;
