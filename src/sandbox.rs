@@ -10,14 +10,17 @@
 
 mod access;
 mod admission;
+mod autoscalers;
 mod builtin;
 mod columns;
 pub mod course;
 mod custom;
 mod deletion;
+mod dependents;
 mod discovery;
 mod error;
 mod events;
+mod faces;
 pub mod faults;
 mod gotext;
 mod json;
@@ -25,10 +28,12 @@ mod jsonpath;
 mod managers;
 mod metadata;
 mod names;
+mod namespaces;
 mod objects;
 mod openapi;
 mod owned;
 mod patch;
+mod plant;
 mod present;
 pub mod prometheus;
 mod protobuf;
@@ -47,7 +52,6 @@ mod table;
 mod tokens;
 mod typing;
 mod watch;
-pub mod workload;
 mod writing;
 
 use std::collections::BTreeMap;
@@ -64,6 +68,7 @@ use tokio_util::sync::CancellationToken;
 pub use access::{ADMIN, RequestSeen};
 pub use custom::CustomSchema;
 pub use error::{ApiError, FieldError};
+pub use plant::PlantOptions;
 pub use resources::{Registry, ResourceType, ScalePaths};
 pub use store::{Change, Event, Store, StoreError, Watch};
 
@@ -289,6 +294,12 @@ impl Sandbox {
         };
         let body = json::Parsed { value: object, duplicates: Vec::new() };
         Ok(objects.create(&resource, &namespace, body, &write)?.object)
+    }
+
+    /// Runs Deployments: their pods come, are ready and go as the plant of the simulation has it. Ends when the
+    /// sandbox does.
+    pub fn run_workloads(&self, options: PlantOptions) {
+        tokio::spawn(plant::run(self.server.objects.clone(), options, self.server.stop.clone()));
     }
 
     /// What has been asked over HTTP, by whom, and how often.

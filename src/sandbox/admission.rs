@@ -158,7 +158,7 @@ pub(crate) fn confine_config(
         Part::Status => {
             map.retain(|name, _| matches!(name.as_str(), "apiVersion" | "kind" | "metadata" | "status"));
         }
-        Part::Main | Part::Scale => {
+        Part::Main | Part::Scale | Part::Finalize => {
             if resource.status {
                 map.remove("status");
             }

@@ -99,6 +99,9 @@ pub(crate) fn fill_defaults(resource: &ResourceType, object: &mut Value) {
                 }
             }
         }
+        "horizontalpodautoscalers.autoscaling" if super::autoscalers::is_old_face(resource) => {
+            defaults(object_at(object, "spec"), json!({"minReplicas": 1}));
+        }
         "horizontalpodautoscalers.autoscaling" => autoscalers::fill_defaults(object),
         "namespaces" => {
             let name = object["metadata"]["name"].clone();
@@ -273,6 +276,9 @@ fn through_types(resource: &ResourceType, object: &Value) -> Option<Result<Value
         "deployments.apps" => through::<api::apps::v1::Deployment>(kind, object),
         "replicasets.apps" => through::<api::apps::v1::ReplicaSet>(kind, object),
         "statefulsets.apps" => through::<api::apps::v1::StatefulSet>(kind, object),
+        "horizontalpodautoscalers.autoscaling" if super::autoscalers::is_old_face(resource) => {
+            through::<api::autoscaling::v1::HorizontalPodAutoscaler>(kind, object)
+        }
         "horizontalpodautoscalers.autoscaling" => {
             through::<api::autoscaling::v2::HorizontalPodAutoscaler>(kind, object)
         }

@@ -36,6 +36,8 @@ pub(crate) enum Part {
     Status,
     /// The number of replicas alone.
     Scale,
+    /// The finalizers of a namespace alone.
+    Finalize,
 }
 
 impl CustomSchema {
@@ -89,7 +91,7 @@ impl CustomSchema {
         let base = if part == Part::Status { "status" } else { "" };
         let mut checker = Checker::new(metadata_errors, base);
         match part {
-            Part::Main | Part::Scale => checker.check(&self.schema, object, old, ""),
+            Part::Main | Part::Scale | Part::Finalize => checker.check(&self.schema, object, old, ""),
             Part::Status => {
                 if let Some(status) = object.get("status") {
                     let before = old.and_then(|old| old.get("status"));

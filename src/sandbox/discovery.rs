@@ -108,7 +108,7 @@ fn listed(resource: &ResourceType) -> Vec<Value> {
             "kind": kind,
             "verbs": verbs,
         });
-        if name != "status" {
+        if !matches!(name, "status" | "finalize") {
             entry["group"] = json!(group);
             entry["version"] = json!(version);
         }
@@ -144,6 +144,10 @@ fn subresources(resource: &ResourceType) -> Vec<Subresource<'_>> {
     }
     if resource.scale.is_some() {
         found.push(Subresource { name: "scale", group: "autoscaling", version: "v1", kind: "Scale", verbs });
+    }
+    if resource.storage == "namespaces" {
+        let ResourceType { group, version, kind, .. } = resource;
+        found.push(Subresource { name: "finalize", group, version, kind, verbs: &["update"] });
     }
     if resource.storage == "serviceaccounts" {
         let (group, version, kind) = ("authentication.k8s.io", "v1", "TokenRequest");

@@ -17,24 +17,15 @@ const NAMES: &[(&str, &str)] = &[
     ("deprecatedCount", "count"),
 ];
 
-/// An object as it is stored.
-pub(crate) fn to_stored(resource: &ResourceType, mut object: Value) -> Value {
-    if is_new_face(resource) {
-        rename(fields(&mut object), |(new, old)| (new, old));
-        object["apiVersion"] = json!("v1");
-    }
-    object
+/// From the newer face to the older one.
+pub(crate) fn to_old(object: &mut Value) {
+    rename(fields(object), |(new, old)| (new, old));
+    object["apiVersion"] = json!("v1");
 }
 
-/// An object as `resource` shows it.
-pub(crate) fn from_stored(resource: &ResourceType, stored: &Value) -> Value {
-    let mut object = stored.clone();
-    if is_new_face(resource) {
-        rename(fields(&mut object), |(new, old)| (old, new));
-    }
-    object["apiVersion"] = json!(resource.api_version());
-    object["kind"] = json!(resource.kind);
-    object
+/// From the older face to the newer one.
+pub(crate) fn to_new(object: &mut Value) {
+    rename(fields(object), |(new, old)| (old, new));
 }
 
 /// Whether `resource` is `events.k8s.io/v1`'s.

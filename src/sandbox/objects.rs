@@ -9,10 +9,11 @@ use super::admission::{self, Strictness, typing_of};
 use super::custom::{self, Part};
 use super::deletion;
 use super::error::ApiError;
-use super::events;
+use super::faces;
 use super::json::{Parsed, fields, object_at, text_at};
 use super::managers::{self, Manager};
 use super::metadata;
+use super::namespaces;
 use super::resources::{Registry, ResourceType};
 use super::store::{Store, StoreError};
 
@@ -86,7 +87,7 @@ impl Objects {
             let blank = super::builtin::blank(resource);
             managers::record_update(&blank, &mut object, &write.manager, &now, typing_of(resource));
         }
-        let mut object = events::to_stored(resource, object);
+        let mut object = faces::to_stored(resource, object);
         if resource.generation {
             object["metadata"]["generation"] = json!(1);
         }
@@ -121,7 +122,7 @@ impl Objects {
         wanted: Parsed,
         write: &Write,
     ) -> Result<Option<Written>, ApiError> {
-        let old = events::from_stored(resource, present);
+        let old = faces::from_stored(resource, present);
         let Parsed { value: mut object, duplicates } = wanted;
         let name = text_at(&old, "/metadata/name").to_owned();
         check_preconditions(resource, &old, &object, &name)?;
@@ -146,16 +147,14 @@ impl Objects {
             let now = self.store.now();
             managers::record_update(&old, &mut object, &write.manager, &now, typing_of(resource));
         }
-        let object = events::to_stored(resource, object);
+        let object = faces::to_stored(resource, object);
         if write.dry_run {
             return Ok(Some(Written { object: Arc::new(object), warnings }));
         }
         if object == **present {
             return Ok(Some(Written { object: Arc::clone(present), warnings }));
         }
-        let finished = object["metadata"]["deletionTimestamp"].is_string()
-            && object["metadata"]["finalizers"].as_array().is_none_or(Vec::is_empty)
-            && !deletion::contains(resource);
+        let finished = is_finished(resource, &object, write.part);
         let stored = if finished {
             self.store.delete_unchanged(&resource.storage, present, object)
         } else {
@@ -164,7 +163,7 @@ impl Objects {
         match stored {
             Ok(object) => {
                 if finished {
-                    self.after_removal(resource, &object, false);
+                    self.after_removal(resource, &object);
                 } else {
                     self.serve_definition(resource, &object);
                     self.finish_container(resource, &object);
@@ -242,6 +241,14 @@ fn confine(resource: &ResourceType, old: &Value, mut object: Value, part: Part) 
             }
             confined
         }
+        Part::Finalize => {
+            let mut confined = old.clone();
+            confined["spec"]["finalizers"] = match &object["spec"]["finalizers"] {
+                Value::Array(list) => json!(list),
+                _ => json!([]),
+            };
+            confined
+        }
         Part::Main | Part::Scale => {
             if resource.status {
                 match old.get("status") {
@@ -254,6 +261,17 @@ fn confine(resource: &ResourceType, old: &Value, mut object: Value, part: Part) 
             object
         }
     }
+}
+
+/// Whether a change has taken the last thing that kept an object which is being deleted.
+fn is_finished(resource: &ResourceType, object: &Value, part: Part) -> bool {
+    if part == Part::Finalize {
+        return namespaces::is_free(object);
+    }
+    object["metadata"]["deletionTimestamp"].is_string()
+        && object["metadata"]["deletionGracePeriodSeconds"].as_u64().unwrap_or_default() == 0
+        && !deletion::is_held(object)
+        && !deletion::contains(resource)
 }
 
 fn check_preconditions(

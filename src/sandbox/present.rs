@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::events;
+use super::faces;
 use super::request::Form;
 use super::resources::ResourceType;
 use super::table::{self, Include};
@@ -26,7 +26,7 @@ pub(crate) struct Presenter {
 impl Presenter {
     /// One object.
     pub(crate) fn object(&self, stored: &Value) -> Value {
-        let object = events::from_stored(&self.resource, stored);
+        let object = faces::from_stored(&self.resource, stored);
         match self.form {
             Form::Whole => object,
             Form::Partial => table::partial(&object),
@@ -49,7 +49,7 @@ impl Presenter {
     /// A list.
     pub(crate) fn list(&self, stored: &[Arc<Value>], mut metadata: Value) -> Value {
         let mut objects: Vec<Value> =
-            stored.iter().map(|object| events::from_stored(&self.resource, object)).collect();
+            stored.iter().map(|object| faces::from_stored(&self.resource, object)).collect();
         match self.form {
             Form::Table => table::table(&self.resource, &objects, &metadata, self.include, self.clock.now()),
             Form::Partial => {

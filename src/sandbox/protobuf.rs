@@ -81,6 +81,7 @@ fn root(api_version: &str, kind: &str) -> Option<&'static str> {
         ("authentication.k8s.io/v1", "TokenRequest") => "TokenRequest",
         ("authorization.k8s.io/v1", "SelfSubjectAccessReview") => "SelfSubjectAccessReview",
         ("authorization.k8s.io/v1", "SelfSubjectRulesReview") => "SelfSubjectRulesReview",
+        ("autoscaling/v1", "HorizontalPodAutoscaler") => "HorizontalPodAutoscaler",
         ("coordination.k8s.io/v1", "Lease") => "Lease",
         ("events.k8s.io/v1", "Event") => "events.Event",
         ("policy/v1", "PodDisruptionBudget") => "PodDisruptionBudget",

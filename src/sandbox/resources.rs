@@ -1,6 +1,6 @@
 //! Which kinds the server knows: a table of built-in ones and whatever custom resource definitions add.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use super::custom::CustomSchema;
@@ -125,6 +125,17 @@ impl Registry {
         self.0.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 
+    /// Every resource that is kept, in one of the versions that it is served in.
+    #[must_use]
+    pub(crate) fn stored(&self) -> Vec<Arc<ResourceType>> {
+        let mut all = self.all();
+        all.reverse();
+        let mut seen = BTreeSet::new();
+        all.retain(|resource| !resource.is_review() && seen.insert(resource.storage.clone()));
+        all.reverse();
+        all
+    }
+
     /// Replaces what the custom resource definition `storage` serves by `resources`.
     pub(crate) fn replace_custom(&self, storage: &str, resources: Vec<ResourceType>) {
         let mut table = self.0.write().unwrap_or_else(PoisonError::into_inner);
@@ -197,6 +208,7 @@ const BUILT_IN: &[Row] = &[
     Row("apps", "v1", "statefulsets", "StatefulSet", &["sts"], "nscgua"),
     Row("authorization.k8s.io", "v1", "selfsubjectaccessreviews", "SelfSubjectAccessReview", &[], ""),
     Row("authorization.k8s.io", "v1", "selfsubjectrulesreviews", "SelfSubjectRulesReview", &[], ""),
+    Row("autoscaling", "v1", "horizontalpodautoscalers", "HorizontalPodAutoscaler", &["hpa"], "nsua"),
     Row("autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler", &["hpa"], "nsua"),
     Row("coordination.k8s.io", "v1", "leases", "Lease", &[], "n"),
     Row("events.k8s.io", "v1", "events", "Event", &["ev"], "nu"),

@@ -25,6 +25,9 @@ const LARGEST_BODY: usize = 3 * 1024 * 1024;
 /// The subresource by which service accounts get tokens.
 const TOKEN: &str = "token";
 
+/// The subresource by which the finalizers of a namespace are changed.
+const FINALIZE: &str = "finalize";
+
 /// Everything that answers requests.
 #[derive(Debug)]
 pub(crate) struct Server {
@@ -155,8 +158,9 @@ impl Server {
             if verb == "create" { tokens::request(self, call) } else { Err(ApiError::method_not_allowed()) }
         } else {
             match verb {
-                "get" => reading::get(self, call),
                 "update" => writing::update(self, call),
+                _ if call.attributes.subresource == FINALIZE => Err(ApiError::method_not_allowed()),
+                "get" => reading::get(self, call),
                 "patch" => writing::patch(self, call),
                 _ => Err(method_not_allowed()),
             }
@@ -188,6 +192,7 @@ fn serves(resource: &ResourceType, attributes: &Attributes) -> bool {
         "" => true,
         "status" => resource.status,
         "scale" => resource.scale.is_some(),
+        FINALIZE => resource.storage == "namespaces",
         TOKEN => resource.storage == "serviceaccounts",
         _ => false,
     };

@@ -7,11 +7,10 @@ use jiff::Timestamp;
 use kube::{CustomResourceExt, ResourceExt};
 use serde_json::json;
 use tokio::sync::mpsc::UnboundedReceiver;
-use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::faults::Faults;
 use super::prometheus::{PrometheusEndpoint, Question};
-use super::{ApiError, Sandbox, SandboxError, SandboxOptions, namespace, workload};
+use super::{ApiError, PlantOptions, Sandbox, SandboxError, SandboxOptions, namespace};
 use crate::api::{ScaleCalendar, ScalePolicy};
 use crate::clock::Clock;
 use crate::simulation::Scenario;
@@ -29,7 +28,6 @@ pub struct Stage {
     pub namespace: String,
     /// Name of the first tier's Deployment.
     pub target: String,
-    _workloads: DropGuard,
 }
 
 /// Why a scenario could not be set up.
@@ -90,22 +88,23 @@ impl Stage {
             }
             let target = &tier.resource.spec.scale_target_ref;
             let replicas = tier.plant.initial_replicas.get();
-            sandbox.create(deployment(&space(tier), &target.name, replicas))?;
+            let grace = tier.plant.pods.termination.as_secs().saturating_add(1).max(30);
+            sandbox.create(deployment(&space(tier), &target.name, replicas, grace))?;
             let mut policy = tier.resource.clone();
             policy.metadata.namespace = Some(space(tier));
             sandbox.create(serde_json::to_value(&policy)?)?;
         }
         let started = PrometheusEndpoint::start(clock, &faults).await;
         let (prometheus, questions) = started.map_err(StageError::Prometheus)?;
-        let stop = CancellationToken::new();
         let pods = scenario.tiers().map(|(_, tier)| {
             let target = &tier.resource.spec.scale_target_ref;
             ((space(tier), target.name.clone()), tier.plant.pods)
         });
-        tokio::spawn(workload::run(sandbox.store(), pods.collect(), scenario.cluster, stop.clone()));
+        let pods = pods.collect();
+        sandbox.run_workloads(PlantOptions { pods, cluster: scenario.cluster, ..PlantOptions::default() });
         let target = scenario.resource.spec.scale_target_ref.name.clone();
         let namespace = space(scenario);
-        Ok(Self { sandbox, prometheus, questions, namespace, target, _workloads: stop.drop_guard() })
+        Ok(Self { sandbox, prometheus, questions, namespace, target })
     }
 
     /// `spec.replicas` of a tier's Deployment.
@@ -128,7 +127,7 @@ fn space(tier: &Scenario) -> String {
     tier.resource.namespace().unwrap_or_else(|| "default".to_owned())
 }
 
-fn deployment(namespace: &str, name: &str, replicas: i32) -> serde_json::Value {
+fn deployment(namespace: &str, name: &str, replicas: i32, grace: u64) -> serde_json::Value {
     json!({
         "apiVersion": "apps/v1",
         "kind": "Deployment",
@@ -138,7 +137,10 @@ fn deployment(namespace: &str, name: &str, replicas: i32) -> serde_json::Value {
             "selector": {"matchLabels": {"app": name}},
             "template": {
                 "metadata": {"labels": {"app": name}},
-                "spec": {"containers": [{"name": name, "image": "example.org/web:1"}]},
+                "spec": {
+                    "terminationGracePeriodSeconds": grace,
+                    "containers": [{"name": name, "image": "example.org/web:1"}],
+                },
             },
         },
     })

@@ -45,6 +45,8 @@ struct State {
     version: u64,
     objects: BTreeMap<Key, Arc<Value>>,
     logs: BTreeMap<String, Log>,
+    /// How many objects name an owner, by its UID.
+    owned: BTreeMap<String, usize>,
     made: u64,
 }
 
@@ -80,8 +82,13 @@ impl Store {
     }
 
     fn remembering(clock: Clock, remembered: usize) -> Self {
-        let state =
-            State { version: FIRST_VERSION, objects: BTreeMap::new(), logs: BTreeMap::new(), made: 0 };
+        let state = State {
+            version: FIRST_VERSION,
+            objects: BTreeMap::new(),
+            logs: BTreeMap::new(),
+            owned: BTreeMap::new(),
+            made: 0,
+        };
         let changed = watch::Sender::new(FIRST_VERSION);
         Self(Arc::new(Shared { state: Mutex::new(state), changed, clock, remembered }))
     }
@@ -112,6 +119,17 @@ impl Store {
         let state = self.state();
         let objects = range(&state, resource, namespace).map(|(_, object)| Arc::clone(object)).collect();
         (objects, state.version)
+    }
+
+    /// Whether a resource has an object of some kind in a namespace.
+    pub(crate) fn any(&self, resource: &str, namespace: &str, is: impl Fn(&Value) -> bool) -> bool {
+        let state = self.state();
+        range(&state, resource, Some(namespace)).any(|(_, object)| is(object))
+    }
+
+    /// Whether any object names the one with this UID as an owner.
+    pub(crate) fn is_owner(&self, uid: &str) -> bool {
+        self.state().owned.contains_key(uid)
     }
 
     /// Adds an object under its `metadata.namespace` and `metadata.name`. What is missing of
@@ -257,6 +275,13 @@ impl Store {
         self.0.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
     }
 
+    /// The instant so many seconds from now, as `metadata` shows it.
+    pub(crate) fn after(&self, seconds: u64) -> String {
+        let seconds = jiff::SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX));
+        let then = self.0.clock.now().saturating_add(seconds).unwrap_or(jiff::Timestamp::MAX);
+        then.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+    }
+
     /// Numbers that look random and are the same in every run, so that a replayed run makes the same
     /// identifiers (the mixing function is that of `SplitMix64`).
     fn next_number(&self) -> u64 {
@@ -282,11 +307,29 @@ impl Store {
             Change::Added | Change::Modified => state.objects.insert(key, Arc::clone(&object)),
             Change::Deleted => state.objects.remove(&key),
         };
+        for uid in previous.iter().flat_map(|previous| owners(previous)) {
+            if let Some(count) = state.owned.get_mut(uid).filter(|count| **count > 1) {
+                *count -= 1;
+            } else {
+                state.owned.remove(uid);
+            }
+        }
+        if change != Change::Deleted {
+            for uid in owners(&object) {
+                *state.owned.entry(uid.to_owned()).or_default() += 1;
+            }
+        }
         let event = Event { version, change, object: Arc::clone(&object), previous };
         state.logs.entry(resource).or_default().remember(event, self.0.remembered);
         self.0.changed.send_replace(version);
         object
     }
+}
+
+/// The UIDs of the owners that an object names.
+fn owners(object: &Value) -> impl Iterator<Item = &str> {
+    let references = object["metadata"]["ownerReferences"].as_array().into_iter().flatten();
+    references.filter_map(|reference| reference["uid"].as_str())
 }
 
 fn range<'a>(

@@ -8,8 +8,9 @@ use serde_json::{Value, json};
 use super::admission::{self, Strictness, typing_of};
 use super::custom::Part;
 use super::deletion::Deletion;
+use super::dependents::Dependents;
 use super::error::{ApiError, FieldError, details_of};
-use super::events;
+use super::faces;
 use super::json::{self, Parsed, object_at, text_at};
 use super::managers::{self, Manager};
 use super::metadata;
@@ -97,7 +98,7 @@ pub(crate) fn patch(server: &Server, call: &Call) -> Result<Answer, ApiError> {
         .map_err(|error| ApiError::bad_request(format!("error decoding patch: {error}")))?;
     let resource = &call.resource;
     retry(server, call, |present| {
-        let mut value = events::from_stored(resource, present);
+        let mut value = faces::from_stored(resource, present);
         let scaled = resource.scale.as_ref().filter(|_| write.part == Part::Scale);
         if let Some(paths) = scaled {
             value = scale::patched(resource, paths, present);
@@ -201,7 +202,7 @@ fn apply(server: &Server, call: &Call) -> Result<Answer, ApiError> {
         return Ok(shown(server, call, StatusCode::CREATED, &written));
     }
     retry(server, call, |present| {
-        let value = merged(&events::from_stored(resource, present))?;
+        let value = merged(&faces::from_stored(resource, present))?;
         let wanted = Parsed { value, duplicates: duplicates.clone() };
         server.objects.update(resource, present, wanted, &write)
     })
@@ -325,6 +326,7 @@ fn part_of(call: &Call) -> Part {
     match call.attributes.subresource.as_str() {
         "status" => Part::Status,
         "scale" => Part::Scale,
+        "finalize" => Part::Finalize,
         _ => Part::Main,
     }
 }
@@ -383,11 +385,18 @@ fn deletion_of(call: &Call) -> Result<Deletion, ApiError> {
     if !errors.is_empty() {
         return Err(ApiError::invalid_options("DeleteOptions", &errors));
     }
+    let dependents = match policy.as_str() {
+        "Orphan" => Dependents::Orphan,
+        "Foreground" => Dependents::Foreground,
+        _ if options["orphanDependents"] == true => Dependents::Orphan,
+        _ => Dependents::Background,
+    };
     let dry_run = call.parameters.dry_run() || !dry_runs.is_empty();
     Ok(Deletion {
         uid: option("/preconditions/uid"),
         version: option("/preconditions/resourceVersion"),
-        orphan: policy == "Orphan" || options["orphanDependents"] == true,
+        dependents,
+        grace: options["gracePeriodSeconds"].as_u64().or(call.parameters.number("gracePeriodSeconds")),
         dry_run,
     })
 }

@@ -7,7 +7,9 @@
 //! What several workloads share, nodes and a quota, is handed out in the order in which pods were asked for. Time
 //! goes on from one event to the next: a pod that is ready or gone, a node that has come or is given back.
 
+mod eviction;
 mod nodes;
+mod places;
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -16,6 +18,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use self::nodes::Nodes;
 pub use self::nodes::NodesSpec;
+pub use self::places::{Place, Places};
 use super::measurement::Measurement;
 use super::service::ServiceSpec;
 use super::synthetic::normal;

@@ -4,7 +4,8 @@
 use serde_json::{Value, json};
 
 use super::super::error::FieldError;
-use super::super::events::{is_new_face, to_stored};
+use super::super::events::is_new_face;
+use super::super::faces::to_stored;
 use super::super::json::text_at;
 use super::super::names;
 use super::super::resources::ResourceType;

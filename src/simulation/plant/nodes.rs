@@ -63,6 +63,14 @@ impl Nodes {
         u32::try_from(self.ready).unwrap_or(u32::MAX)
     }
 
+    pub(super) fn count(&self) -> usize {
+        self.ready
+    }
+
+    pub(super) fn pods_per_node(&self) -> usize {
+        self.pods_per_node
+    }
+
     pub(super) fn to_come(&self) -> usize {
         self.coming.len()
     }
