@@ -296,10 +296,10 @@ impl Sandbox {
         Ok(objects.create(&resource, &namespace, body, &write)?.object)
     }
 
-    /// Runs Deployments: their pods come, are ready and go as the plant of the simulation has it. Ends when the
-    /// sandbox does.
+    /// Runs Deployments: their pods come, are ready and go as the plant of the simulation has it. The pods of what is
+    /// there already are ready at once. Ends when the sandbox does.
     pub fn run_workloads(&self, options: PlantOptions) {
-        tokio::spawn(plant::run(self.server.objects.clone(), options, self.server.stop.clone()));
+        plant::start(self.server.objects.clone(), options, self.server.stop.clone());
     }
 
     /// What has been asked over HTTP, by whom, and how often.

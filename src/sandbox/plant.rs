@@ -48,14 +48,25 @@ pub struct PlantOptions {
     pub cluster: ClusterSpec,
 }
 
-/// Runs what is in a sandbox until told to stop.
-pub(super) async fn run(objects: Objects, options: PlantOptions, stop: CancellationToken) {
+/// Runs what is in a sandbox until told to stop. What is there now has been there for long.
+pub(super) fn start(objects: Objects, options: PlantOptions, stop: CancellationToken) {
     let store = objects.store.clone();
     let watch = |resource| store.watch(resource, store.version());
-    let (mut deployments, mut sets, mut pods) = (watch(DEPLOYMENTS), watch(SETS), watch(PODS));
+    let watches = [DEPLOYMENTS, SETS, PODS].map(watch);
     let mut controllers = Controllers::new(objects, options);
+    let wake = controllers.reconcile(store.clock().now());
+    tokio::spawn(run(controllers, watches, wake, stop));
+}
+
+async fn run(
+    mut controllers: Controllers,
+    watches: [Watch; 3],
+    mut wake: Option<Timestamp>,
+    stop: CancellationToken,
+) {
+    let store = controllers.store();
+    let [mut deployments, mut sets, mut pods] = watches;
     loop {
-        let wake = controllers.reconcile(store.clock().now());
         let sleep = async {
             match wake {
                 Some(at) => store.clock().sleep_until(at).await,
@@ -79,6 +90,7 @@ pub(super) async fn run(objects: Objects, options: PlantOptions, stop: Cancellat
                 }
             }
         }
+        wake = controllers.reconcile(store.clock().now());
     }
 }
 

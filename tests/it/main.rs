@@ -36,6 +36,7 @@ mod recipes;
 mod rules;
 mod same_bytes;
 mod sandbox_faults;
+mod sandbox_plant;
 mod sandbox_stress;
 mod simulate;
 mod structure;

@@ -2,6 +2,7 @@
 //! that everything in the CRD is bounded.
 
 mod imports;
+mod sandbox;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
