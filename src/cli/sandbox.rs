@@ -22,7 +22,7 @@ pub(super) struct Args {
     /// The port on 127.0.0.1; 0 chooses a free one
     #[arg(long, default_value_t = 0)]
     port: u16,
-    /// Run Deployments and ReplicaSets too: their pods are placed, start, are ready, end
+    /// Run Deployments too: their pods are placed, start, are ready, end
     #[arg(long)]
     workloads: bool,
     /// From a pod's place until it is ready

@@ -132,11 +132,25 @@ const NODES: &[Column] = &[
     text("Status", |o, _| {
         let conditions = o["status"]["conditions"].as_array().map(Vec::as_slice).unwrap_or_default();
         let ready = conditions.iter().any(|c| c["type"] == "Ready" && c["status"] == "True");
-        json!(if ready { "Ready" } else { "NotReady" })
+        let status = if ready { "Ready" } else { "NotReady" };
+        json!(if o["spec"]["unschedulable"] == true {
+            format!("{status},SchedulingDisabled")
+        } else {
+            status.to_owned()
+        })
     }),
-    text("Roles", |_, _| json!("<none>")),
+    text("Roles", |o, _| {
+        let labels = o["metadata"]["labels"].as_object().into_iter().flatten();
+        let roles = labels.filter_map(|(key, _)| key.strip_prefix("node-role.kubernetes.io/"));
+        or_none(&roles.collect::<Vec<_>>().join(","))
+    }),
     AGE,
     text("Version", |o, _| json!(text_at(o, "/status/nodeInfo/kubeletVersion"))),
+    wide("Internal-IP", |o, _| json!(address(o, "InternalIP"))),
+    wide("External-IP", |o, _| json!(address(o, "ExternalIP"))),
+    wide("OS-Image", |o, _| or_unknown(o, "osImage")),
+    wide("Kernel-Version", |o, _| or_unknown(o, "kernelVersion")),
+    wide("Container-Runtime", |o, _| or_unknown(o, "containerRuntimeVersion")),
 ];
 
 const SERVICES: &[Column] = &[
@@ -238,6 +252,17 @@ fn either<'a>(object: &'a Value, first: &str, second: &str) -> &'a str {
 
 fn entries(object: &Value) -> usize {
     ["data", "binaryData"].iter().filter_map(|key| object[*key].as_object()).map(serde_json::Map::len).sum()
+}
+
+/// The first address of a node of some kind.
+fn address<'a>(node: &'a Value, kind: &str) -> &'a str {
+    let addresses = node["status"]["addresses"].as_array().into_iter().flatten();
+    let found = addresses.into_iter().find(|address| address["type"] == kind);
+    found.and_then(|address| address["address"].as_str()).unwrap_or("<none>")
+}
+
+fn or_unknown(node: &Value, field: &str) -> Value {
+    json!(node["status"]["nodeInfo"][field].as_str().unwrap_or("<unknown>"))
 }
 
 fn or_none(text: &str) -> Value {

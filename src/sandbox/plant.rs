@@ -27,7 +27,7 @@ use self::rollout::Count;
 use self::sets::Shown;
 use super::deletion::Deletion;
 use super::objects::Objects;
-use super::store::{Store, StoreError, Watch};
+use super::store::{Store, Watch};
 use crate::simulation::plant::{ClusterSpec, Places, Plant, PodsSpec, WorkloadId};
 
 const DEPLOYMENTS: &str = "deployments.apps";
@@ -76,9 +76,10 @@ async fn run(
         tokio::select! {
             () = stop.cancelled() => return,
             () = sleep => {}
-            change = deployments.next() => renew(&store, DEPLOYMENTS, &mut deployments, change.err()),
-            change = sets.next() => renew(&store, SETS, &mut sets, change.err()),
-            change = pods.next() => renew(&store, PODS, &mut pods, change.err()),
+            // A watch that was too slow begins anew below.
+            _ = deployments.next() => {}
+            _ = sets.next() => {}
+            _ = pods.next() => {}
         }
         // What else has come meanwhile is seen in the same pass.
         for (resource, watch) in [(DEPLOYMENTS, &mut deployments), (SETS, &mut sets), (PODS, &mut pods)] {
@@ -86,18 +87,12 @@ async fn run(
                 match watch.poll() {
                     Ok(Some(_)) => {}
                     Ok(None) => break,
-                    Err(error) => renew(&store, resource, watch, Some(error)),
+                    // The pass looks at everything anyway.
+                    Err(_) => *watch = store.watch(resource, store.version()),
                 }
             }
         }
         wake = controllers.reconcile(store.clock().now());
-    }
-}
-
-/// Begins a watch anew that was too slow: a pass looks at everything anyway.
-fn renew(store: &Store, resource: &str, watch: &mut Watch, error: Option<StoreError>) {
-    if error.is_some() {
-        *watch = store.watch(resource, store.version());
     }
 }
 

@@ -1,6 +1,7 @@
 //! The sandbox as the real `kubectl` sees it.
 
 mod policies;
+mod running;
 
 use std::error::Error;
 use std::path::PathBuf;

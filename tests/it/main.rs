@@ -38,6 +38,7 @@ mod same_bytes;
 mod sandbox_faults;
 mod sandbox_plant;
 mod sandbox_stress;
+mod sandbox_watches;
 mod simulate;
 mod structure;
 mod support;

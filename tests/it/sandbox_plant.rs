@@ -311,7 +311,7 @@ async fn a_deleted_pod_has_its_grace_period_and_a_successor() -> Checked {
 }
 
 #[tokio::test]
-async fn a_namespace_waits_for_pods_that_are_ending() -> Checked {
+async fn a_deletion_in_the_foreground_waits_for_pods_that_are_ending() -> Checked {
     let cluster = Cluster::start(ClusterSpec::default()).await?;
     cluster.deploy(2, &json!({}))?;
     cluster.counts([2, 2, 0, 0]).await?;
@@ -352,4 +352,24 @@ async fn what_an_orphaning_deletion_leaves_goes_on_and_is_adopted() -> Checked {
         cluster.pods("two pods", |pods| pods.len() == 2).await?.iter().map(name).collect();
     assert_eq!(after, before, "nothing was started anew");
     Ok(())
+}
+
+#[test]
+fn what_a_cluster_can_not_be_like_is_bad_input() {
+    for (arguments, wanted) in [
+        (vec!["--nodes", "2"], "--workloads"),
+        (
+            vec!["--workloads", "--nodes", "3", "--max-nodes", "2"],
+            "--max-nodes must not be less than --nodes",
+        ),
+        (vec!["--workloads", "--nodes", "1", "--pods-per-node", "0"], "--pods-per-node"),
+        (vec!["--workloads", "--startup", "soon"], "--startup"),
+    ] {
+        let mut tidetable = std::process::Command::new(env!("CARGO_BIN_EXE_tidetable"));
+        let output = tidetable.args(["sandbox", "--kubeconfig", "never-written"]).args(&arguments).output();
+        let output = output.expect("the binary starts");
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(text.contains(wanted), "{arguments:?}: {text}");
+    }
 }

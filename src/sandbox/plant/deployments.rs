@@ -234,7 +234,8 @@ fn scaled(rollout: &Rollout, new: Option<usize>, limits: Limits) -> Option<Vec<i
         (0..rollout.sets.len()).filter(|at| rollout.sets[*at].count.replicas > 0).collect();
     let desired = |at: &usize| number(&rollout.sets[*at].object, DESIRED);
     let paused = rollout.deployment["spec"]["paused"] == true;
-    if !active.iter().any(|at| desired(at) != limits.wanted) && !(paused && active.is_empty()) {
+    let is_known = active.iter().all(|at| desired(at) == limits.wanted);
+    if is_known && !(paused && active.is_empty()) {
         return None;
     }
     let mut sizes: Vec<i64> = rollout.sets.iter().map(|set| set.count.replicas).collect();

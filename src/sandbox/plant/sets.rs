@@ -76,7 +76,9 @@ impl Controllers {
         }
         // What belongs to a Deployment that is gone is on its way out.
         others.extend(owned.into_values().flatten());
-        others.iter().for_each(|set| self.run_set(set, &mut alive));
+        for set in &others {
+            self.run_set(set, &mut alive);
+        }
         self.end_sets(&alive);
         let rollouts = rollouts.into_iter().map(|(deployment, sets)| {
             let sets = sets.into_iter().map(|set| self.standing(set, now)).collect();
@@ -253,11 +255,12 @@ impl Controllers {
                 } else if !pod["metadata"]["deletionTimestamp"].is_string() {
                     self.remove(PODS, &pod, None);
                 }
-                if shown.stage != Stage::Ending && !alive.contains(&id) {
-                    if let Some(set) = sets.get(&shown.workload) {
-                        let text = format!("Deleted pod: {}", shown.name);
-                        self.tell(events::SETS, set, "SuccessfulDelete", &text);
-                    }
+                if shown.stage != Stage::Ending
+                    && !alive.contains(&id)
+                    && let Some(set) = sets.get(&shown.workload)
+                {
+                    let text = format!("Deleted pod: {}", shown.name);
+                    self.tell(events::SETS, set, "SuccessfulDelete", &text);
                 }
                 if is_ending && shown.stage != Stage::Ending {
                     self.tell_of_containers(&pod, "Killing", "Stopping container");

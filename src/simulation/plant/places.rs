@@ -16,7 +16,7 @@ pub struct Places {
     /// How many nodes there ever were.
     born: u64,
     /// By the number of a pod.
-    places: BTreeMap<u64, Place>,
+    by_pod: BTreeMap<u64, Place>,
 }
 
 /// The place of a pod.
@@ -38,7 +38,7 @@ impl Places {
             self.born += 1;
         }
         let held = held(plant);
-        self.places.retain(|pod, _| held.binary_search(pod).is_ok());
+        self.by_pod.retain(|pod, _| held.binary_search(pod).is_ok());
         self.count();
         while self.nodes.len() > wanted {
             // The emptiest, of several the youngest.
@@ -48,7 +48,7 @@ impl Places {
         }
         for pod in held {
             let stays = |place: &Place| self.nodes.iter().any(|(node, _)| *node == place.node);
-            let before = self.places.get(&pod).copied();
+            let before = self.by_pod.get(&pod).copied();
             if before.as_ref().is_some_and(stays) {
                 continue;
             }
@@ -58,14 +58,14 @@ impl Places {
             let (node, pods) = &mut self.nodes[index];
             *pods += 1;
             let moves = before.map_or(0, |before| before.moves + 1);
-            self.places.insert(pod, Place { node: *node, moves });
+            self.by_pod.insert(pod, Place { node: *node, moves });
         }
     }
 
     /// The place of a pod.
     #[must_use]
     pub fn of(&self, pod: u64) -> Option<Place> {
-        self.places.get(&pod).copied()
+        self.by_pod.get(&pod).copied()
     }
 
     /// The numbers of the nodes, oldest first.
@@ -75,7 +75,7 @@ impl Places {
 
     fn count(&mut self) {
         for (node, pods) in &mut self.nodes {
-            *pods = self.places.values().filter(|place| place.node == *node).count();
+            *pods = self.by_pod.values().filter(|place| place.node == *node).count();
         }
     }
 }
