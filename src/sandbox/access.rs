@@ -56,12 +56,38 @@ pub(crate) struct Attributes {
     pub(crate) path: String,
 }
 
+/// Who asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct User {
+    /// The name.
+    pub(crate) name: String,
+    /// The groups that the user is in.
+    pub(crate) groups: Vec<String>,
+}
+
+impl User {
+    /// A user in the groups that the name says.
+    pub(crate) fn named(name: &str) -> Self {
+        Self { name: name.to_owned(), groups: groups(name) }
+    }
+
+    /// Whether the user has shown who it is.
+    pub(crate) fn is_known(&self) -> bool {
+        self.name != ANONYMOUS
+    }
+}
+
 /// Whose a token is.
 #[derive(Clone, Debug)]
-struct Owner {
-    user: String,
+pub(crate) struct Owner {
+    /// The user.
+    pub(crate) user: User,
+    /// The identity of the service account that the token is for; empty for other users.
+    pub(crate) uid: String,
     /// From when on the token is worth nothing.
-    expires: Timestamp,
+    pub(crate) expires: Timestamp,
+    /// Whether the token is for this server, or for another audience alone.
+    pub(crate) for_us: bool,
 }
 
 /// Tokens, and what their owners have asked for.
@@ -79,15 +105,12 @@ impl Access {
 
     /// A new token for a user.
     pub(crate) fn add_token(&self, user: &str) -> String {
-        self.add(Owner { user: user.to_owned(), expires: Timestamp::MAX })
+        let user = User::named(user);
+        self.add(Owner { user, uid: String::new(), expires: Timestamp::MAX, for_us: true })
     }
 
-    /// A new token for a service account.
-    pub(crate) fn add_account_token(&self, namespace: &str, name: &str, expires: Timestamp) -> String {
-        self.add(Owner { user: format!("{ACCOUNT}{namespace}:{name}"), expires })
-    }
-
-    fn add(&self, owner: Owner) -> String {
+    /// A new token for its owner.
+    pub(crate) fn add(&self, owner: Owner) -> String {
         let parts: Vec<String> =
             (0..4).map(|part| format!("{:016x}", RandomState::new().hash_one(part))).collect();
         let token = parts.concat();
@@ -95,17 +118,28 @@ impl Access {
         token
     }
 
-    /// The user whom an `Authorization` header names at this time.
-    pub(crate) fn authenticate(&self, header: Option<&str>, now: Timestamp) -> Result<String, ApiError> {
-        let Some(header) = header else { return Ok(ANONYMOUS.to_owned()) };
+    /// Whose an `Authorization` header is at this time; `None` without one.
+    ///
+    /// # Errors
+    /// 401 for a token that is worth nothing.
+    pub(crate) fn authenticate(
+        &self,
+        header: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Option<Owner>, ApiError> {
+        let Some(header) = header else { return Ok(None) };
         let token = match (header.strip_prefix("Bearer "), header.strip_prefix("Basic ")) {
             (Some(token), _) => token.to_owned(),
             (None, Some(encoded)) => basic_password(encoded).ok_or_else(ApiError::unauthorized)?,
             (None, None) => String::new(),
         };
-        let users = lock(&self.users);
-        let owner = users.get(&token).filter(|owner| now < owner.expires);
-        owner.map(|owner| owner.user.clone()).ok_or_else(ApiError::unauthorized)
+        let owner = self.owner(&token, now).filter(|owner| owner.for_us);
+        owner.map(Some).ok_or_else(ApiError::unauthorized)
+    }
+
+    /// Whose a token is at this time.
+    pub(crate) fn owner(&self, token: &str, now: Timestamp) -> Option<Owner> {
+        lock(&self.users).get(token).filter(|owner| now < owner.expires).cloned()
     }
 
     /// Notes a request.
@@ -131,13 +165,18 @@ impl Access {
     }
 }
 
+/// The name that a service account has as a user.
+pub(crate) fn account_name(namespace: &str, name: &str) -> String {
+    format!("{ACCOUNT}{namespace}:{name}")
+}
+
 /// Namespace and name of the service account that a user is.
 pub(crate) fn service_account(user: &str) -> Option<(&str, &str)> {
     user.strip_prefix(ACCOUNT)?.split_once(':')
 }
 
 /// The groups that a user is in.
-pub(crate) fn groups(user: &str) -> Vec<String> {
+fn groups(user: &str) -> Vec<String> {
     let mut groups = match service_account(user) {
         Some((namespace, _)) => {
             vec!["system:serviceaccounts".to_owned(), format!("system:serviceaccounts:{namespace}")]

@@ -84,7 +84,7 @@ impl ResourceType {
 
     /// Whether objects are questions that are answered and not kept.
     pub(crate) fn is_review(&self) -> bool {
-        self.group == "authorization.k8s.io"
+        matches!(self.group.as_str(), "authorization.k8s.io" | "authentication.k8s.io")
     }
 }
 
@@ -206,9 +206,13 @@ const BUILT_IN: &[Row] = &[
     Row("apps", "v1", "deployments", "Deployment", &["deploy"], "nscgua"),
     Row("apps", "v1", "replicasets", "ReplicaSet", &["rs"], "nscgua"),
     Row("apps", "v1", "statefulsets", "StatefulSet", &["sts"], "nscgua"),
+    Row("authentication.k8s.io", "v1", "selfsubjectreviews", "SelfSubjectReview", &[], ""),
+    Row("authentication.k8s.io", "v1", "tokenreviews", "TokenReview", &[], ""),
+    Row("authorization.k8s.io", "v1", "localsubjectaccessreviews", "LocalSubjectAccessReview", &[], "n"),
     Row("authorization.k8s.io", "v1", "selfsubjectaccessreviews", "SelfSubjectAccessReview", &[], ""),
     Row("authorization.k8s.io", "v1", "selfsubjectrulesreviews", "SelfSubjectRulesReview", &[], ""),
     Row("autoscaling", "v1", "horizontalpodautoscalers", "HorizontalPodAutoscaler", &["hpa"], "nsua"),
+    Row("authorization.k8s.io", "v1", "subjectaccessreviews", "SubjectAccessReview", &[], ""),
     Row("autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler", &["hpa"], "nsua"),
     Row("coordination.k8s.io", "v1", "leases", "Lease", &[], "n"),
     Row("events.k8s.io", "v1", "events", "Event", &["ev"], "nu"),

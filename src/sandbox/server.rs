@@ -11,12 +11,12 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use super::access::{Access, Attributes};
+use super::access::{ANONYMOUS, Access, Attributes, User};
 use super::error::ApiError;
 use super::objects::Objects;
 use super::request::{self, Parameters};
 use super::resources::ResourceType;
-use super::{discovery, openapi, rbac, reading, tokens, writing};
+use super::{discovery, escalation, openapi, rbac, reading, tokens, writing};
 use crate::clock::Clock;
 
 /// The largest body that is read.
@@ -45,7 +45,7 @@ pub(crate) struct Server {
 #[derive(Debug)]
 pub(crate) struct Call {
     /// Who asks.
-    pub(crate) user: String,
+    pub(crate) user: User,
     /// What it is on.
     pub(crate) resource: Arc<ResourceType>,
     /// What it asks for.
@@ -95,11 +95,18 @@ impl Server {
         let parameters = Parameters::of(&head.uri);
         let path = head.uri.path();
         let attributes = request::attributes(&head.method, path, &parameters);
-        let user = self.access.authenticate(header(header::AUTHORIZATION), self.clock.now())?;
+        let owner = self.access.authenticate(header(header::AUTHORIZATION), self.clock.now())?;
+        if let Some(owner) = &owner
+            && !tokens::is_alive(&self.objects.store, owner)
+        {
+            return Err(ApiError::unauthorized());
+        }
+        let user = owner.map_or_else(|| User::named(ANONYMOUS), |owner| owner.user);
+        let user = rbac::impersonated(&self.objects.store, user, &head.headers)?;
         let agent = header(header::USER_AGENT).unwrap_or_default();
-        self.access.note(&user, agent, &attributes);
+        self.access.note(&user.name, agent, &attributes);
         rbac::authorize(&self.objects.store, &user, &attributes)?;
-        tracing::trace!(user, verb = attributes.verb.as_str(), path, "request");
+        tracing::trace!(user = user.name, verb = attributes.verb.as_str(), path, "request");
         if let Some(response) = self.outside_resources(&head.method, path, &head.headers) {
             return Ok(response);
         }
@@ -118,6 +125,7 @@ impl Server {
             })?
             .to_bytes();
         let call = Call { user, resource, attributes, parameters, headers: head.headers, body };
+        escalation::refuse(&self.objects.store, &call)?;
         Ok(respond(self.dispatch(&call)?))
     }
 

@@ -4,6 +4,7 @@
 #![expect(clippy::panic, reason = "a test fails by panicking, also in a helper")]
 
 mod access;
+mod access_granting;
 mod cli;
 mod cli_warnings;
 mod client;
