@@ -15,6 +15,7 @@ mod builtin;
 mod columns;
 pub mod course;
 mod custom;
+mod definition;
 mod deletion;
 mod dependents;
 mod discovery;

@@ -4,7 +4,8 @@
 use serde_json::{Value, json};
 
 use super::builtin;
-use super::custom::{self, Part};
+use super::custom::Part;
+use super::definition;
 use super::error::{ApiError, FieldError};
 use super::json::{fields, object_at, text_at};
 use super::metadata;
@@ -231,7 +232,7 @@ pub(crate) fn judge(
     let errors = match &resource.custom {
         Some(custom) => custom.judge(resource, object, old, part, errors),
         None if resource.storage == "customresourcedefinitions.apiextensions.k8s.io" => {
-            errors.extend(custom::judge_definition(object));
+            errors.extend(definition::judge(object, old));
             errors
         }
         None => {

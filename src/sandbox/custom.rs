@@ -7,7 +7,8 @@ use kube::core::cel::{CompiledSchema, ErrorKind, ValidationError, compile_schema
 use serde_json::{Value, json};
 
 use super::error::FieldError;
-use super::json::{child_path, object_at, text_at};
+use super::json::{child_path, fields, object_at, text_at};
+use super::objects::DEFINITIONS;
 use super::resources::{ResourceType, ScalePaths};
 use super::schema::{Checker, child_schema, repeated_items};
 use super::store::Store;
@@ -195,57 +196,94 @@ pub(crate) fn complete_definition(definition: &mut Value) {
     }
 }
 
-/// What is wrong with a definition itself.
-pub(crate) fn judge_definition(definition: &Value) -> Vec<FieldError> {
-    let mut errors = Vec::new();
-    let spec = &definition["spec"];
-    let expected = format!("{}.{}", text_at(spec, "/names/plural"), text_at(spec, "/group"));
-    if text_at(definition, "/metadata/name") != expected {
-        let detail = "must be spec.names.plural+\".\"+spec.group";
-        errors.push(FieldError::invalid("metadata.name", &definition["metadata"]["name"], detail));
-    }
-    for (path, pointer) in
-        [("spec.group", "/group"), ("spec.names.plural", "/names/plural"), ("spec.names.kind", "/names/kind")]
-    {
-        if text_at(spec, pointer).is_empty() {
-            errors.push(FieldError::required(path, ""));
-        }
-    }
-    if !matches!(text_at(spec, "/scope"), "Namespaced" | "Cluster") {
-        let supported = [json!("Cluster"), json!("Namespaced")];
-        errors.push(FieldError::unsupported("spec.scope", &spec["scope"], &supported));
-    }
-    let versions = spec["versions"].as_array().map(Vec::as_slice).unwrap_or_default();
-    if versions.iter().filter(|version| version["storage"] == true).count() != 1 {
-        let detail = "must have exactly one version marked as storage version";
-        errors.push(FieldError::invalid("spec.versions", &spec["versions"], detail));
-    }
-    for (index, version) in versions.iter().enumerate() {
-        let path = format!("spec.versions[{index}].schema.openAPIV3Schema");
-        let schema = &version["schema"]["openAPIV3Schema"];
-        if schema.is_object() {
-            judge_rules(&compile_schema(schema), &path, &mut errors);
-        } else {
-            errors.push(FieldError::required(path, "schemas are required"));
-        }
-    }
-    errors
-}
-
-/// The status of a definition that is served.
+/// The status of a definition: whether its names are free, and what follows from that
+/// (apiextensions-apiserver, `pkg/controller/status/naming_controller.go`).
 pub(crate) fn established(definition: &Value, store: &Store) -> Value {
     let now = store.now();
     let versions = definition["spec"]["versions"].as_array().map(Vec::as_slice).unwrap_or_default();
     let stored: Vec<&Value> = versions.iter().filter(|v| v["storage"] == true).map(|v| &v["name"]).collect();
-    let condition = |kind: &str, reason: &str, message: &str| json!({"type": kind, "status": "True", "lastTransitionTime": now, "reason": reason, "message": message});
-    json!({
-        "conditions": [
-            condition("NamesAccepted", "NoConflicts", "no conflicts found"),
-            condition("Established", "InitialNamesAccepted", "the initial names have been accepted"),
-        ],
-        "acceptedNames": definition["spec"]["names"],
-        "storedVersions": stored,
-    })
+    let condition = |kind: &str, status: bool, reason: &str, message: &str| {
+        let status = if status { "True" } else { "False" };
+        json!({"type": kind, "status": status, "lastTransitionTime": now, "reason": reason, "message": message})
+    };
+    let (accepted, taken) = accepted_names(definition, store);
+    let conditions = match taken {
+        None => json!([
+            condition("NamesAccepted", true, "NoConflicts", "no conflicts found"),
+            condition("Established", true, "InitialNamesAccepted", "the initial names have been accepted"),
+        ]),
+        Some((reason, message)) => json!([
+            condition("NamesAccepted", false, reason, &message),
+            condition("Established", false, "NotAccepted", "not all names are accepted"),
+        ]),
+    };
+    json!({"conditions": conditions, "acceptedNames": accepted, "storedVersions": stored})
+}
+
+/// Whether a definition is served: it has no status yet in which its names were refused.
+pub(crate) fn is_established(definition: &Value) -> bool {
+    let mut conditions = definition["status"]["conditions"].as_array().into_iter().flatten();
+    conditions.any(|condition| condition["type"] == "Established" && condition["status"] == "True")
+}
+
+/// The names of a definition that no other of its group has, and why the others are not accepted.
+fn accepted_names(definition: &Value, store: &Store) -> (Value, Option<(&'static str, String)>) {
+    let group = &definition["spec"]["group"];
+    let own = &definition["metadata"]["name"];
+    let others = store.list(DEFINITIONS, None).0;
+    let others: Vec<&Value> = others
+        .iter()
+        .filter(|other| other["spec"]["group"] == *group && other["metadata"]["name"] != *own)
+        .map(|other| &other["status"]["acceptedNames"])
+        .collect();
+    let resources: BTreeSet<&str> = others
+        .iter()
+        .flat_map(|names| {
+            let short = names["shortNames"].as_array().into_iter().flatten();
+            [&names["plural"], &names["singular"]].into_iter().chain(short).filter_map(Value::as_str)
+        })
+        .collect();
+    let kinds: BTreeSet<&str> = others
+        .iter()
+        .flat_map(|names| [&names["kind"], &names["listKind"]])
+        .filter_map(Value::as_str)
+        .collect();
+    let mut accepted = definition["spec"]["names"].clone();
+    let mut problem = None;
+    for (field, reason, taken) in [
+        ("plural", "PluralConflict", &resources),
+        ("singular", "SingularConflict", &resources),
+        ("kind", "KindConflict", &kinds),
+        ("listKind", "ListKindConflict", &kinds),
+    ] {
+        let name = accepted[field].as_str().unwrap_or_default().to_owned();
+        if taken.contains(name.as_str()) {
+            accepted[field] = json!("");
+            problem = Some((reason, format!("{name:?} is already in use")));
+        }
+    }
+    let short = accepted["shortNames"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let used: Vec<String> = short
+        .filter(|name| resources.contains(name))
+        .map(|name| format!("{name:?} is already in use"))
+        .collect();
+    if let Some(first) = used.first() {
+        let message = if used.len() == 1 { first.clone() } else { format!("[{}]", used.join(", ")) };
+        problem = Some(("ShortNamesConflict", message));
+        fields(&mut accepted).remove("shortNames");
+    }
+    (accepted, problem)
+}
+
+/// Brings the status of a changed definition up to date: its names, and the versions that were ever stored.
+pub(crate) fn renew_status(definition: &mut Value, store: &Store) {
+    let fresh = established(definition, store);
+    let kept = definition["status"]["storedVersions"].as_array().cloned().unwrap_or_default();
+    let stored = fresh["storedVersions"].as_array().into_iter().flatten();
+    let stored: Vec<Value> = kept.iter().chain(stored.filter(|name| !kept.contains(name))).cloned().collect();
+    let status = object_at(definition, "status");
+    status.insert("storedVersions".to_owned(), json!(stored));
+    status.insert("acceptedNames".to_owned(), fresh["acceptedNames"].clone());
 }
 
 /// The resources that a definition adds, one for each version it serves.
@@ -311,24 +349,6 @@ fn prepare(schema: &mut Value, redirected: &mut BTreeSet<String>) -> bool {
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
     found
-}
-
-fn judge_rules(compiled: &CompiledSchema, path: &str, errors: &mut Vec<FieldError>) {
-    for error in compiled.compilation_errors() {
-        let field = format!("{path}.x-kubernetes-validations");
-        errors.push(FieldError::invalid_unshown(field, &format!("compilation failed: {error}")));
-    }
-    let mut names: Vec<&String> = compiled.properties.keys().collect();
-    names.sort();
-    for name in names {
-        judge_rules(&compiled.properties[name], &format!("{path}.properties[{name}]"), errors);
-    }
-    if let Some(items) = &compiled.items {
-        judge_rules(items, &format!("{path}.items"), errors);
-    }
-    if let Some(further) = &compiled.additional_properties {
-        judge_rules(further, &format!("{path}.additionalProperties"), errors);
-    }
 }
 
 fn find_rule<'a>(schema: &'a Value, rule: &str) -> Option<&'a Value> {

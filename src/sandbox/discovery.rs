@@ -60,13 +60,32 @@ fn groups(resources: &[Arc<ResourceType>]) -> BTreeMap<&str, Versions<'_>> {
 }
 
 fn group(resources: &[Arc<ResourceType>], name: &str) -> Option<Value> {
-    let versions: Vec<Value> = groups(resources)
-        .get(name)?
-        .keys()
-        .rev()
+    let all = groups(resources);
+    let versions: Vec<Value> = by_priority(all.get(name)?.keys().copied())
+        .into_iter()
         .map(|version| json!({"groupVersion": format!("{name}/{version}"), "version": version}))
         .collect();
     Some(json!({"name": name, "preferredVersion": versions.first(), "versions": versions}))
+}
+
+/// Versions in the order in which clients should prefer them: `v2`, `v1`, `v1beta2`, `v1beta1`, `v1alpha1`, and
+/// then whatever has another form, by name (apimachinery, `pkg/version/helpers.go`).
+fn by_priority<'a>(versions: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    let rank = |version: &str| -> Option<(u8, u32, u32)> {
+        let rest = version.strip_prefix('v')?;
+        for (word, stage) in [("alpha", 0), ("beta", 1)] {
+            if let Some((major, minor)) = rest.split_once(word) {
+                return Some((stage, major.parse().ok()?, minor.parse().ok()?));
+            }
+        }
+        Some((2, rest.parse().ok()?, 0))
+    };
+    let mut sorted: Vec<&str> = versions.collect();
+    sorted.sort_by(|one, other| match (rank(one), rank(other)) {
+        (None, None) => one.cmp(other),
+        (one, other) => other.cmp(&one),
+    });
+    sorted
 }
 
 fn resource_list(resources: &[Arc<ResourceType>], group: &str, version: &str) -> Option<Value> {
@@ -172,11 +191,11 @@ fn aggregate(resources: &[Arc<ResourceType>], core: bool) -> Value {
 }
 
 fn aggregated_group(name: &str, versions: &Versions<'_>) -> Value {
-    let versions: Vec<Value> = versions
-        .iter()
-        .rev()
-        .map(|(version, resources)| {
-            let resources: Vec<Value> = resources.iter().map(|resource| aggregated(resource)).collect();
+    let versions: Vec<Value> = by_priority(versions.keys().copied())
+        .into_iter()
+        .map(|version| {
+            let resources: Vec<Value> =
+                versions[version].iter().map(|resource| aggregated(resource)).collect();
             json!({"version": version, "freshness": "Current", "resources": resources})
         })
         .collect();
@@ -207,4 +226,15 @@ fn aggregated(resource: &ResourceType) -> Value {
         "categories": resource.categories,
         "subresources": subresources,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stable_versions_come_first() {
+        let sorted = by_priority(["v1", "v1alpha1", "v10", "v1beta2", "v1beta10", "blue", "v2"].into_iter());
+        assert_eq!(sorted, ["v10", "v2", "v1", "v1beta10", "v1beta2", "v1alpha1", "blue"]);
+    }
 }

@@ -136,6 +136,7 @@ impl Objects {
         admission::drop_empty(&mut object);
         if resource.storage == DEFINITIONS {
             custom::complete_definition(&mut object);
+            custom::renew_status(&mut object, &self.store);
         }
         if resource.generation && admission::specification_differs(resource, &old, &object) {
             let generation = old["metadata"]["generation"].as_u64().unwrap_or_default() + 1;
@@ -210,7 +211,7 @@ impl Objects {
     }
 
     fn serve_definition(&self, resource: &ResourceType, object: &Value) {
-        if resource.storage == DEFINITIONS {
+        if resource.storage == DEFINITIONS && custom::is_established(object) {
             let served = custom::resources_of(object);
             self.registry.replace_custom(text_at(object, "/metadata/name"), served);
         }

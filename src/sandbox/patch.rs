@@ -15,13 +15,19 @@ use super::typing::{ListType, Typing, item_key};
 /// # Errors
 /// 400 when the patch isn't one, 422 when it doesn't fit the object.
 pub(crate) fn json_patch(object: &mut Value, patch: Value) -> Result<(), ApiError> {
-    if !patch.is_array() {
-        let message = "error decoding patch: json: cannot unmarshal object into Go value of type \
-                       []handlers.jsonPatchOp";
-        return Err(ApiError::bad_request(message));
+    let unreadable = |found: &str, wanted: &str| {
+        ApiError::bad_request(format!(
+            "error decoding patch: json: cannot unmarshal {found} into Go value of type {wanted}"
+        ))
+    };
+    let Some(items) = patch.as_array() else {
+        return Err(unreadable(go_kind(&patch), "[]handlers.jsonPatchOp"));
+    };
+    if let Some(odd) = items.iter().find(|item| !item.is_object()) {
+        return Err(unreadable(go_kind(odd), "handlers.jsonPatchOp"));
     }
-    let operations: Vec<PatchOperation> = serde_json::from_value(patch)
-        .map_err(|error| ApiError::bad_request(format!("error decoding patch: {error}")))?;
+    let operations: Vec<PatchOperation> =
+        serde_json::from_value(patch).map_err(|_| ApiError::patch_rejected())?;
     for operation in operations {
         if let PatchOperation::Test(test) = &operation
             && test.value.is_null()
@@ -35,8 +41,29 @@ pub(crate) fn json_patch(object: &mut Value, patch: Value) -> Result<(), ApiErro
 }
 
 /// Applies a merge patch.
-pub(crate) fn merge_patch(object: &mut Value, patch: &Value) {
+///
+/// # Errors
+/// 400 when the patch isn't an object.
+pub(crate) fn merge_patch(object: &mut Value, patch: &Value) -> Result<(), ApiError> {
+    if !patch.is_object() {
+        let found = go_kind(patch);
+        return Err(ApiError::bad_request(format!(
+            "error decoding patch: json: cannot unmarshal {found} into Go value of type map[string]interface {{}}"
+        )));
+    }
     json_patch::merge(object, patch);
+    Ok(())
+}
+
+fn go_kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "bool",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    }
 }
 
 /// Applies a strategic merge patch.
@@ -194,7 +221,12 @@ mod tests {
         json_patch(&mut scale, set(Value::Null)).expect("null stands for absent");
         assert_eq!(scale["spec"]["replicas"], 5);
         assert_eq!(json_patch(&mut scale, set(Value::Null)).expect_err("not absent").code, 422);
-        assert_eq!(json_patch(&mut scale, json!({})).expect_err("no list").code, 400);
+        for (patch, code) in
+            [(json!({}), 400), (json!(["x"]), 400), (json!([{"op": "turn", "path": "/spec"}]), 422)]
+        {
+            assert_eq!(json_patch(&mut scale, patch.clone()).expect_err("no patch").code, code, "{patch}");
+        }
+        assert_eq!(merge_patch(&mut scale, &json!([])).expect_err("no object").code, 400);
     }
 
     #[test]

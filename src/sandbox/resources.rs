@@ -82,6 +82,17 @@ impl ResourceType {
         }
     }
 
+    /// Whether a PUT makes an object that isn't there (`AllowCreateOnUpdate` of its strategy).
+    pub(crate) fn made_by_update(&self) -> bool {
+        let rbac = self.group == "rbac.authorization.k8s.io";
+        rbac || matches!(self.storage.as_str(), "leases.coordination.k8s.io" | "events" | "services")
+    }
+
+    /// Whether a deletion is answered with the object that is gone (`ReturnDeletedObject` of its store).
+    pub(crate) fn shown_when_deleted(&self) -> bool {
+        matches!(self.storage.as_str(), "pods" | "persistentvolumeclaims" | "serviceaccounts" | "services")
+    }
+
     /// Whether objects are questions that are answered and not kept.
     pub(crate) fn is_review(&self) -> bool {
         matches!(self.group.as_str(), "authorization.k8s.io" | "authentication.k8s.io")

@@ -204,8 +204,7 @@ impl Checker {
     }
 
     fn wrong_type(&mut self, path: &str, wanted: &str, found: &str) {
-        let place = if path.is_empty() { "must".to_owned() } else { format!("{path} in body must") };
-        let detail = format!("{place} be of type {wanted}");
+        let detail = format!("{path} in body must be of type {wanted}");
         self.errors.push(FieldError::wrong_type(self.full(path), found, &detail));
     }
 

@@ -62,7 +62,16 @@ pub(crate) fn update(server: &Server, call: &Call) -> Result<Answer, ApiError> {
             "the name of the object ({found}) does not match the name on the URL ({name})"
         )));
     }
-    let present = find(server, call)?;
+    let present = match find(server, call) {
+        Err(_) if resource.made_by_update() && write.part == Part::Main => {
+            let metadata = object_at(&mut body.value, "metadata");
+            metadata.remove("resourceVersion");
+            let written =
+                server.objects.create(resource, namespace(call).unwrap_or_default(), body, &write)?;
+            return Ok(shown(server, call, StatusCode::CREATED, &written));
+        }
+        found => found?,
+    };
     if text_at(&body.value, "/metadata/resourceVersion").is_empty() && !resource.unconditional_update {
         let error =
             FieldError::invalid("metadata.resourceVersion", &json!(0), "must be specified for an update");
@@ -105,7 +114,7 @@ pub(crate) fn patch(server: &Server, call: &Call) -> Result<Answer, ApiError> {
         }
         match format {
             "application/json-patch+json" => patches::json_patch(&mut value, change.value.clone())?,
-            "application/merge-patch+json" => patches::merge_patch(&mut value, &change.value),
+            "application/merge-patch+json" => patches::merge_patch(&mut value, &change.value)?,
             _ => patches::strategic_patch(&mut value, &change.value, typing_of(resource)),
         }
         if let Some(paths) = scaled {
@@ -128,7 +137,7 @@ pub(crate) fn delete(server: &Server, call: &Call) -> Result<Answer, ApiError> {
     let deletion = deletion_of(call)?;
     let present = find(server, call)?;
     let (object, gone) = server.objects.delete(&call.resource, &present, &deletion)?;
-    if !gone {
+    if !gone || call.resource.shown_when_deleted() {
         return Ok(Answer::ok(presenter(server, call).object(&object)));
     }
     let mut details = details_of(&call.resource, &call.attributes.name);
