@@ -8,8 +8,7 @@ use serde_json::{Value, json};
 
 use super::error::FieldError;
 use super::json::{child_path, fields, object_at, text_at};
-use super::objects::DEFINITIONS;
-use super::resources::{ResourceType, ScalePaths};
+use super::resources::{DEFINITIONS, ResourceType, ScalePaths};
 use super::schema::{Checker, child_schema, repeated_items};
 use super::store::Store;
 use super::{metadata, names};

@@ -17,8 +17,7 @@ use super::namespaces;
 use super::resources::{Registry, ResourceType};
 use super::store::{Store, StoreError};
 
-/// The name of custom resource definitions in the store.
-pub(crate) const DEFINITIONS: &str = "customresourcedefinitions.apiextensions.k8s.io";
+pub(crate) use super::resources::DEFINITIONS;
 
 /// The objects and the kinds they are of.
 #[derive(Clone, Debug)]
@@ -80,6 +79,9 @@ impl Objects {
             Vec::new()
         };
         clear_system_fields(resource, &mut object, &prefix, write.manager.applies);
+        if resource.storage == DEFINITIONS {
+            custom::complete_definition(&mut object);
+        }
         admission::judge(resource, &object, None, Part::Main)?;
         let warnings = [warnings, metadata::warnings(resource, &object, None)].concat();
         let now = self.store.now();
@@ -93,7 +95,6 @@ impl Objects {
         }
         super::builtin::initialise(resource, &mut object);
         if resource.storage == DEFINITIONS {
-            custom::complete_definition(&mut object);
             object["status"] = custom::established(&object, &self.store);
         }
         let name = text_at(&object, "/metadata/name").to_owned();

@@ -5,6 +5,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use super::custom::CustomSchema;
 
+/// The name of custom resource definitions in the store.
+pub(crate) const DEFINITIONS: &str = "customresourcedefinitions.apiextensions.k8s.io";
+
 /// One resource of one group and version, with all that routing, discovery and storage need to know.
 #[derive(Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is an independent fact about a kind")]

@@ -17,12 +17,12 @@ const PARTS: [Part; 13] = [
     ("faces", &["faces", "events", "autoscalers"], &["kinds"]),
     (
         "validation",
-        &["schema", "custom", "shape", "admission", "builtin", "metadata"],
+        &["schema", "custom", "shape", "admission", "builtin", "definition", "metadata"],
         &["kinds", "store", "faces"],
     ),
     ("patching", &["patch", "owned", "managers", "scale"], &["kinds"]),
     ("tables", &["table", "columns", "present", "openapi", "discovery"], &["kinds", "faces", "requests"]),
-    ("access", &["access", "rbac"], &["kinds", "store"]),
+    ("access", &["access", "rbac", "roles"], &["kinds", "store"]),
     ("requests", &["request", "protobuf"], &["kinds", "access"]),
     (
         "objects",
@@ -31,7 +31,7 @@ const PARTS: [Part; 13] = [
     ),
     (
         "protocol",
-        &["server", "reading", "writing", "watch", "tokens"],
+        &["server", "reading", "writing", "watch", "tokens", "escalation"],
         &["kinds", "store", "faces", "validation", "patching", "tables", "access", "requests", "objects"],
     ),
     ("plant", &["plant"], &["store", "objects"]),
