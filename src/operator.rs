@@ -24,12 +24,14 @@ mod ledger;
 mod metrics;
 mod observe;
 mod pods;
+mod policies;
 pub mod prometheus;
 mod rebuild;
 mod reconcile;
 mod reference;
 mod reload;
 mod rivals;
+mod rounds;
 mod server;
 mod setting;
 mod shard;
@@ -44,30 +46,24 @@ mod watching;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use futures::{Stream, StreamExt, TryStreamExt};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::core::DeserializeGuard;
-use kube::runtime::reflector::{self, ObjectRef};
-use kube::runtime::utils::WatchStreamExt;
-use kube::runtime::{Controller, Predicate, controller, predicates, watcher};
-use kube::{Api, Client, Resource, ResourceExt};
+use kube::{Api, Client};
 use tokio::net::TcpListener;
-use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio_util::sync::CancellationToken;
 
 pub use self::evaluation::{Evaluation, Occasion, Outcome};
 pub use self::leader::LeaseOptions;
 use self::leader::{Campaign, News};
 pub use self::prometheus::{Archive, Part, Problem, SourceError, Sources, install_crypto_provider};
-use self::reconcile::{Context, reconcile};
+use self::reconcile::Context;
 pub use self::reference::reference;
 pub use self::setting::Setting;
 pub use self::shard::{Shard, ShardError};
 use self::targets::{Targets, Wanted};
-use crate::api::ScalePolicy;
 use crate::clock::Clock;
 
 /// The usual distance between ticks.
@@ -161,30 +157,33 @@ impl OperatorError {
     }
 }
 
-/// A policy as it is watched: one that can't be parsed must not stop the others.
-type Guarded = DeserializeGuard<ScalePolicy>;
-
-/// The name of a policy.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-struct Key {
-    namespace: String,
-    name: String,
-}
+/// The name of a namespaced object. Cheap to clone: what is known of a policy is kept in several places.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Key(Arc<str>);
 
 impl Key {
-    fn of(object: &Guarded) -> Self {
-        Self::of_parts(object.meta())
+    fn new(namespace: &str, name: &str) -> Self {
+        // Neither of them can have a slash.
+        Self(format!("{namespace}/{name}").into())
     }
 
     fn of_parts(metadata: &ObjectMeta) -> Self {
-        Self {
-            namespace: metadata.namespace.clone().unwrap_or_default(),
-            name: metadata.name.clone().unwrap_or_default(),
-        }
+        let (namespace, name) = (metadata.namespace.as_deref(), metadata.name.as_deref());
+        Self::new(namespace.unwrap_or_default(), name.unwrap_or_default())
     }
 
-    fn object_ref(&self) -> ObjectRef<Guarded> {
-        ObjectRef::new(&self.name).within(&self.namespace)
+    fn namespace(&self) -> &str {
+        self.0.split_once('/').map_or("", |(namespace, _)| namespace)
+    }
+
+    fn name(&self) -> &str {
+        self.0.split_once('/').map_or("", |(_, name)| name)
+    }
+}
+
+impl std::fmt::Debug for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
     }
 }
 
@@ -255,32 +254,13 @@ impl Operator {
         ready: Arc<AtomicBool>,
         shutdown: CancellationToken,
     ) {
+        let client = || self.options.client.clone();
         let api = match &self.options.namespace {
-            Some(namespace) => Api::<Guarded>::namespaced(self.options.client.clone(), namespace),
-            None => Api::<Guarded>::all(self.options.client.clone()),
+            Some(namespace) => Api::namespaced(client(), namespace),
+            None => Api::all(client()),
         };
-        let (store, writer) = reflector::store();
-        let policies = watch(api, writer, Arc::clone(&context), self.options.shard);
-        // Before the first policy is read there is nothing to bring to an end, and the controller would wait
-        // for the API server even so.
-        let given_up = {
-            let (ready, shutdown) = (Arc::clone(&ready), shutdown.clone());
-            async move {
-                shutdown.cancelled().await;
-                if ready.load(Ordering::Relaxed) {
-                    std::future::pending::<()>().await;
-                }
-            }
-        };
-        let synced = {
-            let store = store.clone();
-            async move {
-                if store.wait_until_ready().await.is_ok() {
-                    ready.store(true, Ordering::Relaxed);
-                    tracing::info!(policies = store.len(), "the policies are read");
-                }
-            }
-        };
+        let (sender, news) = unbounded_channel();
+        let policies = policies::follow(api, self.options.shard, sender, Arc::clone(&context));
         let pods =
             Arc::clone(&context.pods).watch(self.options.client.clone(), self.options.namespace.as_deref());
         let calendars = calendars::follow(Api::all(self.options.client.clone()), Arc::clone(&context));
@@ -293,25 +273,11 @@ impl Operator {
             targets::follow(client, namespace, wanted, Arc::clone(&context))
         };
         let configuration = reload::follow(Arc::clone(&context));
-        let due = context.wakeups().due().map(|key| key.object_ref());
-        let results = Controller::for_stream(policies, store)
-            // Policies wait for the API server and for Prometheus most of the time. What is bounded is the
-            // number of calls: see `cluster` and `prometheus`. A slow source so never keeps an edge waiting.
-            .with_config(controller::Config::default().concurrency(0))
-            .reconcile_on(due)
-            .graceful_shutdown_on(shutdown.cancelled_owned())
-            .run(reconcile, |_, never, _| match *never {}, Arc::clone(&context))
-            .for_each(|result| {
-                if let Err(error) = result {
-                    context.missed(&error);
-                }
-                std::future::ready(())
-            });
-        // The first to end is the controller: to be ready is no end, and the rest has none.
+        let rounds = rounds::run(news, ready, shutdown, Arc::clone(&context));
+        // The rest has no end.
         tokio::select! {
-            () = results => {}
-            () = given_up => {}
-            () = async { tokio::join!(synced, pods, calendars, rivals, targets, configuration); std::future::pending().await } => {}
+            () = rounds => {}
+            () = async { tokio::join!(policies, pods, calendars, rivals, targets, configuration); } => {}
         }
     }
 }
@@ -326,53 +292,4 @@ async fn stand(campaign: Option<&mut Campaign>, context: &Context) {
         context.wake_all();
     };
     Box::pin(campaign.run(tell)).await;
-}
-
-/// The policies whose spec or annotations changed. Our own status writes change neither.
-fn watch(
-    api: Api<Guarded>,
-    writer: reflector::store::Writer<Guarded>,
-    context: Arc<Context>,
-    shard: Option<Shard>,
-) -> impl Stream<Item = Result<Guarded, watcher::Error>> + Send + 'static {
-    let rivals = Arc::clone(&context);
-    watcher(api, watcher::Config::default())
-        .default_backoff()
-        .modify(|policy| policy.managed_fields_mut().clear())
-        // Of conflicts one has to know about the policies of all shards.
-        .inspect_ok(move |event| match event {
-            watcher::Event::Delete(policy) => rivals.wake(rivals.rivals.forget(&Key::of(policy))),
-            watcher::Event::Apply(policy) | watcher::Event::InitApply(policy) => {
-                rivals.wake(rivals.rivals.claim(policy, is_held(shard, policy)));
-            }
-            watcher::Event::Init | watcher::Event::InitDone => {}
-        })
-        .try_filter(move |event| {
-            std::future::ready(match event {
-                watcher::Event::Delete(policy)
-                | watcher::Event::Apply(policy)
-                | watcher::Event::InitApply(policy) => is_held(shard, policy),
-                watcher::Event::Init | watcher::Event::InitDone => true,
-            })
-        })
-        .reflect(writer)
-        .inspect_ok(move |event| match event {
-            watcher::Event::Delete(policy) => context.forget(&Key::of(policy)),
-            watcher::Event::Apply(_)
-            | watcher::Event::Init
-            | watcher::Event::InitApply(_)
-            | watcher::Event::InitDone => {}
-        })
-        .applied_objects()
-        .predicate_filter(predicates::generation.combine(predicates::annotations), predicates_config())
-}
-
-/// Whether a policy belongs to this shard.
-fn is_held(shard: Option<Shard>, policy: &Guarded) -> bool {
-    shard.is_none_or(|shard| shard.holds(policy.meta().uid.as_deref().unwrap_or_default()))
-}
-
-/// A policy counts as new when nothing was heard of it for so long.
-fn predicates_config() -> kube::runtime::PredicateConfig {
-    kube::runtime::PredicateConfig::default().ttl(Duration::from_secs(24 * 3600))
 }

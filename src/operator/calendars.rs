@@ -187,7 +187,7 @@ impl Pages {
 
 /// Watches the calendars and wakes the policies that name those that change. Never ends.
 pub(super) async fn follow(api: Api<Guarded>, context: Arc<Context>) {
-    watching::follow(api, |event| match event {
+    watching::follow(api, watching::LONGEST_WAIT, |event| match event {
         Ok(event) => context.wake(context.almanac.take(event)),
         Err(failure) => {
             let is_absent = failure.definite().is_some_and(|(code, _)| code == 404);
@@ -235,7 +235,7 @@ mod tests {
     }
 
     fn key(name: &str) -> Key {
-        Key { namespace: "shop".to_owned(), name: name.to_owned() }
+        Key::new("shop", name)
     }
 
     fn names(names: &[&str]) -> BTreeSet<Arc<str>> {

@@ -230,20 +230,6 @@ impl Cluster {
         self.write(Box::pin(self.send::<IgnoredAny>(request))).await.map(drop)
     }
 
-    /// Reads a policy's status as it stands, for a policy that this version may not be able to parse.
-    pub(super) async fn status(&self, namespace: &str, name: &str) -> Result<serde_json::Value, CallError> {
-        // As a list of one: whoever may watch policies may list them, but perhaps not get them.
-        let collection = ScalePolicy::url_path(&(), Some(namespace));
-        let url = format!("{collection}?fieldSelector=metadata.name%3D{name}");
-        let request = http::Request::get(url)
-            .header(http::header::ACCEPT, "application/json")
-            .body(Vec::new())
-            .map_err(|error| CallError::from(kube::Error::HttpError(error)))?;
-        let _permit = self.leave().await;
-        let list: serde_json::Value = self.call(self.send(request)).await?;
-        Ok(list.pointer("/items/0/status").cloned().unwrap_or_default())
-    }
-
     /// Creates an event.
     pub(super) async fn create_event(
         &self,

@@ -46,8 +46,8 @@ impl Context {
         // What an evaluation needs is on the heap from here on: all others wait for a turn, or to report.
         let settled = Box::pin(self.conclude(subject, state, &due)).await;
         drop(turn);
-        Box::pin(self.report(subject, state, &due, &settled)).await;
         self.metrics.evaluated(settled.outcome, settled.decision.as_ref().map(|decision| decision.reason));
+        Box::pin(self.report(subject, state, &due, &settled)).await;
         if let Some(evaluations) = &self.evaluations {
             // Nobody listens any more: that is their business.
             let _ = evaluations.send(Evaluation {

@@ -133,6 +133,11 @@ impl Leadership {
         }
     }
 
+    /// The present term; `None` while this operator does not lead.
+    pub(super) fn present_term(&self) -> Option<u64> {
+        self.may_write().map(|_| self.term())
+    }
+
     /// Notes a renewal.
     fn renewed(&self, tenure: Tenure) {
         let is_new = self.may_write().is_none();

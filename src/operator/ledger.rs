@@ -101,7 +101,7 @@ mod tests {
     #[test]
     fn policies_are_counted_by_condition_and_the_oldest_observation_is_that_of_the_one_in_trouble() {
         let ledger = Ledger::default();
-        let key = |name: &str| Key { namespace: "shop".to_owned(), name: name.to_owned() };
+        let key = |name: &str| Key::new("shop", name);
         assert_eq!(ledger.oldest(at(100)), SignedDuration::ZERO);
         ledger.note(&key("web"), at(0), Some(true), &ready(ConditionStatus::True));
         ledger.note(&key("mail"), at(10), Some(false), &ready(ConditionStatus::True));

@@ -1,21 +1,15 @@
 //! What is due for a policy, in its order.
 //!
 //! A wake-up says only *who*, never *why*: what is due follows from the clock and from the policy's
-//! timetable, so a wake-up too many does nothing and two that fall together do no harm. kube never
-//! reconciles one object twice at a time, so a policy's state is taken out of the map for as long as it
-//! is worked on.
+//! timetable, so a wake-up too many does nothing and two that fall together do no harm. No policy is attended to
+//! twice at a time, so its state is taken out of the map for as long as it is worked on.
 
 use std::collections::BTreeMap;
-use std::convert::Infallible;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use jiff::Timestamp;
-use kube::runtime::controller::{self, Action};
-use kube::runtime::watcher;
-use kube::{Resource, ResourceExt};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
@@ -27,13 +21,14 @@ use super::events::EventReason;
 use super::leader::Leadership;
 use super::metrics::Metrics;
 use super::pods::Unschedulable;
+use super::policies::{Listed, Policies};
 use super::prometheus::{Problem, Sources};
 use super::rivals::{Rivals, Standing};
 use super::targets::Targets;
 use super::timetable::{Grid, Timetable};
 use super::wakeups::Wakeups;
-use super::{Evaluation, Guarded, Key, Occasion, OperatorOptions};
-use crate::api::{ConditionStatus, OVERRIDE_ANNOTATION, ScalePolicy, ScaleTargetRef};
+use super::{Evaluation, Key, Occasion, OperatorOptions};
+use crate::api::{ConditionStatus, ScalePolicySpec, ScalePolicyStatus, ScaleTargetRef};
 use crate::clock::Clock;
 use crate::decision::{Policy, Samples};
 use crate::policy::{self, References};
@@ -51,7 +46,9 @@ pub(super) struct Context {
     pub(super) clock: Clock,
     pub(super) sources: Sources,
     pub(super) grid: Grid,
-    states: Mutex<BTreeMap<Key, State>>,
+    pub(super) policies: Policies,
+    /// On the heap each, so that a state which comes and goes moves no other.
+    states: Mutex<BTreeMap<Key, Box<State>>>,
     pub(super) almanac: Almanac,
     pub(super) rivals: Rivals,
     pub(super) targets: Targets,
@@ -62,8 +59,6 @@ pub(super) struct Context {
     pub(super) evaluations: Option<UnboundedSender<Evaluation>>,
     pub(super) shutdown: CancellationToken,
     pub(super) instance: String,
-    /// Whether it was said that the cluster has no such kind as ScalePolicy.
-    told_missing: AtomicBool,
 }
 
 /// The policy that is being worked on.
@@ -96,43 +91,42 @@ pub(super) struct Problems<'a> {
     pub(super) guards: &'a [Option<Problem>],
 }
 
-/// Does what is due for a policy. All policies tick at the same instant, so this exists once for each of them at a
-/// time: what is not always needed is on the heap, and only while it is. Failures are reported on the policy; the next wake-up is the retry.
-pub(super) async fn reconcile(object: Arc<Guarded>, context: Arc<Context>) -> Result<Action, Infallible> {
-    let key = Key::of(&object);
-    let span = tracing::info_span!("policy", namespace = key.namespace, name = key.name);
+/// Does what is due for a policy, and says which one it was. All policies tick at the same instant, so this exists
+/// once for each of them at a time: what is not always needed is on the heap, and only while it is. Failures are
+/// reported on the policy; the next wake-up is the retry.
+pub(super) async fn reconcile(listed: Arc<Listed>, context: Arc<Context>) -> Key {
+    let key = &listed.key;
+    let span = tracing::info_span!("policy", namespace = key.namespace(), name = key.name());
     async {
-        let mut state = context.states().remove(&key).unwrap_or_default();
+        let mut state = context.states().remove(key).unwrap_or_default();
         // Who does not lead waits for nothing but to lead: then all policies are woken.
         if context.may_act() {
-            match &object.0 {
-                Ok(policy) => Box::pin(context.attend(policy, &mut state)).await,
-                Err(invalid) => Box::pin(context.refuse_unparsable(invalid, &mut state)).await,
+            match &listed.spec {
+                Ok(spec) => Box::pin(context.attend(&listed, spec, &mut state)).await,
+                Err(mistake) => Box::pin(context.refuse_unparsable(&listed, mistake, &mut state)).await,
             }
         }
         if context.may_act() {
             state.is_awaited = false;
             if state.timetable.owes(context.clock.now()) {
                 let status = state.status.clone();
-                context.write_status(&key.namespace, &key.name, &mut state, status).await;
+                context.write_status(key.namespace(), key.name(), &mut state, status).await;
             }
             let wake = state.timetable.wake(context.grid, context.clock.now());
-            context.wakeups.rank(&key, state.policy.as_ref().map_or(0, |policy| policy.priority));
+            context.wakeups.rank(key, state.policy.as_ref().map_or(0, |policy| policy.priority));
             context.wakeups.set(key.clone(), wake);
-            if let Ok(policy) = &object.0
-                && context.has_news(&key, policy, &state)
-            {
+            if context.has_news(&listed, &state) {
                 context.wake([key.clone()]);
             }
-            context.note(&key, &mut state);
+            context.note(key, &mut state);
         }
         let mut states = context.states();
-        states.insert(key, state);
+        states.insert(key.clone(), state);
         context.metrics.policies(states.len());
     }
     .instrument(span)
     .await;
-    Ok(Action::await_change())
+    listed.key.clone()
 }
 
 impl Context {
@@ -150,6 +144,7 @@ impl Context {
             clock: options.clock.clone(),
             sources: options.sources.clone(),
             grid: Grid::new(options.interval),
+            policies: Policies::default(),
             states: Mutex::default(),
             almanac: Almanac::default(),
             rivals: Rivals::default(),
@@ -160,7 +155,6 @@ impl Context {
             evaluations: options.evaluations.clone(),
             shutdown,
             instance: options.instance.clone(),
-            told_missing: AtomicBool::new(false),
         }
     }
 
@@ -180,16 +174,16 @@ impl Context {
     }
 
     /// Whether a policy's calendars or rivals have changed since it was last looked at.
-    fn has_news(&self, key: &Key, resource: &ScalePolicy, state: &State) -> bool {
+    fn has_news(&self, listed: &Listed, state: &State) -> bool {
+        let Ok(spec) = &listed.spec else { return false };
         self.leadership.term() != state.term
-            || self.rivals.of(resource) != state.standing
-            || self.consult(key, resource).is_some_and(|consulted| consulted != state.consulted)
+            || self.rivals.of(listed, spec) != state.standing
+            || self.consult(&listed.key, spec).is_some_and(|consulted| consulted != state.consulted)
     }
 
     /// What is known of the calendars that a policy names; `None` while nothing is.
-    fn consult(&self, key: &Key, resource: &ScalePolicy) -> Option<Consulted> {
-        let schedule = resource.spec.schedule.as_ref();
-        self.almanac.consult(key, &schedule.map(policy::calendar_names).unwrap_or_default())
+    fn consult(&self, key: &Key, spec: &ScalePolicySpec) -> Option<Consulted> {
+        self.almanac.consult(key, &spec.schedule.as_ref().map(policy::calendar_names).unwrap_or_default())
     }
 
     /// Whether anything may be begun.
@@ -211,92 +205,48 @@ impl Context {
         self.wake(self.rivals.forget(key));
         let mut states = self.states();
         if states.remove(key).is_some() {
-            tracing::info!(namespace = key.namespace, name = key.name, "the policy is gone");
+            tracing::info!(namespace = key.namespace(), name = key.name(), "the policy is gone");
         }
         self.metrics.policies(states.len());
     }
 
-    /// Handles what the controller could not turn into a reconcile.
-    pub(super) fn missed(&self, error: &controller::Error<Infallible, watcher::Error>) {
-        match error {
-            // It was deleted while the watch was interrupted.
-            controller::Error::ObjectNotFound(object) => self.forget(&Key {
-                namespace: object.namespace.clone().unwrap_or_default(),
-                name: object.name.clone(),
-            }),
-            controller::Error::QueueError(watcher::Error::InitialListFailed(kube::Error::Api(status)))
-                if status.code == 404 =>
-            {
-                // It is tried again and again, and is said once.
-                if !self.told_missing.swap(true, Ordering::Relaxed) {
-                    tracing::warn!(
-                        "the cluster has no ScalePolicies: apply the definitions (kubectl apply -k crds/); waiting for them"
-                    );
-                }
-            }
-            controller::Error::QueueError(error) => {
-                tracing::warn!(%error, "the watch of policies was interrupted");
-            }
-            controller::Error::ReconcilerFailed(never, _) => match *never {},
-            controller::Error::RunnerError(error) => {
-                tracing::warn!(%error, "the watch of policies ended");
-            }
-        }
-    }
-
-    async fn attend(&self, resource: &ScalePolicy, state: &mut State) {
+    async fn attend(&self, listed: &Listed, spec: &ScalePolicySpec, state: &mut State) {
         let now = self.clock.now();
-        let term = self.leadership.term();
-        // Another leader may have gone on with it: what it said in the status counts, not what we remember.
-        let is_other = state.uid.is_none() || state.uid != resource.metadata.uid || state.term != term;
-        // What was decided for a time that is yet to come says nothing of now.
-        let is_new = is_other || state.timetable.is_ahead_of(self.grid, now);
-        if is_new {
-            *state = State {
-                term,
-                uid: resource.metadata.uid.clone(),
-                status: resource.status.clone().unwrap_or_default(),
-                timetable: Timetable::starting(self.grid, now),
-                ..State::default()
-            };
-        }
-        let key = Key::of_parts(resource.meta());
-        let standing = self.rivals.of(resource);
-        let consulted = self.consult(&key, resource).filter(|_| standing != Standing::Unknown);
+        self.begin_anew(listed, state, now);
+        let key = &listed.key;
+        let standing = self.rivals.of(listed, spec);
+        let consulted = self.consult(key, spec).filter(|_| standing != Standing::Unknown);
         let Some(consulted) = consulted else {
             // Without its dates the schedule would be another one, and a rival would be fought: the first
             // answers wake the policy.
             return state.timetable.postpone(self.grid, now);
         };
-        let annotation = resource.annotations().get(OVERRIDE_ANNOTATION);
-        let is_respecified =
-            is_new || state.generation != resource.metadata.generation || state.consulted != consulted;
+        let is_respecified = state.generation != listed.generation || state.consulted != consulted;
         let is_changed =
-            is_respecified || state.annotation.as_ref() != annotation || state.standing != standing;
+            is_respecified || state.annotation != listed.annotation || state.standing != standing;
         state.standing = standing;
         state.is_awaited = is_changed;
-        let target = &resource.spec.scale_target_ref;
+        let target = &spec.scale_target_ref;
         if is_respecified {
-            state.generation = resource.metadata.generation;
+            state.generation = listed.generation;
             state.consulted = consulted;
             let calendars = state.consulted.calendars();
             let references = References { zones: zones::current(), calendars: &calendars };
-            match policy::validate_with(&resource.spec, references) {
+            match policy::validate_with(spec, references) {
                 Ok(policy) => state.adopt(policy, target, now),
-                Err(invalid) => Box::pin(self.refuse(resource, state, &invalid.to_string())).await,
+                Err(invalid) => Box::pin(self.refuse(listed, state, &invalid.to_string())).await,
             }
         }
         if is_changed {
-            state.annotation = annotation.cloned();
-            Box::pin(self.read_override(resource, state)).await;
+            state.annotation.clone_from(&listed.annotation);
+            Box::pin(self.read_override(listed, state)).await;
         }
-        let Some(policy) = state.policy.clone() else { return self.idle(&key, state).await };
-        let (namespace, name) = (resource.namespace().unwrap_or_default(), resource.name_any());
+        let Some(policy) = state.policy.clone() else { return self.idle(key, state).await };
         let subject = Subject {
-            namespace: &namespace,
-            name: &name,
-            uid: resource.metadata.uid.as_deref(),
-            generation: resource.metadata.generation,
+            namespace: key.namespace(),
+            name: key.name(),
+            uid: listed.uid.as_deref(),
+            generation: listed.generation,
             target,
             policy,
             standing: state.standing.clone(),
@@ -309,6 +259,32 @@ impl Context {
             Box::pin(self.begin(&subject, state, now)).await;
         }
         Box::pin(self.continue_with(&subject, state, now)).await;
+    }
+
+    /// Forgets what was known of a policy that is another one, or has been somebody else's meanwhile.
+    fn begin_anew(&self, listed: &Listed, state: &mut State, now: Timestamp) {
+        let term = self.leadership.term();
+        let is_same = state.uid.is_some() && state.uid == listed.uid;
+        // Another leader may have gone on with it: what it said in the status counts, not what we remember. And
+        // what was decided for a time that is yet to come says nothing of now.
+        if is_same && state.term == term && !state.timetable.is_ahead_of(self.grid, now) {
+            return;
+        }
+        let seen = self.policies.take_status(&listed.key, term).map(|status| *status);
+        // None was seen since we wrote the last one.
+        let (status, unwritten) = match seen {
+            Some(status) => (status, false),
+            None if is_same => (std::mem::take(&mut state.status), state.unwritten),
+            None => (ScalePolicyStatus::default(), false),
+        };
+        *state = State {
+            term,
+            uid: listed.uid.clone(),
+            status,
+            unwritten,
+            timetable: Timetable::starting(self.grid, now),
+            ..State::default()
+        };
     }
 
     /// Evaluates a policy that is new, or whose spec or calendars have changed.
@@ -358,7 +334,7 @@ impl Context {
         let Some(tick) = state.timetable.tick_due(self.grid, self.clock.now()) else { return };
         state.timetable.ticked(tick);
         let status = state.status.clone();
-        self.write_status(&key.namespace, &key.name, state, status).await;
+        self.write_status(key.namespace(), key.name(), state, status).await;
     }
 
     /// Enters a policy in the ledger.
@@ -369,7 +345,7 @@ impl Context {
         self.metrics.ledger.note(key, self.clock.now(), observed, &state.status.conditions);
     }
 
-    fn states(&self) -> MutexGuard<'_, BTreeMap<Key, State>> {
+    fn states(&self) -> MutexGuard<'_, BTreeMap<Key, Box<State>>> {
         self.states.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -12,12 +12,14 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::core::{ApiResource, DeserializeGuard, GroupVersionKind, NotUsed, Object};
 use kube::runtime::watcher;
-use kube::{Api, Client, Resource, ResourceExt};
+use kube::{Api, Client, Resource};
 use serde::Deserialize;
+use smallvec::SmallVec;
 
+use super::policies::{Listed, WatchedPolicy};
 use super::reconcile::Context;
-use super::{Guarded, Key, watching};
-use crate::api::{Mode, ScalePolicy, ScaleTargetRef};
+use super::{Key, watching};
+use crate::api::{Mode, ScalePolicySpec, ScaleTargetRef};
 
 /// What of an autoscaler matters here; the rest is not kept.
 #[derive(Clone, Debug, Deserialize)]
@@ -38,20 +40,18 @@ struct Reference {
 /// An autoscaler as it is watched: one that can't be parsed must not stop the others.
 type Scaler = DeserializeGuard<Object<ScalerSpec, NotUsed>>;
 
-/// A workload, whatever version its group has.
+/// A workload, whatever version its group has: namespace, group, kind and name, of which none can have a slash.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-struct Goal {
-    namespace: String,
-    group: String,
-    kind: String,
-    name: String,
-}
+struct Goal(Arc<str>);
 
 impl Goal {
     fn new(namespace: &str, api_version: &str, kind: &str, name: &str) -> Self {
         let group = api_version.split_once('/').map_or("", |(group, _)| group);
-        let [namespace, group, kind, name] = [namespace, group, kind, name].map(str::to_owned);
-        Self { namespace, group, kind, name }
+        Self::of_group(namespace, group, kind, name)
+    }
+
+    fn of_group(namespace: &str, group: &str, kind: &str, name: &str) -> Self {
+        Self(format!("{namespace}/{group}/{kind}/{name}").into())
     }
 
     fn of_policy(namespace: &str, target: &ScaleTargetRef) -> Self {
@@ -122,7 +122,8 @@ struct Field {
     scaled_objects: Watched,
     autoscalers: Watched,
     claims: BTreeMap<Key, Claim>,
-    claimants: BTreeMap<Goal, BTreeSet<Key>>,
+    /// Seldom more than one each.
+    claimants: BTreeMap<Goal, SmallVec<[Key; 1]>>,
 }
 
 /// The autoscalers of one kind.
@@ -151,26 +152,31 @@ struct Claim {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Age {
     created: Option<Timestamp>,
-    uid: Option<String>,
+    uid: Option<Arc<str>>,
 }
 
 impl Age {
     fn of(metadata: &ObjectMeta) -> Self {
         let created = metadata.creation_timestamp.as_ref().map(|created| created.0);
-        Self { created, uid: metadata.uid.clone() }
+        Self { created, uid: metadata.uid.as_deref().map(Arc::from) }
+    }
+
+    /// Whether it is less than that of a policy.
+    fn is_before(&self, policy: &Listed) -> bool {
+        (self.created, self.uid.as_deref()) < (policy.created, policy.uid.as_deref())
     }
 }
 
 impl Rivals {
     /// Takes notice of a policy, and gives the others that it concerns, of those that are looked after here:
     /// whether this one is says `own`.
-    pub(super) fn claim(&self, policy: &Guarded, own: bool) -> Vec<Key> {
-        let key = Key::of(policy);
+    pub(super) fn claim(&self, policy: &WatchedPolicy, own: bool) -> Vec<Key> {
+        let key = Key::of_parts(policy.meta());
         // A policy that this version can't parse writes nothing.
-        let claim = policy.0.as_ref().ok().map(|policy| Claim {
-            goal: Goal::of_policy(&key.namespace, &policy.spec.scale_target_ref),
-            age: Age::of(&policy.metadata),
-            acts: policy.spec.mode != Mode::DryRun,
+        let claim = policy.spec().map(|spec| Claim {
+            goal: Goal::of_policy(key.namespace(), &spec.scale_target_ref),
+            age: Age::of(policy.meta()),
+            acts: spec.mode != Mode::DryRun,
             own,
         });
         self.field().replace(&key, claim)
@@ -178,8 +184,7 @@ impl Rivals {
 
     /// The policies of a workload that are looked after here.
     pub(super) fn claimants(&self, workload: &Key, group: &str, kind: &str) -> Vec<Key> {
-        let [group, kind] = [group, kind].map(str::to_owned);
-        let goal = Goal { namespace: workload.namespace.clone(), group, kind, name: workload.name.clone() };
+        let goal = Goal::of_group(workload.namespace(), group, kind, workload.name());
         let field = self.field();
         field.own(field.claimants.get(&goal).into_iter().flatten())
     }
@@ -189,11 +194,17 @@ impl Rivals {
         self.field().replace(key, None)
     }
 
+    /// Forgets the policies that are not in a list of all, and gives the others that this concerns.
+    pub(super) fn forget_all_but(&self, listed: &BTreeSet<Key>) -> Vec<Key> {
+        let mut field = self.field();
+        let gone: Vec<Key> = field.claims.keys().filter(|key| !listed.contains(*key)).cloned().collect();
+        gone.iter().flat_map(|key| field.replace(key, None)).collect()
+    }
+
     /// Who has precedence over a policy.
-    pub(super) fn of(&self, policy: &ScalePolicy) -> Standing {
+    pub(super) fn of(&self, policy: &Listed, spec: &ScalePolicySpec) -> Standing {
         let field = self.field();
-        let namespace = policy.namespace().unwrap_or_default();
-        let goal = Goal::of_policy(&namespace, &policy.spec.scale_target_ref);
+        let goal = Goal::of_policy(policy.key.namespace(), &spec.scale_target_ref);
         for kind in Kind::ALL {
             let watched = field.watched(kind);
             if !watched.answered {
@@ -203,14 +214,13 @@ impl Rivals {
                 return Standing::Behind(Rival { kind: kind.as_str(), name: name.clone() });
             }
         }
-        let own = Age::of(&policy.metadata);
         let claims = field.claimants.get(&goal).into_iter().flatten();
         let claims = claims.filter_map(|key| field.claims.get(key).map(|claim| (key, claim)));
-        let older = claims.filter(|(_, claim)| claim.acts && claim.age < own);
+        let older = claims.filter(|(_, claim)| claim.acts && claim.age.is_before(policy));
         let oldest = older.min_by_key(|(_, claim)| &claim.age);
         match oldest {
             None => Standing::First,
-            Some((key, _)) => Standing::Behind(Rival { kind: OLDER_POLICY, name: key.name.clone() }),
+            Some((key, _)) => Standing::Behind(Rival { kind: OLDER_POLICY, name: key.name().to_owned() }),
         }
     }
 
@@ -283,7 +293,7 @@ impl Field {
         if let Some(old) = self.claims.remove(key)
             && let Some(claimants) = self.claimants.get_mut(&old.goal)
         {
-            claimants.remove(key);
+            claimants.retain(|claimant| claimant != key);
             concerned.extend(claimants.iter().cloned());
             if claimants.is_empty() {
                 self.claimants.remove(&old.goal);
@@ -292,7 +302,7 @@ impl Field {
         if let Some(claim) = claim {
             let claimants = self.claimants.entry(claim.goal.clone()).or_default();
             concerned.extend(claimants.iter().cloned());
-            claimants.insert(key.clone());
+            claimants.push(key.clone());
             self.claims.insert(key.clone(), claim);
         }
         self.own(&concerned)
@@ -308,7 +318,7 @@ impl Watched {
         let mut changed = BTreeSet::new();
         if let Some(old) = self.goals.remove(&key) {
             if let Some(names) = self.names.get_mut(&old) {
-                names.remove(&key.name);
+                names.remove(key.name());
                 if names.is_empty() {
                     self.names.remove(&old);
                 }
@@ -316,7 +326,7 @@ impl Watched {
             changed.insert(old);
         }
         if let Some(goal) = goal {
-            self.names.entry(goal.clone()).or_default().insert(key.name.clone());
+            self.names.entry(goal.clone()).or_default().insert(key.name().to_owned());
             changed.insert(goal.clone());
             self.goals.insert(key, goal);
         }
@@ -347,7 +357,7 @@ async fn follow_kind(kind: Kind, client: Client, namespace: Option<&str>, contex
         Some(namespace) => Api::namespaced_with(client, namespace, &resource),
         None => Api::all_with(client, &resource),
     };
-    watching::follow(api, |event| match event {
+    watching::follow(api, watching::LONGEST_WAIT, |event| match event {
         Ok(event) => context.wake(context.rivals.take(kind, event)),
         Err(failure) => {
             // A kind that is not there has no objects.

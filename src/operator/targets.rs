@@ -97,7 +97,7 @@ impl Targets {
         if !kind.is_listed {
             return Standing::Unknown;
         }
-        let key = Key { namespace: namespace.to_owned(), name: name.to_owned() };
+        let key = Key::new(namespace, name);
         kind.objects.get(&key).map_or(Standing::Absent, |known| Standing::Version(known.version.clone()))
     }
 
@@ -137,7 +137,7 @@ impl Targets {
     ) -> Option<ScaleSeen> {
         let mut kinds = self.kinds();
         let kind = kinds.get_mut(&(resource.group.clone(), resource.kind.clone()))?;
-        let key = Key { namespace: namespace.to_owned(), name: name.to_owned() };
+        let key = Key::new(namespace, name);
         kind.objects.get_mut(&key)?.scale.take().map(|scale| *scale)
     }
 
@@ -254,7 +254,7 @@ async fn watch<K>(
         None => Api::all_with(client, &resource),
     };
     let kind = (resource.group.clone(), resource.kind.clone());
-    watching::follow(api, |event| match event {
+    watching::follow(api, watching::LONGEST_WAIT, |event| match event {
         Ok(event) => {
             for appeared in context.targets.take(&kind, event, &read) {
                 context.wake(context.rivals.claimants(&appeared, &resource.group, &resource.kind));
@@ -294,7 +294,7 @@ mod tests {
         let kind = ("apps".to_owned(), "Deployment".to_owned());
         let standing = |name: &str| targets.standing(&resource, "shop", name);
         let version = |version: &str| Standing::Version(version.to_owned());
-        let key = |name: &str| Key { namespace: "shop".to_owned(), name: name.to_owned() };
+        let key = |name: &str| Key::new("shop", name);
         assert_eq!([standing("web"), standing("web")], [Standing::Unknown, Standing::Unknown]);
         assert_eq!(wanted.try_recv().map(|wanted| wanted.kind).as_deref(), Ok("Deployment"));
         assert!(wanted.try_recv().is_err(), "it is watched once");

@@ -161,7 +161,7 @@ mod tests {
     }
 
     fn key(name: &str) -> Key {
-        Key { namespace: "shop".to_owned(), name: name.to_owned() }
+        Key::new("shop", name)
     }
 
     #[tokio::test]

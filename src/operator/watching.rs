@@ -12,31 +12,43 @@ use serde::de::DeserializeOwned;
 /// How long the watch waits after a first failure.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 
-/// The longest wait between two tries.
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// The usual longest wait between two tries.
+pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
-/// Watches until it is dropped, and waits ever longer between two tries while it fails. (kube's own back-off
-/// starts anew with each page of a list that fails.) `on` is told of everything; `first` is whether this
+/// A watch from which nothing is heard for so long, and no failure either, is well.
+const CALM: Duration = Duration::from_secs(120);
+
+/// Watches until it is dropped, and waits ever longer between two tries while it fails, up to `longest`. (kube's own
+/// back-off starts anew with each page of a list that fails.) `on` is told of everything; `first` is whether this
 /// failure is the first since things went well.
-pub(super) async fn follow<K>(api: Api<K>, mut on: impl FnMut(Result<watcher::Event<K>, Failure>))
-where
+pub(super) async fn follow<K>(
+    api: Api<K>,
+    longest: Duration,
+    mut on: impl FnMut(Result<watcher::Event<K>, Failure>),
+) where
     K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
 {
     let mut events = pin!(watcher(api, watcher::Config::default()));
     let (mut wait, mut first) = (FIRST_WAIT, true);
-    while let Some(event) = events.next().await {
+    loop {
+        let Ok(event) = tokio::time::timeout(CALM, events.next()).await else {
+            (wait, first) = (FIRST_WAIT, true);
+            continue;
+        };
         match event {
-            Ok(event) => {
-                if matches!(event, watcher::Event::InitDone) {
+            None => return,
+            Some(Ok(event)) => {
+                // The pages of a list may yet fail.
+                if !matches!(event, watcher::Event::Init | watcher::Event::InitApply(_)) {
                     (wait, first) = (FIRST_WAIT, true);
                 }
                 on(Ok(event));
             }
-            Err(error) => {
+            Some(Err(error)) => {
                 on(Err(Failure { error, first }));
                 first = false;
                 tokio::time::sleep(wait).await;
-                wait = (wait * 2).min(LONGEST_WAIT);
+                wait = (wait * 2).min(longest);
             }
         }
     }

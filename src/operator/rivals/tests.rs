@@ -3,7 +3,7 @@ use serde_json::json;
 
 use super::*;
 
-fn policy(name: &str, created: &str, mode: &str) -> Guarded {
+fn policy(name: &str, created: &str, mode: &str) -> WatchedPolicy {
     let policy = json!({
         "apiVersion": "tidetable.dev/v1alpha1",
         "kind": "ScalePolicy",
@@ -14,7 +14,7 @@ fn policy(name: &str, created: &str, mode: &str) -> Guarded {
             "mode": mode,
         },
     });
-    DeserializeGuard(Ok(serde_json::from_value(policy).expect("a policy")))
+    serde_json::from_value(policy).expect("a policy")
 }
 
 fn scaler(name: &str, reference: &serde_json::Value) -> Scaler {
@@ -29,7 +29,7 @@ fn scaler(name: &str, reference: &serde_json::Value) -> Scaler {
 }
 
 fn key(name: &str) -> Key {
-    Key { namespace: "shop".to_owned(), name: name.to_owned() }
+    Key::new("shop", name)
 }
 
 /// No autoscalers, and that is known.
@@ -41,8 +41,12 @@ fn empty() -> Rivals {
     rivals
 }
 
-fn rival_of(rivals: &Rivals, policy: &Guarded) -> Option<String> {
-    match rivals.of(policy.0.as_ref().expect("a policy")) {
+fn standing(rivals: &Rivals, policy: &WatchedPolicy) -> Standing {
+    rivals.of(&Listed::from(policy.clone()), policy.spec().expect("a policy"))
+}
+
+fn rival_of(rivals: &Rivals, policy: &WatchedPolicy) -> Option<String> {
+    match standing(rivals, policy) {
         Standing::Unknown => panic!("there is an answer"),
         Standing::First => None,
         Standing::Behind(rival) => Some(rival.to_string()),
@@ -82,7 +86,7 @@ fn nobody_is_judged_before_the_autoscalers_were_listed_and_a_list_replaces_what_
     let rivals = Rivals::default();
     let web = policy("web", "2026-11-01T00:00:00Z", "Active");
     rivals.claim(&web, true);
-    let is_known = || rivals.of(web.0.as_ref().expect("a policy")) != Standing::Unknown;
+    let is_known = || standing(&rivals, &web) != Standing::Unknown;
     assert_eq!(rivals.take(Kind::ScaledObject, Init), []);
     assert!(!is_known());
     assert_eq!(rivals.take(Kind::ScaledObject, InitDone), [key("web")]);

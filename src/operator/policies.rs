@@ -1,0 +1,347 @@
+//! The policies as they were last seen in the cluster, and of each no more than is needed.
+//!
+//! A status is needed once, when a policy is looked at for the first time: from then on what the operator remembers
+//! is ahead of it. So it is kept only of policies that are yet to be looked at, and while somebody else leads.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
+use kube::core::NamespaceResourceScope;
+use kube::runtime::watcher;
+use kube::{Api, Resource};
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::reconcile::Context;
+use super::{Key, Shard, status, watching};
+use crate::api::{OVERRIDE_ANNOTATION, ScalePolicy, ScalePolicySpec, ScalePolicyStatus};
+
+/// The longest wait between two tries to read the policies. Without them nothing is done at all.
+const LONGEST_WAIT: Duration = Duration::from_secs(15);
+
+/// A policy as it is watched. One whose spec this version can't parse must not stop the others.
+#[derive(Clone, Debug)]
+pub(super) struct WatchedPolicy {
+    metadata: ObjectMeta,
+    spec: Result<Box<ScalePolicySpec>, String>,
+    status: Value,
+}
+
+/// What is kept of a policy.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Listed {
+    pub(super) key: Key,
+    pub(super) uid: Option<String>,
+    pub(super) generation: Option<i64>,
+    pub(super) created: Option<Timestamp>,
+    /// What the annotation for an override says.
+    pub(super) annotation: Option<String>,
+    /// The spec, or why it can't be parsed.
+    pub(super) spec: Result<Box<ScalePolicySpec>, String>,
+}
+
+/// All policies that this operator looks after.
+#[derive(Debug, Default)]
+pub(super) struct Policies(Mutex<Shelf>);
+
+#[derive(Debug, Default)]
+struct Shelf {
+    listed: BTreeMap<Key, Entry>,
+    /// A list that is under way.
+    listing: BTreeMap<Key, Entry>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    listed: Arc<Listed>,
+    /// The status, unless the operator knows better.
+    status: Option<Box<ScalePolicyStatus>>,
+    /// The term of leadership in which it was taken last.
+    taken: Option<u64>,
+}
+
+/// What the watch brings for the operator to do.
+#[derive(Debug, PartialEq)]
+pub(super) enum News {
+    /// All policies are known.
+    Complete,
+    /// A policy is new, or its spec or annotation has changed.
+    Changed(Key),
+    /// A policy is gone.
+    Gone(Key),
+}
+
+#[cfg(test)]
+impl From<WatchedPolicy> for Listed {
+    fn from(watched: WatchedPolicy) -> Self {
+        Self::of(watched).0
+    }
+}
+
+impl Listed {
+    /// Splits a policy into what is kept and its status.
+    fn of(watched: WatchedPolicy) -> (Self, Value) {
+        let WatchedPolicy { metadata, spec, status } = watched;
+        let key = Key::of_parts(&metadata);
+        let annotation = metadata.annotations.and_then(|mut all| all.remove(OVERRIDE_ANNOTATION));
+        let created = metadata.creation_timestamp.map(|created| created.0);
+        let ObjectMeta { uid, generation, .. } = metadata;
+        (Self { key, uid, generation, created, annotation, spec }, status)
+    }
+
+    /// Whether there is something to do that was not to be done for `other`.
+    fn differs(&self, other: &Self) -> bool {
+        // Whatever else changes in a spec changes the generation.
+        self.uid != other.uid
+            || self.generation != other.generation
+            || self.annotation != other.annotation
+            || self.spec.as_ref().err() != other.spec.as_ref().err()
+    }
+}
+
+impl Policies {
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.shelf().listed.len()
+    }
+
+    /// A policy as it was last seen.
+    pub(super) fn get(&self, key: &Key) -> Option<Arc<Listed>> {
+        self.shelf().listed.get(key).map(|entry| Arc::clone(&entry.listed))
+    }
+
+    /// The status that a policy has, for who looks at it for the first time in a term of leadership; `None` when none
+    /// was seen since it was last taken.
+    pub(super) fn take_status(&self, key: &Key, term: u64) -> Option<Box<ScalePolicyStatus>> {
+        let mut shelf = self.shelf();
+        let entry = shelf.listed.get_mut(key)?;
+        entry.taken = Some(term);
+        entry.status.take()
+    }
+
+    /// Takes what the watch says. `term` is that of the leadership while there is one.
+    fn take(&self, event: watcher::Event<WatchedPolicy>, term: Option<u64>) -> Vec<News> {
+        let mut shelf = self.shelf();
+        match event {
+            watcher::Event::Init => shelf.listing.clear(),
+            watcher::Event::InitApply(watched) => {
+                let entry = shelf.entry(watched, term);
+                shelf.listing.insert(entry.listed.key.clone(), entry);
+            }
+            watcher::Event::InitDone => {
+                let listing = std::mem::take(&mut shelf.listing);
+                let before = std::mem::replace(&mut shelf.listed, listing);
+                let gone = before.keys().filter(|key| !shelf.listed.contains_key(*key));
+                let mut news = vec![News::Complete];
+                news.extend(gone.cloned().map(News::Gone));
+                let is_new = |entry: &&Entry| {
+                    let old = before.get(&entry.listed.key);
+                    old.is_none_or(|old| entry.listed.differs(&old.listed))
+                };
+                let changed = shelf.listed.values().filter(is_new);
+                news.extend(changed.map(|entry| News::Changed(entry.listed.key.clone())));
+                return news;
+            }
+            watcher::Event::Apply(watched) => {
+                let entry = shelf.entry(watched, term);
+                let (key, listed) = (entry.listed.key.clone(), Arc::clone(&entry.listed));
+                let old = shelf.listed.insert(key.clone(), entry);
+                if old.is_none_or(|old| listed.differs(&old.listed)) {
+                    return vec![News::Changed(key)];
+                }
+            }
+            watcher::Event::Delete(watched) => {
+                let key = Key::of_parts(&watched.metadata);
+                if shelf.listed.remove(&key).is_some() {
+                    return vec![News::Gone(key)];
+                }
+            }
+        }
+        Vec::new()
+    }
+
+    fn shelf(&self) -> MutexGuard<'_, Shelf> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Shelf {
+    /// A policy as it is kept now.
+    fn entry(&self, watched: WatchedPolicy, term: Option<u64>) -> Entry {
+        let (listed, status) = Listed::of(watched);
+        let old = self.listed.get(&listed.key).filter(|old| old.listed.uid == listed.uid);
+        let taken = old.and_then(|old| old.taken);
+        // Whoever looks after it in this term has written this, or something later.
+        let is_known = taken.is_some() && taken == term;
+        let status = (!is_known && !status.is_null()).then(|| Box::new(status::understood(status)));
+        // A status that has changed is no reason to keep the rest twice.
+        let listed = match old {
+            Some(old) if *old.listed == listed => Arc::clone(&old.listed),
+            Some(_) | None => Arc::new(listed),
+        };
+        Entry { listed, status, taken }
+    }
+}
+
+/// Watches the policies. Never ends.
+pub(super) async fn follow(
+    api: Api<WatchedPolicy>,
+    shard: Option<Shard>,
+    news: UnboundedSender<News>,
+    context: Arc<Context>,
+) {
+    let (mut told_missing, mut listed) = (false, BTreeSet::new());
+    let rivals = &context.rivals;
+    watching::follow(api, LONGEST_WAIT, |event| {
+        let event = match event {
+            Ok(event) => event,
+            Err(failure) => return report(&failure, &mut told_missing),
+        };
+        // Of conflicts one has to know about the policies of all shards.
+        let is_held = match &event {
+            watcher::Event::Init => {
+                listed.clear();
+                true
+            }
+            watcher::Event::InitDone => {
+                context.wake(rivals.forget_all_but(&std::mem::take(&mut listed)));
+                true
+            }
+            watcher::Event::InitApply(policy) => {
+                listed.insert(Key::of_parts(&policy.metadata));
+                claimed(policy, shard, &context)
+            }
+            watcher::Event::Apply(policy) => claimed(policy, shard, &context),
+            watcher::Event::Delete(policy) => {
+                context.wake(rivals.forget(&Key::of_parts(&policy.metadata)));
+                policy.is_held(shard)
+            }
+        };
+        if is_held {
+            for told in context.policies.take(event, context.leadership.present_term()) {
+                // Without anybody who listens the operator is at its end.
+                let _ = news.send(told);
+            }
+        }
+    })
+    .await;
+}
+
+/// Takes notice of what a policy wants to scale. Gives whether it is looked after here.
+fn claimed(policy: &WatchedPolicy, shard: Option<Shard>, context: &Context) -> bool {
+    let own = policy.is_held(shard);
+    context.wake(context.rivals.claim(policy, own));
+    own
+}
+
+/// Logs an interruption: once, and not at each try.
+fn report(failure: &watching::Failure, told_missing: &mut bool) {
+    match failure.definite() {
+        Some((404, _)) => {
+            if !std::mem::replace(told_missing, true) {
+                tracing::warn!(
+                    "the cluster has no ScalePolicies: apply the definitions (kubectl apply -k crds/); waiting for them"
+                );
+            }
+        }
+        Some(_) | None if failure.first => {
+            let error = &failure.error;
+            tracing::warn!(%error, "the watch of policies was interrupted");
+        }
+        Some(_) | None => {}
+    }
+}
+
+impl WatchedPolicy {
+    /// Whether it belongs to this shard.
+    fn is_held(&self, shard: Option<Shard>) -> bool {
+        shard.is_none_or(|shard| shard.holds(self.metadata.uid.as_deref().unwrap_or_default()))
+    }
+
+    /// The spec, when it can be parsed.
+    pub(super) fn spec(&self) -> Option<&ScalePolicySpec> {
+        self.spec.as_deref().ok()
+    }
+}
+
+/// What is read of a policy. Above all not who wrote which field, which is most of many objects.
+#[derive(Deserialize)]
+struct Object {
+    metadata: Metadata,
+    #[serde(default)]
+    spec: Value,
+    #[serde(default)]
+    status: Value,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Metadata {
+    name: Option<String>,
+    namespace: Option<String>,
+    uid: Option<String>,
+    generation: Option<i64>,
+    resource_version: Option<String>,
+    creation_timestamp: Option<Time>,
+    #[serde(default)]
+    annotations: BTreeMap<String, String>,
+}
+
+impl<'de> Deserialize<'de> for WatchedPolicy {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Object { metadata, spec, status } = Object::deserialize(deserializer)?;
+        let Metadata { name, namespace, uid, generation, resource_version, creation_timestamp, mut annotations } =
+            metadata;
+        annotations.retain(|key, _| key == OVERRIDE_ANNOTATION);
+        let annotations = Some(annotations).filter(|annotations| !annotations.is_empty());
+        let metadata = ObjectMeta {
+            name,
+            namespace,
+            uid,
+            generation,
+            resource_version,
+            creation_timestamp,
+            annotations,
+            ..ObjectMeta::default()
+        };
+        let spec = serde_json::from_value(spec).map(Box::new).map_err(|error| error.to_string());
+        Ok(Self { metadata, spec, status })
+    }
+}
+
+impl Resource for WatchedPolicy {
+    type DynamicType = ();
+    type Scope = NamespaceResourceScope;
+
+    fn kind((): &()) -> Cow<'_, str> {
+        ScalePolicy::kind(&())
+    }
+
+    fn group((): &()) -> Cow<'_, str> {
+        ScalePolicy::group(&())
+    }
+
+    fn version((): &()) -> Cow<'_, str> {
+        ScalePolicy::version(&())
+    }
+
+    fn plural((): &()) -> Cow<'_, str> {
+        ScalePolicy::plural(&())
+    }
+
+    fn meta(&self) -> &ObjectMeta {
+        &self.metadata
+    }
+
+    fn meta_mut(&mut self) -> &mut ObjectMeta {
+        &mut self.metadata
+    }
+}
+
+#[cfg(test)]
+mod tests;
