@@ -23,6 +23,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use mimalloc::MiMalloc;
 use serde_json::json;
 use tidetable::clock::Clock;
 use tidetable::operator::{Operator as Operating, OperatorOptions, Sources, install_crypto_provider};
@@ -31,6 +32,10 @@ use tokio_util::sync::CancellationToken;
 use self::cluster::Cluster;
 use self::process::Operator;
 use self::source::Source;
+
+/// As in the program itself.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// How many distinct queries the policies ask.
 const QUERIES: usize = 100;

@@ -114,12 +114,12 @@ impl Cluster {
     }
 
     pub(crate) async fn end(self) {
-        let namespaces = Api::<Namespace>::all(self.client.clone());
-        namespaces.delete(NAMESPACE, &DeleteParams::default()).await.expect("deleted");
         if let Some(sandbox) = self.sandbox {
             sandbox.shutdown().await;
             return;
         }
+        let namespaces = Api::<Namespace>::all(self.client.clone());
+        namespaces.delete(NAMESPACE, &DeleteParams::default()).await.expect("deleted");
         while namespaces.get_opt(NAMESPACE).await.expect("an answer").is_some() {
             tokio::time::sleep(std::time::Duration::from_secs(1)).await;
         }

@@ -118,12 +118,16 @@ impl Cluster {
         self.scales.next(priority).await
     }
 
+    /// Waits until nobody waits for a turn to scale, but not for long: too late is better than never. Gives whether it
+    /// is so.
+    pub(super) async fn calm(&self) -> bool {
+        tokio::time::timeout(MOST_PATIENCE, self.scales.calm()).await.is_ok()
+    }
+
     /// Waits until a call that scales nothing may be made: one of few at a time, and none while somebody waits
     /// for a turn to scale. When that takes long, a quarter as many are made all the same.
     async fn leave(&self) -> Option<SemaphorePermit<'_>> {
-        // Too late is better than never.
-        let is_calm = tokio::time::timeout(MOST_PATIENCE, self.scales.calm()).await.is_ok();
-        let share = if is_calm { 1 } else { IMPATIENT_SHARE.min(self.most_others) };
+        let share = if self.calm().await { 1 } else { IMPATIENT_SHARE.min(self.most_others) };
         self.others.acquire_many(share).await.ok()
     }
 
@@ -256,14 +260,19 @@ impl Cluster {
         let (group, version) = target.api_version.split_once('/').unwrap_or(("", &target.api_version));
         let kind = GroupVersionKind::gvk(group, version, &target.kind);
         let found = self.call(kube::discovery::pinned_kind(&self.client, &kind)).await;
-        let (resource, _) = found.map_err(|error| match error {
-            CallError::Transport(cause) if matches!(*cause, kube::Error::Discovery(_)) => {
-                CallError::NotFound(format!(
-                    "the API server does not know {} in {}",
-                    target.kind, target.api_version
-                ))
-            }
-            other => other,
+        let (resource, _) = found.map_err(|error| {
+            // The version of the group is not served (a 404 in plain text), or has no such kind.
+            let is_unknown = match &error {
+                CallError::NotFound(_) => true,
+                CallError::Transport(cause) => matches!(**cause, kube::Error::Discovery(_)),
+                CallError::Forbidden(_)
+                | CallError::Unprocessable(_)
+                | CallError::NotLeading
+                | CallError::Refused { .. }
+                | CallError::Timeout(_) => false,
+            };
+            let said = || format!("the API server does not know {} in {}", target.kind, target.api_version);
+            if is_unknown { CallError::NotFound(said()) } else { error }
         })?;
         self.kinds().insert(key, resource.clone());
         Ok(resource)

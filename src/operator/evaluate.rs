@@ -215,6 +215,10 @@ impl Context {
     /// Logs, status and event.
     async fn report(&self, subject: &Subject<'_>, state: &mut State, due: &Due<'_>, settled: &Settled) {
         let written = self.clock.now();
+        if matches!(settled.outcome, Outcome::Scaled { .. }) {
+            // Of an edge that many share, the others' writes go ahead of all that can be said of this one.
+            self.cluster.calm().await;
+        }
         let previous_able = conditions::find(&state.status.conditions, Aspect::AbleToScale);
         let newly_failed = settled.able.status == ConditionStatus::False
             && previous_able.is_none_or(|able| able.reason != settled.able.reason.as_str());

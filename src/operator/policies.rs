@@ -295,8 +295,15 @@ struct Metadata {
 impl<'de> Deserialize<'de> for WatchedPolicy {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let Object { metadata, spec, status } = Object::deserialize(deserializer)?;
-        let Metadata { name, namespace, uid, generation, resource_version, creation_timestamp, mut annotations } =
-            metadata;
+        let Metadata {
+            name,
+            namespace,
+            uid,
+            generation,
+            resource_version,
+            creation_timestamp,
+            mut annotations,
+        } = metadata;
         annotations.retain(|key, _| key == OVERRIDE_ANNOTATION);
         let annotations = Some(annotations).filter(|annotations| !annotations.is_empty());
         let metadata = ObjectMeta {

@@ -59,6 +59,7 @@ pub(super) struct Context {
     pub(super) evaluations: Option<UnboundedSender<Evaluation>>,
     pub(super) shutdown: CancellationToken,
     pub(super) instance: String,
+    started: Timestamp,
 }
 
 /// The policy that is being worked on.
@@ -155,6 +156,7 @@ impl Context {
             evaluations: options.evaluations.clone(),
             shutdown,
             instance: options.instance.clone(),
+            started: options.clock.now(),
         }
     }
 
@@ -219,13 +221,15 @@ impl Context {
         let Some(consulted) = consulted else {
             // Without its dates the schedule would be another one, and a rival would be fought: the first
             // answers wake the policy.
+            state.standing = standing;
             return state.timetable.postpone(self.grid, now);
         };
+        let is_first = state.generation.is_none();
         let is_respecified = state.generation != listed.generation || state.consulted != consulted;
         let is_changed =
             is_respecified || state.annotation != listed.annotation || state.standing != standing;
         state.standing = standing;
-        state.is_awaited = is_changed;
+        state.is_awaited = is_changed && !(is_first && state.timetable.has_told());
         let target = &spec.scale_target_ref;
         if is_respecified {
             state.generation = listed.generation;
@@ -261,6 +265,12 @@ impl Context {
         Box::pin(self.continue_with(&subject, state, now)).await;
     }
 
+    /// Whether a policy was made before this operator was there to wait for.
+    fn was_there_before(&self, listed: &Listed, status: &ScalePolicyStatus) -> bool {
+        status.observed_generation.is_none()
+            && listed.created.is_some_and(|created| created.as_second() < self.started.as_second())
+    }
+
     /// Forgets what was known of a policy that is another one, or has been somebody else's meanwhile.
     fn begin_anew(&self, listed: &Listed, state: &mut State, now: Timestamp) {
         let term = self.leadership.term();
@@ -277,14 +287,12 @@ impl Context {
             None if is_same => (std::mem::take(&mut state.status), state.unwritten),
             None => (ScalePolicyStatus::default(), false),
         };
-        *state = State {
-            term,
-            uid: listed.uid.clone(),
-            status,
-            unwritten,
-            timetable: Timetable::starting(self.grid, now),
-            ..State::default()
-        };
+        let mut timetable = Timetable::starting(self.grid, now);
+        if status.observed_generation == listed.generation || self.was_there_before(listed, &status) {
+            // Nobody waits for a word about what is as it was: what the first tick says comes with it.
+            timetable.told(now);
+        }
+        *state = State { term, uid: listed.uid.clone(), status, unwritten, timetable, ..State::default() };
     }
 
     /// Evaluates a policy that is new, or whose spec or calendars have changed.

@@ -39,6 +39,8 @@ pub(super) async fn run(
     let mut rounds = Rounds { context, running: FuturesUnordered::new(), again: HashMap::new() };
     let (mut is_open, mut is_ready) = (true, false);
     while is_open || !rounds.running.is_empty() {
+        // However many are due, others have their turn.
+        tokio::task::coop::consume_budget().await;
         tokio::select! {
             () = shutdown.cancelled(), if is_open => is_open = false,
             Some(key) = rounds.running.next() => rounds.ended(&key, is_open),

@@ -171,6 +171,11 @@ impl Timetable {
         self.owed = None;
     }
 
+    /// Whether the status was ever written, or counts as written.
+    pub(crate) fn has_told(&self) -> bool {
+        self.told.is_some()
+    }
+
     /// Notes that a status could not be written.
     pub(crate) fn owe(&mut self, now: Timestamp) {
         self.owed = Some(STATUS_SLOT.after(now));

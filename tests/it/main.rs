@@ -24,6 +24,7 @@ mod operator_calendars;
 mod operator_clock_changes;
 mod operator_conflicts;
 mod operator_edges;
+mod operator_kinds;
 mod operator_leader;
 mod operator_load;
 mod operator_memory;

@@ -146,3 +146,25 @@ async fn a_status_is_written_at_most_once_in_a_quarter_of_a_minute_and_never_for
     stage.until_status("web", |status| status.current_replicas == Some(61)).await;
     stage.stop().await;
 }
+
+#[tokio::test]
+async fn policies_that_were_there_before_the_operator_get_one_status_with_their_first_tick() {
+    let mut stage = Stage::with("2026-11-23T12:00:01Z", &[], "{}").await;
+    stage.end_operator().await;
+    let metrics = json!([{"name": "qps", "prometheus": {"query": "q"}, "target": {"averageValue": "10"}}]);
+    for object in shop("web", &json!({"spec.metrics": metrics})) {
+        stage.sandbox.create(object).expect("a valid object");
+    }
+    stage.clock.advance_to(at("2026-11-23T12:00:05Z"));
+    stage.start_operator();
+    assert_eq!(stage.next().await.occasion, Occasion::First);
+    stage.clock.advance_to(at("2026-11-23T12:00:15Z"));
+    assert_eq!(stage.next().await.occasion, Occasion::Tick);
+    stage.until_status("web", |status| !status.conditions.is_empty()).await;
+    stage.clock.advance_to(at("2026-11-23T12:00:30Z"));
+    assert_eq!(stage.next().await.occasion, Occasion::Tick);
+    let asked = stage.sandbox.requests().into_iter();
+    let of = asked.filter(|(request, _)| request.verb == "patch" && request.subresource == "status");
+    assert_eq!(of.map(|(_, count)| count).sum::<u64>(), 1);
+    stage.stop().await;
+}

@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::coordination::v1::Lease;
-use kube::Api;
 use kube::api::{Patch, PatchParams};
+use kube::{Api, Client};
 use serde_json::{Value, json};
 use tidetable::clock::Clock;
-use tidetable::operator::{LeaseOptions, Operator, OperatorOptions, Outcome};
+use tidetable::operator::config::Config;
+use tidetable::operator::{LeaseOptions, Operator, OperatorOptions, Outcome, Sources};
 use tidetable::sandbox::{Sandbox, SandboxOptions};
 use tokio::sync::mpsc::unbounded_channel;
 use tokio_util::sync::CancellationToken;
@@ -20,9 +21,15 @@ use crate::support::operator::{
     Stage, Started, at, day_and_night, definitions, deployment, policy, scaled, sighted,
 };
 use crate::support::process::Process;
+use crate::support::proxy::{Proxy, Trouble};
+use crate::support::source::Source;
 
 /// An operator that stands for election as `identity`.
 fn candidate(stage: &Stage, identity: &str) -> Started {
+    candidate_with(stage.client.clone(), &stage.clock, Sources::default(), identity)
+}
+
+fn candidate_with(client: Client, clock: &Clock, sources: Sources, identity: &str) -> Started {
     let lease = LeaseOptions {
         namespace: "default".to_owned(),
         name: "tidetable".to_owned(),
@@ -31,11 +38,12 @@ fn candidate(stage: &Stage, identity: &str) -> Started {
     };
     let (sender, evaluations) = unbounded_channel();
     let options = OperatorOptions {
-        clock: stage.clock.clone(),
+        clock: clock.clone(),
+        sources,
         evaluations: Some(sender),
         lease: Some(lease),
         sighted: Some(sighted()),
-        ..OperatorOptions::new(stage.client.clone())
+        ..OperatorOptions::new(client)
     };
     let shutdown = CancellationToken::new();
     (tokio::spawn(Operator::new(options).run(shutdown.clone())), evaluations, shutdown)
@@ -113,6 +121,127 @@ async fn a_leader_whose_lease_was_taken_stops_and_leads_again_when_it_can() -> C
     Ok(())
 }
 
+#[tokio::test]
+async fn a_leader_writes_nothing_but_its_lease_while_nothing_changes() -> Checked {
+    let source = Source::start().await;
+    source.set("qps", Some(120.0));
+    let mut spec = day_and_night();
+    spec["metrics"] =
+        json!([{"name": "qps", "prometheus": {"query": "qps"}, "target": {"averageValue": "10"}}]);
+    let mut stage = Stage::with("2026-11-23T12:00:00Z", &[deployment("web", 12), policy(&spec)], "{}").await;
+    stage.end_operator().await;
+    let config = Config::parse("config.yaml".as_ref(), &source.config())?;
+    let (client, sources) = (stage.client.clone(), Sources::new(&config.sources)?);
+    (stage.operator, stage.evaluations, stage.shutdown) =
+        candidate_with(client, &stage.clock, sources, "one");
+    let leases = Api::<Lease>::namespaced(stage.client.clone(), "default");
+    let begin = at("2026-11-23T12:00:00Z");
+    let writes = |stage: &Stage| -> BTreeMap<String, u64> {
+        let asked = stage.sandbox.requests().into_iter();
+        let of = asked.filter(|(request, _)| !["get", "list", "watch"].contains(&request.verb.as_str()));
+        of.map(|(request, count)| (format!("{request:?}"), count)).collect()
+    };
+    let mut before = BTreeMap::new();
+    for step in 0..72 {
+        let now = begin + SignedDuration::from_secs(5 * step);
+        stage.clock.advance_to(now);
+        while step % 3 == 0 && stage.next().await.at < now {}
+        in_time("a renewal", async {
+            let renewed = |lease: Option<Lease>| lease?.spec?.renew_time.map(|at| at.0);
+            while renewed(leases.get_opt("tidetable").await?).is_none_or(|at| at < now) {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+            Ok(())
+        })
+        .await?;
+        // By then the metric has been read, and the status of that is written.
+        if step == 12 {
+            before = writes(&stage);
+        }
+    }
+    let after = writes(&stage).into_iter().filter(|(request, count)| before.get(request) != Some(count));
+    let after: Vec<String> = after.map(|(request, _)| request).collect();
+    assert_eq!(after.len(), 1, "{after:?}");
+    assert!(after[0].contains("leases") && after[0].contains("update"), "{after:?}");
+    stage.stop().await;
+    Ok(())
+}
+
+/// Moves both clocks on by as long as it takes from one renewal to the next.
+async fn step(stage: &Stage, clocks: [&Clock; 2]) {
+    for clock in clocks {
+        clock.advance_to(clock.now() + SignedDuration::from_secs(5));
+    }
+    let before = renewed(stage).await;
+    for _ in 0..100 {
+        if renewed(stage).await != before {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// The version of the lease.
+async fn renewed(stage: &Stage) -> Option<String> {
+    let leases = Api::<Lease>::namespaced(stage.client.clone(), "default");
+    leases.get("tidetable").await.expect("the lease").metadata.resource_version
+}
+
+/// Scales by hand, and waits until somebody has put it right.
+async fn is_put_right(stage: &Stage, clocks: [&Clock; 2]) -> Checked {
+    stage.scale_by_hand("web", 5).await;
+    for _ in 0..40 {
+        step(stage, clocks).await;
+        if stage.replicas("web").await == 12 {
+            return Ok(());
+        }
+    }
+    Err("nobody puts it right".into())
+}
+
+#[tokio::test]
+async fn of_operators_whose_clocks_are_hours_apart_one_writes_even_when_the_leader_is_cut_off() -> Checked {
+    let always = json!({"schedule": {"entries": [{"name": "always", "cron": "0 0 * * *", "replicas": 12}]}});
+    let objects = [deployment("web", 12), policy(&always)];
+    let mut stage = Stage::with("2026-11-23T12:00:00Z", &objects, "{}").await;
+    stage.end_operator().await;
+    let proxy = Proxy::before(stage.client.clone()).await;
+    let [behind, ahead] =
+        ["2026-11-23T11:00:00Z", "2026-11-23T13:00:00Z"].map(|origin| Clock::stopped_at(at(origin)));
+    let clocks = [&behind, &ahead];
+    let (one, mut ones, stop_one) = candidate_with(proxy.client(), &behind, Sources::default(), "one");
+    in_time("the first to lead", async { ones.recv().await.ok_or("it ended".into()) }).await?;
+    let (two, mut twos, stop_two) = candidate_with(stage.client.clone(), &ahead, Sources::default(), "two");
+    // As long as the first can renew, the second waits, whatever its clock says of the lease.
+    is_put_right(&stage, clocks).await?;
+    assert_eq!(holder(&stage).await.as_deref(), Some("one"));
+    assert!(twos.try_recv().is_err(), "the second waits");
+
+    let cut_off = behind.now();
+    proxy.trouble.send_replace(Trouble::HalfOpen);
+    for _ in 0..40 {
+        step(&stage, clocks).await;
+        if holder(&stage).await.as_deref() == Some("two") {
+            break;
+        }
+    }
+    in_time("the second to lead", async { twos.recv().await.ok_or("it ended".into()) }).await?;
+    proxy.trouble.send_replace(Trouble::Nothing);
+    is_put_right(&stage, clocks).await?;
+    assert_eq!(holder(&stage).await.as_deref(), Some("two"));
+    // What it wrote before, it may have told of later.
+    while let Ok(evaluation) = ones.try_recv() {
+        let is_write = matches!(evaluation.outcome, Outcome::Scaled { .. });
+        assert!(!is_write || evaluation.at <= cut_off, "{evaluation:?}");
+    }
+    for (operator, stop) in [(one, stop_one), (two, stop_two)] {
+        stop.cancel();
+        operator.await??;
+    }
+    stage.sandbox.shutdown().await;
+    Ok(())
+}
+
 /// A policy with an edge each second for a minute from `first` on.
 fn restless(first: Timestamp) -> Value {
     let window = |i: i32| {
@@ -140,6 +269,27 @@ async fn operator(kubeconfig: &Path) -> Checked<Process> {
     let elected =
         ["--interval", "1s", "--leader-elect", "--lease-duration", "3s", "--lease-namespace", "default"];
     Process::start_with(kubeconfig, &elected).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_that_is_told_to_stop_hands_over_long_before_its_lease_ends() -> Checked {
+    let sandbox = Sandbox::start(SandboxOptions::new(Clock::real())).await?;
+    let directory = tempfile::tempdir()?;
+    let kubeconfig = directory.path().join("kubeconfig");
+    sandbox.write_kubeconfig(&kubeconfig).await?;
+    for object in definitions().into_iter().chain([deployment("web", 1), policy(&day_and_night())]) {
+        sandbox.create(object)?;
+    }
+    // Whoever waits for the end of such a lease waits longer than this test.
+    let elected = ["--leader-elect", "--lease-duration", "1h", "--lease-namespace", "default"];
+    let mut one = Process::start_with(&kubeconfig, &elected).await?;
+    metric(&one, "tidetable_leader", |leads| leads == 1).await?;
+    let two = Process::start_with(&kubeconfig, &elected).await?;
+    assert_eq!(two.metric("tidetable_leader").await?, 0);
+    assert_eq!(one.terminate().await?.code(), Some(0), "{}", one.log());
+    metric(&two, "tidetable_leader", |leads| leads == 1).await?;
+    sandbox.shutdown().await;
+    Ok(())
 }
 
 /// How often replicas were written, up and down.
