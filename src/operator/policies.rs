@@ -47,10 +47,10 @@ pub(super) struct Listed {
 
 /// All policies that this operator looks after.
 #[derive(Debug, Default)]
-pub(super) struct Policies(Mutex<Shelf>);
+pub(super) struct Policies(Mutex<Records>);
 
 #[derive(Debug, Default)]
-struct Shelf {
+struct Records {
     listed: BTreeMap<Key, Entry>,
     /// A list that is under way.
     listing: BTreeMap<Key, Entry>,
@@ -107,57 +107,57 @@ impl Listed {
 impl Policies {
     /// How many there are.
     pub(super) fn len(&self) -> usize {
-        self.shelf().listed.len()
+        self.records().listed.len()
     }
 
     /// A policy as it was last seen.
     pub(super) fn get(&self, key: &Key) -> Option<Arc<Listed>> {
-        self.shelf().listed.get(key).map(|entry| Arc::clone(&entry.listed))
+        self.records().listed.get(key).map(|entry| Arc::clone(&entry.listed))
     }
 
     /// The status that a policy has, for who looks at it for the first time in a term of leadership; `None` when none
     /// was seen since it was last taken.
     pub(super) fn take_status(&self, key: &Key, term: u64) -> Option<Box<ScalePolicyStatus>> {
-        let mut shelf = self.shelf();
-        let entry = shelf.listed.get_mut(key)?;
+        let mut records = self.records();
+        let entry = records.listed.get_mut(key)?;
         entry.taken = Some(term);
         entry.status.take()
     }
 
     /// Takes what the watch says. `term` is that of the leadership while there is one.
     fn take(&self, event: watcher::Event<WatchedPolicy>, term: Option<u64>) -> Vec<News> {
-        let mut shelf = self.shelf();
+        let mut records = self.records();
         match event {
-            watcher::Event::Init => shelf.listing.clear(),
+            watcher::Event::Init => records.listing.clear(),
             watcher::Event::InitApply(watched) => {
-                let entry = shelf.entry(watched, term);
-                shelf.listing.insert(entry.listed.key.clone(), entry);
+                let entry = records.entry(watched, term);
+                records.listing.insert(entry.listed.key.clone(), entry);
             }
             watcher::Event::InitDone => {
-                let listing = std::mem::take(&mut shelf.listing);
-                let before = std::mem::replace(&mut shelf.listed, listing);
-                let gone = before.keys().filter(|key| !shelf.listed.contains_key(*key));
+                let listing = std::mem::take(&mut records.listing);
+                let before = std::mem::replace(&mut records.listed, listing);
+                let gone = before.keys().filter(|key| !records.listed.contains_key(*key));
                 let mut news = vec![News::Complete];
                 news.extend(gone.cloned().map(News::Gone));
                 let is_new = |entry: &&Entry| {
                     let old = before.get(&entry.listed.key);
                     old.is_none_or(|old| entry.listed.differs(&old.listed))
                 };
-                let changed = shelf.listed.values().filter(is_new);
+                let changed = records.listed.values().filter(is_new);
                 news.extend(changed.map(|entry| News::Changed(entry.listed.key.clone())));
                 return news;
             }
             watcher::Event::Apply(watched) => {
-                let entry = shelf.entry(watched, term);
+                let entry = records.entry(watched, term);
                 let (key, listed) = (entry.listed.key.clone(), Arc::clone(&entry.listed));
-                let old = shelf.listed.insert(key.clone(), entry);
+                let old = records.listed.insert(key.clone(), entry);
                 if old.is_none_or(|old| listed.differs(&old.listed)) {
                     return vec![News::Changed(key)];
                 }
             }
             watcher::Event::Delete(watched) => {
                 let key = Key::of_parts(&watched.metadata);
-                if shelf.listed.remove(&key).is_some() {
+                if records.listed.remove(&key).is_some() {
                     return vec![News::Gone(key)];
                 }
             }
@@ -165,12 +165,12 @@ impl Policies {
         Vec::new()
     }
 
-    fn shelf(&self) -> MutexGuard<'_, Shelf> {
+    fn records(&self) -> MutexGuard<'_, Records> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Shelf {
+impl Records {
     /// A policy as it is kept now.
     fn entry(&self, watched: WatchedPolicy, term: Option<u64>) -> Entry {
         let (listed, status) = Listed::of(watched);
