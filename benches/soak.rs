@@ -23,7 +23,6 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use mimalloc::MiMalloc;
 use serde_json::json;
 use tidetable::clock::Clock;
 use tidetable::operator::{Operator as Operating, OperatorOptions, Sources, install_crypto_provider};
@@ -32,10 +31,6 @@ use tokio_util::sync::CancellationToken;
 use self::cluster::Cluster;
 use self::process::Operator;
 use self::source::Source;
-
-/// As in the program itself.
-#[global_allocator]
-static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// How many distinct queries the policies ask.
 const QUERIES: usize = 100;

@@ -3,12 +3,12 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use mimalloc::MiMalloc;
 use tidetable::cli::{self, Cli};
 
-/// An operator's memory is many small pieces which come and go together at each tick: see ARCHITECTURE.md.
+/// The static binary of the container image: see ARCHITECTURE.md.
+#[cfg(target_env = "musl")]
 #[global_allocator]
-static ALLOCATOR: MiMalloc = MiMalloc;
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let cli = Cli::read(std::env::args_os());
