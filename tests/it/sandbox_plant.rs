@@ -47,9 +47,13 @@ impl Cluster {
     }
 
     fn deploy(&self, replicas: i64, strategy: &Value) -> Checked {
+        self.deploy_in("default", replicas, strategy)
+    }
+
+    fn deploy_in(&self, namespace: &str, replicas: i64, strategy: &Value) -> Checked {
         self.sandbox.create(json!({
             "apiVersion": "apps/v1", "kind": "Deployment",
-            "metadata": {"name": "web", "namespace": "default"},
+            "metadata": {"name": "web", "namespace": namespace},
             "spec": {
                 "replicas": replicas, "strategy": strategy, "selector": {"matchLabels": {"app": "web"}},
                 "template": {
@@ -325,6 +329,28 @@ async fn a_deletion_in_the_foreground_waits_for_pods_that_are_ending() -> Checke
     cluster.until("no Deployment", "deployments.apps", <[Value]>::is_empty).await?;
     cluster.until("no pods", "pods", <[Value]>::is_empty).await?;
     assert!(cluster.store().list("replicasets.apps", None).0.is_empty());
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_namespace_waits_for_pods_that_are_ending() -> Checked {
+    let cluster = Cluster::start(ClusterSpec::default()).await?;
+    cluster.sandbox.create(tidetable::sandbox::namespace("shop"))?;
+    cluster.deploy_in("shop", 2, &json!({}))?;
+    cluster.counts([2, 2, 0, 0]).await?;
+    cluster.pods("two pods", |pods| pods.len() == 2).await?;
+    let namespaces: kube::Api<k8s_openapi::api::core::v1::Namespace> =
+        kube::Api::all(cluster.sandbox.client()?);
+    namespaces.delete("shop", &kube::api::DeleteParams::default()).await?;
+    let waits = |all: &[Value]| {
+        let shop = all.iter().find(|namespace| name(namespace) == "shop");
+        let content = shop.map(|shop| shop["status"]["conditions"][3]["message"].clone());
+        content == Some(json!("Some resources are remaining: pods. has 2 resource instances"))
+    };
+    cluster.until("a namespace that waits", "namespaces", waits).await?;
+    cluster.advance_to(10);
+    let is_gone = |all: &[Value]| !all.iter().any(|namespace| name(namespace) == "shop");
+    cluster.until("no such namespace", "namespaces", is_gone).await?;
     Ok(())
 }
 

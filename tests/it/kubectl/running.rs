@@ -69,6 +69,14 @@ async fn rollouts_pods_and_nodes_are_shown_awaited_undone_and_deleted() -> Check
             ("delete deploy web --cascade=foreground --timeout=60s", &["\"web\" deleted"]),
             ("get pods", &["No resources found"]),
             ("get rs", &["No resources found"]),
+            ("apply -f web.deployment.yaml", &["created"]),
+            ("rollout status deploy/web --timeout=60s", &["successfully rolled out"]),
+            ("replace --force -f web.deployment.yaml", &["\"web\" deleted", "deployment.apps/web replaced"]),
+            ("rollout status deploy/web --timeout=60s", &["successfully rolled out"]),
+            ("delete deploy web --cascade=orphan", &["\"web\" deleted"]),
+            ("get rs", &["2 2 2"]),
+            ("delete rs --all --timeout=60s", &["deleted"]),
+            ("wait --for=delete pod -l app=web --timeout=60s", &[]),
         ])
         .await
 }
