@@ -161,8 +161,7 @@ fn judge_scale(scale: &Value, path: &str, errors: &mut Vec<FieldError>) {
             errors.push(FieldError::required(at, ""));
         } else if !found.is_empty() && !found.starts_with('.') {
             errors.push(FieldError::invalid(at, &scale[key], "must be a simple json path starting with ."));
-        } else if !found.is_empty() && !below && !(key == "labelSelectorPath" && found.starts_with(".spec."))
-        {
+        } else if !(found.is_empty() || below || (!needed && found.starts_with(".spec."))) {
             let either = if key == "labelSelectorPath" { ".status or .spec" } else { root };
             errors.push(FieldError::invalid(
                 at,
@@ -250,7 +249,7 @@ fn judge_structure(schema: &Value, path: &str, errors: &mut Vec<FieldError>) {
     }
     let typed = |child: &Value| {
         let free = child["x-kubernetes-preserve-unknown-fields"] == true;
-        text_at(child, "/type") != "" || child["x-kubernetes-int-or-string"] == true || free
+        !text_at(child, "/type").is_empty() || child["x-kubernetes-int-or-string"] == true || free
     };
     let mut enter = |child: &Value, at: String, what: &str| {
         if !typed(child) {

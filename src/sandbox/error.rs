@@ -201,19 +201,17 @@ impl ApiError {
 
     /// 409: a server-side apply touches fields that other managers own, as (manager, field) pairs.
     pub(crate) fn apply_conflicts(conflicts: &[(String, String)]) -> Self {
-        let message = match conflicts {
-            [(manager, field)] => format!("Apply failed with 1 conflict: conflict with {manager}: {field}"),
-            _ => {
-                let managers: BTreeSet<&str> =
-                    conflicts.iter().map(|(manager, _)| manager.as_str()).collect();
-                let mut lines = Vec::new();
-                for manager in managers {
-                    lines.push(format!("conflicts with {manager}:"));
-                    let theirs = conflicts.iter().filter(|(owner, _)| owner == manager);
-                    lines.extend(theirs.map(|(_, field)| format!("- {field}")));
-                }
-                format!("Apply failed with {} conflicts: {}", conflicts.len(), lines.join("\n"))
+        let message = if let [(manager, field)] = conflicts {
+            format!("Apply failed with 1 conflict: conflict with {manager}: {field}")
+        } else {
+            let managers: BTreeSet<&str> = conflicts.iter().map(|(manager, _)| manager.as_str()).collect();
+            let mut lines = Vec::new();
+            for manager in managers {
+                lines.push(format!("conflicts with {manager}:"));
+                let theirs = conflicts.iter().filter(|(owner, _)| owner == manager);
+                lines.extend(theirs.map(|(_, field)| format!("- {field}")));
             }
+            format!("Apply failed with {} conflicts: {}", conflicts.len(), lines.join("\n"))
         };
         let causes: Vec<Value> = conflicts
             .iter()

@@ -65,13 +65,13 @@ pub(crate) fn create_first(store: &Store) {
         json!({"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}),
         json!({"nonResourceURLs": ["*"], "verbs": ["*"]}),
     ];
-    let roles = [
+    let named = [
         ("cluster-admin", everything),
         ("admin", all),
         ("edit", [view.clone(), edit].concat()),
         ("view", view),
     ];
-    for (name, rules) in roles {
+    for (name, rules) in named {
         let mut role = json!({
             "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole",
             "metadata": {"name": name, "labels": {"kubernetes.io/bootstrapping": "rbac-defaults"}},

@@ -158,7 +158,7 @@ impl<'a> Coster<'a> {
                 let local = self.locals.iter().rev().find(|(local, _)| local == name);
                 match local {
                     Some((_, found)) => Estimate { cost: 1, ..*found },
-                    None if matches!(name.as_str(), "self" | "oldSelf") => self.at(1, self.root),
+                    None if matches!(name.as_str(), "self" | "oldSelf") => Self::at(1, self.root),
                     None => Estimate::plain(1, Kind::Unknown, None),
                 }
             }
@@ -170,7 +170,7 @@ impl<'a> Coster<'a> {
                 let cost = operand.cost.saturating_add(1);
                 let field = unescaped(&select.field);
                 match operand.place.map(|place| &place["properties"][field]) {
-                    Some(inner) if inner.is_object() => self.at(cost, inner),
+                    Some(inner) if inner.is_object() => Self::at(cost, inner),
                     _ => Estimate::plain(cost, Kind::Unknown, None),
                 }
             }
@@ -199,7 +199,7 @@ impl<'a> Coster<'a> {
         }
     }
 
-    fn at(&self, cost: u64, place: &'a Value) -> Estimate<'a> {
+    fn at(cost: u64, place: &'a Value) -> Estimate<'a> {
         let (size, kind) = match size_of(place) {
             Some((size, kind)) => (Some(size), kind),
             None if place["type"] == "object" => (None, Kind::Unknown),
@@ -212,7 +212,7 @@ impl<'a> Coster<'a> {
         let range = self.visit(&loops.iter_range);
         let start = self.visit(&loops.accu_init);
         let item = match (range.kind, range.place) {
-            (Kind::List, Some(place)) => self.at(0, &place["items"]),
+            (Kind::List, Some(place)) => Self::at(0, &place["items"]),
             (Kind::Map, _) => Estimate::plain(0, Kind::Text, Some(REQUEST - 2)),
             _ => Estimate::plain(0, Kind::Unknown, Some(range.size()).filter(|_| range.kind == Kind::Text)),
         };
@@ -261,8 +261,8 @@ impl<'a> Coster<'a> {
             ("@in", [_, within]) if within.kind == Kind::Map => scalar(1),
             ("@in", _) => scalar(size(1)),
             ("_[_]", [whole, _]) => match (whole.kind, whole.place) {
-                (Kind::List, Some(place)) => self.at(plus(1), &place["items"]),
-                (Kind::Map, Some(place)) => self.at(plus(1), &place["additionalProperties"]),
+                (Kind::List, Some(place)) => Self::at(plus(1), &place["items"]),
+                (Kind::Map, Some(place)) => Self::at(plus(1), &place["additionalProperties"]),
                 _ => Estimate::plain(plus(1), Kind::Unknown, None),
             },
             ("startsWith" | "endsWith", _) => scalar(walked(size(0))),

@@ -28,12 +28,11 @@ impl Checker {
         for (name, exclusive, word, label) in bounds {
             let Some(bound) = schema[name].as_number() else { continue };
             self.check_range(schema, bound, label, path);
-            let order = match (number.as_i64(), whole(bound)) {
-                (Some(number), Some(bound)) => number.cmp(&bound),
-                _ => {
-                    let (number, bound) = (number.as_f64(), bound.as_f64());
-                    number.unwrap_or_default().total_cmp(&bound.unwrap_or_default())
-                }
+            let order = if let (Some(number), Some(bound)) = (number.as_i64(), whole(bound)) {
+                number.cmp(&bound)
+            } else {
+                let (number, bound) = (number.as_f64(), bound.as_f64());
+                number.unwrap_or_default().total_cmp(&bound.unwrap_or_default())
             };
             let order = if word == "greater" { order } else { order.reverse() };
             let strict = schema[exclusive] == true;
