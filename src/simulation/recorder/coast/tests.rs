@@ -41,9 +41,37 @@ fn one_by_one(scenario: &Scenario) -> Run {
     run_with(scenario, follower.keeping(), scenario.plant.initial_replicas)
 }
 
+fn holds(name: &str, scenario: &Scenario) {
+    let (run, expected) = (run(scenario), one_by_one(scenario));
+    for (row, expected) in run.rows.iter().zip(&expected.rows) {
+        assert_eq!(row, expected, "{name}");
+    }
+    assert_eq!(run.rows.len(), expected.rows.len(), "{name}");
+    assert_eq!(run.changes, expected.changes, "{name}");
+    assert_eq!(run.scores, expected.scores, "{name}");
+    assert_eq!(score(scenario), expected.scores, "{name}: without rows");
+    assert!(run.changes.len() > 5, "{name}: something happens");
+}
+
 #[test]
 fn a_run_is_the_same_as_one_whose_ticks_are_played_one_by_one() {
     let plain = scenario(POLICY, traffic(60), 6);
+    holds("plain", &plain);
+    holds("damped", &damped(60));
+    let mut slow = plain;
+    slow.plant.pods.startup = Duration::from_secs(333);
+    holds("a slow start", &slow);
+    let outages = vec![(at("2026-11-23T02:00:05Z"), at("2026-11-23T02:09:00Z"))];
+    holds("an outage", &Scenario { outages, ..damped(60) });
+    let provisioning = Duration::from_secs(90);
+    let mut crowded = damped(60);
+    crowded.cluster.nodes =
+        Some(NodesSpec { pods_per_node: 4, count: 1, max: 3, provisioning, unneeded: provisioning });
+    holds("a cluster that is full", &crowded);
+}
+
+#[test]
+fn that_holds_for_every_kind_of_measurement_and_of_ticks() {
     let late = Measurement {
         window: Duration::from_secs(70),
         scrape_interval: Duration::from_secs(20),
@@ -51,43 +79,14 @@ fn a_run_is_the_same_as_one_whose_ticks_are_played_one_by_one() {
         delay: Duration::from_secs(7),
         range: RangeSelector::LeftOpen,
     };
-    let measured = |measurement| {
-        let mut scenario = damped(7);
-        scenario.plant.measurement = measurement;
-        scenario
-    };
-    let outage = (at("2026-11-23T02:00:05Z"), at("2026-11-23T02:09:00Z"));
-    let provisioning = Duration::from_secs(90);
-    let mut crowded = damped(60);
-    crowded.cluster.nodes =
-        Some(NodesSpec { pods_per_node: 4, count: 1, max: 3, provisioning, unneeded: provisioning });
-    let cases = [
-        ("plain", plain.clone()),
-        ("damped", damped(60)),
-        ("measured late, at no multiple of the tick", measured(late)),
-        ("windows without samples", measured(Measurement { window: Duration::from_secs(20), ..late })),
-        ("an outage", Scenario { outages: vec![outage], ..damped(60) }),
-        ("another interval", Scenario { interval: Duration::from_millis(9500), ..damped(60) }),
-        ("no whole milliseconds", Scenario { interval: Duration::from_micros(7_500_300), ..damped(60) }),
-        ("it starts between ticks", Scenario { from: at("2026-11-23T00:00:04Z"), ..damped(60) }),
-        ("a cluster that is full", crowded),
-        ("a slow start", {
-            let mut scenario = plain;
-            scenario.plant.pods.startup = Duration::from_secs(333);
-            scenario
-        }),
-    ];
-    for (name, scenario) in cases {
-        let (run, expected) = (run(&scenario), one_by_one(&scenario));
-        for (row, expected) in run.rows.iter().zip(&expected.rows) {
-            assert_eq!(row, expected, "{name}");
-        }
-        assert_eq!(run.rows.len(), expected.rows.len(), "{name}");
-        assert_eq!(run.changes, expected.changes, "{name}");
-        assert_eq!(run.scores, expected.scores, "{name}");
-        assert_eq!(score(&scenario), expected.scores, "{name}: without rows");
-        assert!(run.changes.len() > 5, "{name}: something happens");
-    }
+    let mut scenario = damped(7);
+    scenario.plant.measurement = late;
+    holds("measured late, at no multiple of the tick", &scenario);
+    scenario.plant.measurement.window = Duration::from_secs(20);
+    holds("windows without samples", &scenario);
+    holds("another interval", &Scenario { interval: Duration::from_millis(9500), ..damped(60) });
+    holds("no whole milliseconds", &Scenario { interval: Duration::from_micros(7_500_300), ..damped(60) });
+    holds("it starts between ticks", &Scenario { from: at("2026-11-23T00:00:04Z"), ..damped(60) });
 }
 
 #[test]
