@@ -60,6 +60,7 @@ impl Process {
 
     /// What the operator serves under a path, when it answers with 200.
     pub(crate) async fn serves(&self, path: &str) -> Checked<String> {
+        tidetable::operator::install_crypto_provider();
         let http = reqwest::Client::builder().no_proxy().build()?;
         let answer = http.get(format!("http://{}{path}", self.address)).send().await?;
         Ok(answer.error_for_status()?.text().await?)
