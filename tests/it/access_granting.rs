@@ -81,8 +81,8 @@ async fn nobody_gives_more_than_they_have() -> Checked {
         assert_eq!(code, if wanted.is_empty() { 0 } else { 403 }, "{name}");
     }
     // Whoever may escalate in a namespace may write any role there.
-    let rule = json!({"apiGroups": [RBAC], "resources": ["roles"], "verbs": ["escalate"]});
-    for object in granted("Role", "free", &json!([rule])) {
+    let escalates = json!({"apiGroups": [RBAC], "resources": ["roles"], "verbs": ["escalate"]});
+    for object in granted("Role", "free", &json!([escalates])) {
         sandbox.create(object)?;
     }
     let role = read(json!({"metadata": {"name": "lacks", "namespace": "shop"}, "rules": [cases[1].1]}))?;
@@ -122,8 +122,8 @@ async fn roles_with_the_label_add_to_the_roles_for_people() -> Checked {
     assert_eq!(refusal(secrets().list(&ListParams::default()).await).0, 403);
     let roles = Api::<ClusterRole>::all(sandbox.client()?);
     let label = json!({"rbac.authorization.k8s.io/aggregate-to-view": "true"});
-    let rule = json!({"apiGroups": [""], "resources": ["secrets"], "verbs": ["list"]});
-    let role = read(json!({"metadata": {"name": "more", "labels": label}, "rules": [rule]}))?;
+    let lists = json!({"apiGroups": [""], "resources": ["secrets"], "verbs": ["list"]});
+    let role = read(json!({"metadata": {"name": "more", "labels": label}, "rules": [lists]}))?;
     roles.create(&PostParams::default(), &role).await?;
     assert_eq!(refusal(secrets().list(&ListParams::default()).await).0, 0);
     Ok(())

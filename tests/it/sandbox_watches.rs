@@ -89,7 +89,7 @@ async fn a_watch_from_before_what_is_remembered_is_told_to_start_over() -> Check
     let mut events = maps.watch(&WatchParams::default(), "1").await?.boxed();
     match tokio::time::timeout(PATIENCE, events.try_next()).await?? {
         Some(WatchEvent::Error(status)) => {
-            assert_eq!((status.code, status.reason.as_str()), (410, "Expired"))
+            assert_eq!((status.code, status.reason.as_str()), (410, "Expired"));
         }
         other => return Err(format!("{other:?}").into()),
     }
