@@ -279,6 +279,7 @@ pub fn stabilize(
 }
 
 /// Bounds a move from `level` to `raw`, and says what did.
+#[inline]
 pub(super) fn bound(
     level: Replicas,
     raw: Replicas,

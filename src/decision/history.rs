@@ -237,11 +237,13 @@ impl History {
         self.level = Some(level);
     }
 
+    #[inline]
     fn remember(&mut self, policy: &Policy, at: Timestamp, recommendation: Replicas) {
         self.lowest.push(at, recommendation, policy.damping.up.stabilization, |old, new| old >= new);
         self.remember_highest(policy, at, recommendation);
     }
 
+    #[inline]
     fn remember_highest(&mut self, policy: &Policy, at: Timestamp, recommendation: Replicas) {
         self.highest.push(at, recommendation, policy.damping.down.stabilization, |old, new| old <= new);
     }
@@ -263,6 +265,7 @@ impl History {
     }
 
     /// Notes that what is known of the schedule holds at `at`.
+    #[inline]
     fn look(&mut self, at: Timestamp) {
         if let Some((_, since, _)) = &mut self.baseline {
             *since = at;

@@ -122,6 +122,7 @@ pub struct MetricDecision {
 /// `present` is the load's level for `averageValue` and `spec.replicas` for `value`; `ready` is the
 /// number of ready replicas. `None` when a ratio says nothing because no replica is ready.
 #[must_use]
+#[inline]
 pub fn recommend(
     target: Target,
     load: Milli,
@@ -155,6 +156,7 @@ pub fn recommend(
 }
 
 /// ⌈load / target⌉, saturating. A target is never zero.
+#[inline]
 fn divide(load: Milli, target: Milli) -> Replicas {
     let target = target.get().max(1);
     match load.get().checked_add(target - 1) {
@@ -254,6 +256,7 @@ fn follow(
 }
 
 /// A recommendation this close to the level is no change.
+#[inline]
 pub(super) fn deadband(damping: &DampingPolicy, level: Replicas, raw: Replicas) -> Replicas {
     let change = raw.wide() - level.wide();
     let is_close = if change > 0 {

@@ -119,7 +119,7 @@ impl<'a> Books<'a> {
     /// measured.
     pub(super) fn stretch(&mut self, choice: &Choice, (plant, id): (&Plant, WorkloadId)) -> Stretch<'_, 'a> {
         let alike = self.row(Timestamp::UNIX_EPOCH, None, choice, (plant, id), None);
-        Stretch { books: self, alike }
+        Stretch { books: self, alike, is_alike: false }
     }
 
     /// Gives the last row its mean demand, and begins a stretch of time at `at`. `now` is that in milliseconds, and
@@ -168,6 +168,8 @@ impl<'a> Books<'a> {
 pub(super) struct Stretch<'b, 'a> {
     books: &'b mut Books<'a>,
     alike: Row,
+    /// Whether the open row is of this stretch.
+    is_alike: bool,
 }
 
 impl Stretch<'_, '_> {
@@ -185,20 +187,27 @@ impl Stretch<'_, '_> {
         measured: f64,
         asked: Replicas,
     ) {
-        let next = Row { at, measured: Some(measured), recommendation: Some(count(asked)), ..self.alike };
-        let books = &mut *self.books;
-        let Some(row) = books.rows.last_mut() else { return };
+        let Self { books: Books { rows, tally, keeps, .. }, alike, is_alike } = self;
+        let Some(row) = rows.last_mut() else { return };
         (row.qps, row.requests, row.dropped) = (qps, served.requests, served.dropped);
-        books.tally.add(row);
-        if books.keeps {
-            books.rows.push(next);
+        tally.add(row);
+        let (measured, recommendation) = (Some(measured), Some(count(asked)));
+        if *keeps {
+            rows.push(Row { at, measured, recommendation, ..*alike });
+        } else if *is_alike {
+            // What is served until the next tick is not known yet, and nobody looks at it before that.
+            (row.at, row.measured, row.recommendation) = (at, measured, recommendation);
         } else {
-            *row = next;
+            *row = Row { at, measured, recommendation, ..*alike };
+            *is_alike = true;
         }
     }
 
     /// Ends it; the last row was opened at this instant, in milliseconds, before which there were so many requests.
     pub(super) fn end(self, opened: (i64, f64)) {
         self.books.opened = opened;
+        if let Some(row) = self.books.rows.last_mut().filter(|_| self.is_alike) {
+            (row.qps, row.requests, row.dropped) = (0.0, 0.0, 0.0);
+        }
     }
 }

@@ -50,6 +50,8 @@ pub(super) struct Range {
     pub(super) first: i64,
     /// The last one, which is later.
     pub(super) last: i64,
+    /// Their distance in seconds.
+    span: f64,
     /// What the increase between them times this over their distance is the rate: 1, unless it is extrapolated.
     factor: f64,
 }
@@ -59,7 +61,7 @@ impl Range {
     #[inline]
     pub(super) fn rate(&self, increase: f64) -> f64 {
         // Times 1 changes nothing, not even the last bit.
-        increase / seconds(self.last - self.first) * self.factor
+        increase / self.span * self.factor
     }
 }
 
@@ -90,12 +92,13 @@ impl Measurement {
         if last <= first {
             return None;
         }
+        let span = seconds(last - first);
         if first == start && last == end {
-            return Some(Range { first, last, factor: 1.0 });
+            return Some(Range { first, last, span, factor: 1.0 });
         }
         let reach = |gap: i64| if 10 * gap < 11 * every { seconds(gap) } else { seconds(every) / 2.0 };
-        let covered = seconds(last - first) + reach(first - start) + reach(end - last);
-        Some(Range { first, last, factor: covered / seconds(window) })
+        let covered = span + reach(first - start) + reach(end - last);
+        Some(Range { first, last, span, factor: covered / seconds(window) })
     }
 
     /// The samples of a query `step` milliseconds after the one at `at`, which has these.
@@ -139,7 +142,7 @@ fn millis(span: Duration) -> i64 {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "milliseconds of some years fit 53 bits")]
-fn seconds(milliseconds: i64) -> f64 {
+pub(super) fn seconds(milliseconds: i64) -> f64 {
     milliseconds as f64 / 1000.0
 }
 

@@ -14,6 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 
 pub use self::prometheus::Samples;
 pub use self::recording::TraceError;
+use super::measurement::seconds;
 
 /// Demand over time. Before its first piece and after its last one, those hold on.
 #[derive(Clone, Debug, PartialEq)]
@@ -231,11 +232,6 @@ impl Cursor<'_> {
         }
         self.pieces.get(self.index).map_or(0.0, |piece| piece.before + piece.qps * seconds(at - piece.start))
     }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "milliseconds of some years fit 53 bits")]
-fn seconds(milliseconds: i64) -> f64 {
-    milliseconds as f64 / 1000.0
 }
 
 /// The number of the piece of length `step` in which `since` lies; the first one for what is before it.

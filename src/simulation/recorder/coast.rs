@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{Recorder, Served, Tier};
 use crate::decision::{Milli, Replicas, Rest};
 use crate::simulation::chooser::Choice;
-use crate::simulation::later;
+use crate::simulation::{later, measurement};
 
 impl Recorder<'_> {
     /// Plays the ticks from `tick` on that are before `until`, as long as nothing moves. Gives the first one that is not
@@ -29,15 +29,15 @@ impl Recorder<'_> {
         let [Tier { scenario, service: None, id, books, .. }] = self.tiers.as_mut_slice() else {
             return tick;
         };
-        let measurement = scenario.plant.measurement;
-        let range = measurement.range(tick.as_millisecond()).filter(|_| is_next && is_whole && tick < until);
+        let measured_by = scenario.plant.measurement;
+        let range = measured_by.range(tick.as_millisecond()).filter(|_| is_next && is_whole && tick < until);
         let Some(mut range) = range else { return tick };
 
         let traffic = &scenario.traffic;
         let mut firsts = traffic.cursor(range.first);
         let mut lasts = traffic.cursor(range.last);
         let mut nows = traffic.cursor(before);
-        let seconds = interval.as_secs_f64();
+        let (seconds, length) = (interval.as_secs_f64(), measurement::seconds(step));
         let choice = Choice::quiet(rest.outcome(Replicas::ZERO));
         let mut stretch = books.stretch(&choice, (&self.plant, *id));
         let capacity = stretch.capacity();
@@ -48,7 +48,7 @@ impl Recorder<'_> {
             let Ok(load) = Milli::from_f64(measured) else { break };
             let Some(asked) = rest.pass(at, load) else { break };
             let requests = nows.requests_before(now);
-            let qps = traffic.mean_of(known, (now, requests));
+            let qps = (requests - known.1) / length;
             let served = Served {
                 requests: qps * seconds,
                 dropped: (qps - capacity).max(0.0) * seconds,
@@ -57,7 +57,7 @@ impl Recorder<'_> {
             stretch.turn((qps, served), at, measured, asked);
             known = (now, requests);
             self.accounted = at;
-            let (Some(next), Some(shifted)) = (later(at, interval), measurement.after(range, now, step))
+            let (Some(next), Some(shifted)) = (later(at, interval), measured_by.after(range, now, step))
             else {
                 break;
             };
