@@ -57,6 +57,12 @@ pub(super) struct Range {
 }
 
 impl Range {
+    /// The same, so many milliseconds later.
+    #[inline]
+    pub(super) fn later(self, step: i64) -> Self {
+        Self { first: self.first + step, last: self.last + step, ..self }
+    }
+
     /// The rate per second of a counter that rose by `increase` between the first sample and the last one.
     #[inline]
     pub(super) fn rate(&self, increase: f64) -> f64 {
@@ -101,13 +107,9 @@ impl Measurement {
         Some(Range { first, last, span, factor: covered / seconds(window) })
     }
 
-    /// The samples of a query `step` milliseconds after the one at `at`, which has these.
-    #[inline]
-    pub(super) fn after(&self, range: Range, at: i64, step: i64) -> Option<Range> {
-        if step % self.scrape_millis() == 0 {
-            return Some(Range { first: range.first + step, last: range.last + step, ..range });
-        }
-        self.range(at + step)
+    /// Whether a query so many milliseconds later has the same samples, so much later.
+    pub(super) fn repeats_after(&self, step: i64) -> bool {
+        step % self.scrape_millis() == 0
     }
 
     /// The last scrape that a query at `at` sees.

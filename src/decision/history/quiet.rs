@@ -88,6 +88,7 @@ impl History {
             && self.outage.is_none()
             && self.room == Room::Enough
             && self.smoothed.len() == usize::from(policy.damping.half_life.is_some())
+            && self.smoothed.iter().zip(&policy.metrics).all(|(known, metric)| known.metric == metric.name)
             && self.guards.is_empty()
             && !self.shadow
     }
@@ -135,13 +136,10 @@ impl Rest<'_> {
         Some(raw)
     }
 
-    /// The load, smoothed; `None` when it is another metric that was smoothed before.
+    /// The load, smoothed; `None` when nothing is known of it yet.
     #[inline]
     fn smoothed(&mut self, at: Timestamp, load: Milli, half_life: Duration) -> Option<f64> {
         let known = self.history.smoothed.first()?;
-        if *known.metric != *self.policy.metrics.first()?.name {
-            return None;
-        }
         let elapsed = at.duration_since(known.at);
         let decay = match self.decay {
             Some((then, decay)) if then == elapsed => decay,

@@ -33,6 +33,7 @@ impl Recorder<'_> {
         let range = measured_by.range(tick.as_millisecond()).filter(|_| is_next && is_whole && tick < until);
         let Some(mut range) = range else { return tick };
 
+        let repeats = measured_by.repeats_after(step);
         let traffic = &scenario.traffic;
         let mut firsts = traffic.cursor(range.first);
         let mut lasts = traffic.cursor(range.last);
@@ -57,10 +58,8 @@ impl Recorder<'_> {
             stretch.turn((qps, served), at, measured, asked);
             known = (now, requests);
             self.accounted = at;
-            let (Some(next), Some(shifted)) = (later(at, interval), measured_by.after(range, now, step))
-            else {
-                break;
-            };
+            let shifted = if repeats { Some(range.later(step)) } else { measured_by.range(now + step) };
+            let (Some(next), Some(shifted)) = (later(at, interval), shifted) else { break };
             (at, now, range) = (next, now + step, shifted);
         }
         stretch.end(known);
