@@ -33,6 +33,14 @@ struct Piece {
     before: f64,
 }
 
+impl Piece {
+    /// Requests before an instant of this piece.
+    #[inline]
+    fn requests_before(&self, at: i64) -> f64 {
+        self.before + self.qps * seconds(at - self.start)
+    }
+}
+
 /// Where a trace has no rows for longer than usual.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Gaps {
@@ -192,8 +200,7 @@ impl Traffic {
     /// Requests since the first piece's start; negative before it. In milliseconds since the Unix epoch.
     #[inline]
     pub(super) fn requests_before(&self, at: i64) -> f64 {
-        let piece = self.piece(at);
-        piece.before + piece.qps * seconds(at - piece.start)
+        self.piece(at).requests_before(at)
     }
 
     #[inline]
@@ -230,7 +237,7 @@ impl Cursor<'_> {
         while self.pieces.get(self.index + 1).is_some_and(|next| next.start <= at) {
             self.index += 1;
         }
-        self.pieces.get(self.index).map_or(0.0, |piece| piece.before + piece.qps * seconds(at - piece.start))
+        self.pieces.get(self.index).map_or(0.0, |piece| piece.requests_before(at))
     }
 }
 
