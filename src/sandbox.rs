@@ -25,12 +25,15 @@ mod events;
 mod faces;
 pub mod faults;
 mod gotext;
+mod health;
 mod json;
 mod jsonpath;
+mod listing;
 mod managers;
 mod metadata;
 mod names;
 mod namespaces;
+mod negotiation;
 mod objects;
 mod openapi;
 mod owned;
@@ -39,10 +42,12 @@ mod plant;
 mod present;
 pub mod prometheus;
 mod protobuf;
+mod quantity;
 mod rbac;
 mod reading;
 mod request;
 mod resources;
+mod respond;
 mod roles;
 mod scale;
 mod schema;
@@ -54,6 +59,7 @@ mod store;
 mod table;
 mod tokens;
 mod typing;
+mod upstream;
 mod watch;
 mod writing;
 
@@ -335,20 +341,6 @@ impl Drop for Sandbox {
 
 /// How long idle connections are waited for at the end.
 const SHUTDOWN_PATIENCE: std::time::Duration = std::time::Duration::from_millis(500);
-
-/// Starts a sandbox, writes its kubeconfig, and serves until the process is told to stop.
-///
-/// # Errors
-/// As for [`Sandbox::start`] and [`Sandbox::write_kubeconfig`].
-pub async fn serve_forever(options: SandboxOptions, kubeconfig: &Path) -> Result<(), SandboxError> {
-    let sandbox = Sandbox::start(options).await?;
-    sandbox.write_kubeconfig(kubeconfig).await?;
-    tracing::info!(url = sandbox.url(), kubeconfig = %kubeconfig.display(), "the sandbox is up");
-    // Without a handler for the signal the process ends anyway.
-    let _ = tokio::signal::ctrl_c().await;
-    sandbox.shutdown().await;
-    Ok(())
-}
 
 /// A namespace, ready to be created.
 #[must_use]

@@ -13,6 +13,7 @@ use super::resources::ResourceType;
 use super::schema::child_schema;
 use super::shape;
 use super::typing::Typing;
+use super::upstream;
 
 /// What to do about fields that a kind doesn't have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +30,7 @@ pub(crate) enum Strictness {
 pub(crate) fn typing_of(resource: &ResourceType) -> Typing<'_> {
     match &resource.custom {
         Some(custom) => Typing::Schema(&custom.schema, true),
-        None => Typing::Named(""),
+        None => Typing::Published(upstream::of(resource)),
     }
 }
 
@@ -82,6 +83,7 @@ pub(crate) fn shape_object(
     }
     *object = shaped;
     if resource.custom.is_none() {
+        builtin::drop_empty(resource, object);
         builtin::fill_defaults(resource, object);
     }
     Ok(complaints)

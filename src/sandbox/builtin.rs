@@ -1,36 +1,44 @@
 //! What the server knows of built-in kinds: their fields, their defaults, and what makes one invalid.
 //!
-//! Which fields a kind has is asked of `k8s-openapi`'s types: what doesn't survive a round through them
-//! isn't one of its fields.
+//! Which fields a kind has is in the schemas that Kubernetes publishes.
 
-use k8s_openapi::api;
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1 as apiextensions;
 use serde_json::{Value, json};
 
 use super::error::FieldError;
-use super::events::is_new_face;
-use super::json::{child_path, fields, object_at, text_at};
+use super::json::{fields, object_at, text_at};
 use super::resources::ResourceType;
+use super::store::Store;
+use super::upstream;
 
 mod autoscalers;
+mod contents;
 mod decoding;
 mod happenings;
+mod labels;
+mod permissions;
+mod pods;
+mod services;
+mod shares;
 mod workloads;
-
-use decoding::{micro_time, through};
 
 /// Removes the fields that a kind doesn't have and returns their paths.
 ///
 /// # Errors
 /// A message when a field has the wrong type.
 pub(crate) fn prune(resource: &ResourceType, object: &Value) -> Result<(Value, Vec<String>), String> {
-    check_times(resource, object)?;
-    let Some(known) = through_types(resource, object) else { return Ok((object.clone(), Vec::new())) };
-    let known = known?;
     let mut kept = object.clone();
-    let mut unknown = Vec::new();
-    drop_unknown(&mut kept, &known, "", &mut unknown);
-    Ok((kept, unknown))
+    let name = upstream::name_of(&resource.group, &resource.version, &resource.kind);
+    let Some(name) = name else { return Ok((kept, Vec::new())) };
+    let decoded = decoding::decode(upstream::definition(name), name, &mut kept);
+    match decoded.wrong {
+        Some(wrong) => Err(wrong),
+        None => Ok((kept, decoded.unknown)),
+    }
+}
+
+/// Leaves out what a real server doesn't show when it is empty.
+pub(crate) fn drop_empty(resource: &ResourceType, object: &mut Value) {
+    decoding::drop_empty(upstream::of(resource), object);
 }
 
 /// What an object of the kind holds before anyone sets a field, which nobody then owns.
@@ -69,24 +77,53 @@ pub(crate) fn fill_defaults(resource: &ResourceType, object: &mut Value) {
             }
             template_defaults(object);
         }
-        "replicasets.apps" | "statefulsets.apps" => {
+        "replicasets.apps" => {
             defaults(object_at(object, "spec"), json!({"replicas": 1}));
             template_defaults(object);
         }
-        "daemonsets.apps" => template_defaults(object),
+        "statefulsets.apps" => {
+            let spec = object_at(object, "spec");
+            defaults(
+                spec,
+                json!({
+                    "replicas": 1,
+                    "revisionHistoryLimit": 10,
+                    "podManagementPolicy": "OrderedReady",
+                    "updateStrategy": {"type": "RollingUpdate"},
+                    "persistentVolumeClaimRetentionPolicy": {"whenDeleted": "Retain", "whenScaled": "Retain"},
+                }),
+            );
+            if spec["updateStrategy"]["type"] == "RollingUpdate" {
+                let rolling = object_at(&mut spec["updateStrategy"], "rollingUpdate");
+                defaults(rolling, json!({"partition": 0}));
+            }
+            template_defaults(object);
+        }
+        "daemonsets.apps" => {
+            let spec = object_at(object, "spec");
+            defaults(spec, json!({"revisionHistoryLimit": 10, "updateStrategy": {"type": "RollingUpdate"}}));
+            if spec["updateStrategy"]["type"] == "RollingUpdate" {
+                let rolling = object_at(&mut spec["updateStrategy"], "rollingUpdate");
+                defaults(rolling, json!({"maxSurge": 0, "maxUnavailable": 1}));
+            }
+            template_defaults(object);
+        }
+        "networkpolicies.networking.k8s.io" => {
+            let spec = object_at(object, "spec");
+            let types =
+                if spec.contains_key("egress") { json!(["Ingress", "Egress"]) } else { json!(["Ingress"]) };
+            defaults(spec, json!({"policyTypes": types}));
+        }
+        "persistentvolumeclaims" => {
+            defaults(object_at(object, "spec"), json!({"volumeMode": "Filesystem"}));
+        }
         "pods" => {
             defaults(object_at(object, "spec"), json!({"enableServiceLinks": true}));
             pod_defaults(&mut object["spec"]);
         }
-        "services" => {
-            let spec = object_at(object, "spec");
-            defaults(spec, json!({"type": "ClusterIP", "sessionAffinity": "None"}));
-            for port in spec.get_mut("ports").and_then(Value::as_array_mut).into_iter().flatten() {
-                let target = port["port"].clone();
-                if let Some(port) = port.as_object_mut() {
-                    defaults(port, json!({"protocol": "TCP", "targetPort": target}));
-                }
-            }
+        "services" => services::fill_defaults(object),
+        "rolebindings.rbac.authorization.k8s.io" | "clusterrolebindings.rbac.authorization.k8s.io" => {
+            permissions::fill_defaults(object);
         }
         "secrets" => {
             let secret = fields(object);
@@ -115,7 +152,7 @@ pub(crate) fn fill_defaults(resource: &ResourceType, object: &mut Value) {
 }
 
 /// Sets what the server sets in a new object after its fields have found their owners.
-pub(crate) fn initialise(resource: &ResourceType, object: &mut Value) {
+pub(crate) fn initialise(resource: &ResourceType, object: &mut Value, store: &Store) {
     match resource.storage.as_str() {
         "namespaces" => {
             object["spec"] = json!({"finalizers": ["kubernetes"]});
@@ -124,7 +161,10 @@ pub(crate) fn initialise(resource: &ResourceType, object: &mut Value) {
         "pods" => object["status"] = json!({"phase": "Pending", "qosClass": "BestEffort"}),
         "deployments.apps" | "poddisruptionbudgets.policy" => object["status"] = json!({}),
         "replicasets.apps" | "statefulsets.apps" => object["status"] = json!({"replicas": 0}),
-        "services" => object["status"] = json!({"loadBalancer": {}}),
+        "services" => {
+            services::allocate(object, store);
+            object["status"] = json!({"loadBalancer": {}});
+        }
         "horizontalpodautoscalers.autoscaling" => {
             object["status"] = json!({"desiredReplicas": 0, "currentMetrics": null});
         }
@@ -137,6 +177,13 @@ pub(crate) fn initialise(resource: &ResourceType, object: &mut Value) {
     }
 }
 
+/// Keeps what an object was given when an update doesn't speak of it.
+pub(crate) fn keep_given(resource: &ResourceType, object: &mut Value, old: &Value) {
+    if resource.storage == "services" {
+        services::keep_allocated(object, old);
+    }
+}
+
 /// What is wrong with an object.
 pub(crate) fn judge(resource: &ResourceType, object: &Value, old: Option<&Value>) -> Vec<FieldError> {
     let mut errors = Vec::new();
@@ -144,7 +191,18 @@ pub(crate) fn judge(resource: &ResourceType, object: &Value, old: Option<&Value>
         "deployments.apps" | "replicasets.apps" | "statefulsets.apps" | "daemonsets.apps" => {
             workloads::judge(&resource.kind, object, old, &mut errors);
         }
-        "pods" => workloads::judge_pod(&object["spec"], "spec", &mut errors),
+        "pods" => pods::judge(&object["spec"], "spec", &mut errors),
+        "services" => services::judge(object, old, &mut errors),
+        "configmaps" => contents::judge_map(object, old, &mut errors),
+        "secrets" => contents::judge_secret(object, old, &mut errors),
+        "poddisruptionbudgets.policy" => shares::judge_budget(object, &mut errors),
+        "persistentvolumeclaims" => workloads::judge_claim(object, &mut errors),
+        "roles.rbac.authorization.k8s.io" | "clusterroles.rbac.authorization.k8s.io" => {
+            permissions::judge_role(&resource.kind, object, &mut errors);
+        }
+        "rolebindings.rbac.authorization.k8s.io" | "clusterrolebindings.rbac.authorization.k8s.io" => {
+            permissions::judge_binding(&resource.kind, object, old, &mut errors);
+        }
         "horizontalpodautoscalers.autoscaling" => autoscalers::judge(object, &mut errors),
         "leases.coordination.k8s.io" => {
             for field in ["leaseDurationSeconds", "leaseTransitions"] {
@@ -216,80 +274,4 @@ fn defaults(map: &mut serde_json::Map<String, Value>, values: Value) {
             }
         }
     }
-}
-
-/// Times with microseconds must have exactly six decimals.
-fn check_times(resource: &ResourceType, object: &Value) -> Result<(), String> {
-    let pointers: &[&str] = match resource.storage.as_str() {
-        "leases.coordination.k8s.io" => &["/spec/renewTime", "/spec/acquireTime"],
-        "events" => &["/eventTime", "/series/lastObservedTime"],
-        _ => &[],
-    };
-    for pointer in pointers {
-        if let Some(text) = object.pointer(pointer).and_then(Value::as_str) {
-            micro_time(text)?;
-        }
-    }
-    Ok(())
-}
-
-fn drop_unknown(value: &mut Value, known: &Value, path: &str, unknown: &mut Vec<String>) {
-    match (value, known) {
-        (Value::Object(map), Value::Object(known)) => {
-            map.retain(|name, value| {
-                let keep = known.contains_key(name) || value.is_null();
-                if !keep {
-                    unknown.push(child_path(path, name));
-                }
-                keep
-            });
-            for (name, value) in map {
-                if let Some(known) = known.get(name) {
-                    drop_unknown(value, known, &child_path(path, name), unknown);
-                }
-            }
-        }
-        (Value::Array(items), Value::Array(known)) => {
-            for (index, (item, known)) in items.iter_mut().zip(known).enumerate() {
-                drop_unknown(item, known, &format!("{path}[{index}]"), unknown);
-            }
-        }
-        _ => {}
-    }
-}
-
-fn through_types(resource: &ResourceType, object: &Value) -> Option<Result<Value, String>> {
-    let kind = resource.kind.as_str();
-    Some(match resource.storage.as_str() {
-        "configmaps" => through::<api::core::v1::ConfigMap>(kind, object),
-        "events" if is_new_face(resource) => through::<api::events::v1::Event>(kind, object),
-        "events" => through::<api::core::v1::Event>(kind, object),
-        "namespaces" => through::<api::core::v1::Namespace>(kind, object),
-        "nodes" => through::<api::core::v1::Node>(kind, object),
-        "pods" => through::<api::core::v1::Pod>(kind, object),
-        "secrets" => through::<api::core::v1::Secret>(kind, object),
-        "serviceaccounts" => through::<api::core::v1::ServiceAccount>(kind, object),
-        "services" => through::<api::core::v1::Service>(kind, object),
-        "customresourcedefinitions.apiextensions.k8s.io" => {
-            through::<apiextensions::CustomResourceDefinition>(kind, object)
-        }
-        "deployments.apps" => through::<api::apps::v1::Deployment>(kind, object),
-        "replicasets.apps" => through::<api::apps::v1::ReplicaSet>(kind, object),
-        "statefulsets.apps" => through::<api::apps::v1::StatefulSet>(kind, object),
-        "horizontalpodautoscalers.autoscaling" if super::autoscalers::is_old_face(resource) => {
-            through::<api::autoscaling::v1::HorizontalPodAutoscaler>(kind, object)
-        }
-        "horizontalpodautoscalers.autoscaling" => {
-            through::<api::autoscaling::v2::HorizontalPodAutoscaler>(kind, object)
-        }
-        "leases.coordination.k8s.io" => through::<api::coordination::v1::Lease>(kind, object),
-        "poddisruptionbudgets.policy" => through::<api::policy::v1::PodDisruptionBudget>(kind, object),
-        "clusterroles.rbac.authorization.k8s.io" => through::<api::rbac::v1::ClusterRole>(kind, object),
-        "clusterrolebindings.rbac.authorization.k8s.io" => {
-            through::<api::rbac::v1::ClusterRoleBinding>(kind, object)
-        }
-        "roles.rbac.authorization.k8s.io" => through::<api::rbac::v1::Role>(kind, object),
-        "rolebindings.rbac.authorization.k8s.io" => through::<api::rbac::v1::RoleBinding>(kind, object),
-        _ => return None,
-    })
 }

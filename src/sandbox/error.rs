@@ -72,6 +72,12 @@ impl FieldError {
         Self { reason: "FieldValueDuplicate", field: field.into(), message }
     }
 
+    /// What `field` names isn't there.
+    pub(crate) fn not_found(field: impl Into<String>, value: &Value) -> Self {
+        let message = format!("Not found: {}", shown(value));
+        Self { reason: "FieldValueNotFound", field: field.into(), message }
+    }
+
     /// `field` is not one of the values in `supported`.
     pub(crate) fn unsupported(field: impl Into<String>, value: &Value, supported: &[Value]) -> Self {
         let text = |value: &Value| value.as_str().map_or_else(|| shown(value), ToOwned::to_owned);
@@ -255,6 +261,12 @@ impl ApiError {
         Self::new(415, "UnsupportedMediaType", message)
     }
 
+    /// 406: the client takes none of the formats in `written`.
+    pub(crate) fn not_acceptable(written: &str) -> Self {
+        let message = format!("only the following media types are accepted: {written}");
+        Self::new(406, "NotAcceptable", message)
+    }
+
     /// 422: the object is not valid; `kind` and `group` name its type.
     pub(crate) fn invalid(group: &str, kind: &str, name: &str, errors: &[FieldError]) -> Self {
         let qualified = if group.is_empty() { kind.to_owned() } else { format!("{kind}.{group}") };
@@ -293,7 +305,7 @@ impl ApiError {
 
     /// 504: a list wants to be as new as a version that has not come yet.
     pub(crate) fn version_of_the_future(wanted: u64, present: u64) -> Self {
-        let message = format!("Too large resource version: {wanted}, current: {present}");
+        let message = format!("Timeout: Too large resource version: {wanted}, current: {present}");
         Self::new(504, "Timeout", message).with_details(json!({
             "causes": [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}],
             "retryAfterSeconds": 1,

@@ -132,7 +132,7 @@ fn merge(live: &mut Value, config: &Value, typing: Typing<'_>) {
                 merge(target.entry(name.clone()).or_insert(Value::Null), child, typing.child(name));
             }
         }
-        Value::Array(items) => match typing.list(items) {
+        Value::Array(items) => match typing.list() {
             ListType::Atomic => *live = config.clone(),
             ListType::Set => merge_items(live, items, |mine, theirs| mine == theirs, typing),
             ListType::Map(keys) => {

@@ -17,6 +17,9 @@ const LABEL_VALUE: &str = "a valid label must be an empty string or consist of a
                            and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or \
                            '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')";
 
+const CONFIG_KEY: &str = "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or \
+                          'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')";
+
 /// What is wrong with a name of lower-case labels between dots.
 pub(crate) fn subdomain(name: &str) -> Vec<String> {
     judge(name, 253, SUBDOMAIN, |name| name.split('.').all(is_label))
@@ -79,6 +82,37 @@ pub(crate) fn label_value(value: &str) -> Vec<String> {
     judge(value, 63, LABEL_VALUE, |value| value.is_empty() || is_word(value))
 }
 
+/// What is wrong with a key of a ConfigMap or a Secret.
+pub(crate) fn config_key(key: &str) -> Vec<String> {
+    let fits = |key: &str| {
+        !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+    };
+    let mut wrong = judge(key, 253, CONFIG_KEY, fits);
+    match key {
+        "." => wrong.push("must not be '.'".to_owned()),
+        ".." => wrong.push("must not be '..'".to_owned()),
+        _ if key.starts_with("..") => wrong.push("must not start with '..'".to_owned()),
+        _ => {}
+    }
+    wrong
+}
+
+/// What is wrong with the name of a port.
+pub(crate) fn port_name(name: &str) -> Vec<String> {
+    let rules = [
+        (name.len() > 15, "must be no more than 15 characters"),
+        (
+            !name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+                || name.is_empty(),
+            "must contain only alphanumeric characters (a-z, 0-9), and hyphens (-)",
+        ),
+        (!name.bytes().any(|byte| byte.is_ascii_lowercase()), "must contain at least one letter (a-z)"),
+        (name.contains("--"), "must not contain consecutive hyphens"),
+        (name.starts_with('-') || name.ends_with('-'), "must not begin or end with a hyphen"),
+    ];
+    rules.into_iter().filter(|(broken, _)| *broken).map(|(_, rule)| rule.to_owned()).collect()
+}
+
 fn judge(name: &str, longest: usize, rule: &str, fits: impl Fn(&str) -> bool) -> Vec<String> {
     let long = (name.len() > longest).then(|| too_long(longest));
     let odd = (!fits(name)).then(|| rule.to_owned());
@@ -126,6 +160,13 @@ mod tests {
             (label_value(""), 0),
             (label_value("-x"), 1),
             (label_value(&long), 1),
+            (config_key("app.properties"), 0),
+            (config_key("a/b"), 1),
+            (config_key("..a"), 1),
+            (config_key(""), 1),
+            (port_name("http-2"), 0),
+            (port_name("80"), 1),
+            (port_name("Much-Too-Long--Name-"), 4),
         ] {
             assert_eq!(wrong.len(), count, "{wrong:?}");
         }

@@ -93,7 +93,7 @@ impl Objects {
         if resource.generation {
             object["metadata"]["generation"] = json!(1);
         }
-        super::builtin::initialise(resource, &mut object);
+        super::builtin::initialise(resource, &mut object, &self.store);
         if resource.storage == DEFINITIONS {
             object["status"] = custom::established(&object, &self.store);
         }
@@ -129,6 +129,9 @@ impl Objects {
         check_preconditions(resource, &old, &object, &name)?;
         let warnings =
             admission::shape_object(resource, &mut object, &duplicates, write.strictness, write.patched)?;
+        if write.part == Part::Main {
+            super::builtin::keep_given(resource, &mut object, &old);
+        }
         let owners = object["metadata"]["managedFields"].clone();
         let mut object = confine(resource, &old, object, write.part);
         admission::keep_system_fields(&mut object, &old);

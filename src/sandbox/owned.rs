@@ -57,7 +57,7 @@ impl Fields {
                     set.children.insert(field(name), Self::applied(child, typing.child(name)));
                 }
             }
-            Value::Array(items) if !items.is_empty() => match typing.list(items) {
+            Value::Array(items) if !items.is_empty() => match typing.list() {
                 ListType::Atomic => set.member = true,
                 ListType::Set => set.children.extend(items.iter().map(|item| (member(item), Self::leaf()))),
                 ListType::Map(keys) => {
@@ -133,7 +133,7 @@ impl Fields {
                 }
             }
             Value::Array(items) => {
-                let list = typing.list(items);
+                let list = typing.list();
                 items.retain_mut(|item| {
                     let element = match &list {
                         ListType::Atomic => return true,
@@ -253,7 +253,7 @@ impl Comparison {
     ) {
         let items = |value: Option<&Value>| value.and_then(Value::as_array).cloned().unwrap_or_default();
         let (before, after) = (items(old), items(new));
-        let list = typing.list(if after.is_empty() { &before } else { &after });
+        let list = typing.list();
         let element = |item: &Value| match &list {
             ListType::Atomic => None,
             ListType::Set => Some(member(item)),
@@ -343,7 +343,8 @@ mod tests {
 
     #[test]
     fn a_new_map_counts_itself_and_a_known_one_does_not() {
-        let typing = Typing::Named("");
+        let schema = json!({});
+        let typing = Typing::Schema(&schema, true);
         let new = json!({"kind": "K", "metadata": {"name": "x"}, "spec": {"max": 5}});
         let made = compare(&json!({}), &new, typing);
         assert_eq!(made.added.write(), json!({"f:spec": {".": {}, "f:max": {}}}));

@@ -114,7 +114,7 @@ pub(crate) fn strategic_patch(object: &mut Value, patch: &Value, typing: Typing<
             && !changes.contains_key(list)
             && let (Some(present), Some(order)) = (target.get_mut(list), order.as_array())
         {
-            let keys = merge_keys(present, order, typing.child(list));
+            let keys = merge_keys(typing.child(list));
             let before = present.as_array().cloned().unwrap_or_default();
             *present = Value::Array(arrange(before.clone(), order, &before, &keys));
         }
@@ -122,8 +122,8 @@ pub(crate) fn strategic_patch(object: &mut Value, patch: &Value, typing: Typing<
 }
 
 fn patch_list(present: &mut Value, changes: &[Value], order: Option<&Vec<Value>>, typing: Typing<'_>) {
-    let keys = merge_keys(present, changes, typing);
-    let is_set = typing.list(changes) == ListType::Set;
+    let keys = merge_keys(typing);
+    let is_set = typing.patched_list() == ListType::Set;
     if changes.iter().any(|change| change["$patch"] == "replace") || (keys.is_empty() && !is_set) {
         let kept: Vec<Value> =
             changes.iter().filter(|change| change["$patch"].is_null()).map(without_directives).collect();
@@ -157,14 +157,9 @@ fn patch_list(present: &mut Value, changes: &[Value], order: Option<&Vec<Value>>
     *present = Value::Array(arrange(items, order, &before, &keys));
 }
 
-/// Strategic merge uses the first key of a list alone.
-fn merge_keys(present: &Value, changes: &[Value], typing: Typing<'_>) -> Vec<String> {
-    let items = present.as_array().filter(|items| !items.is_empty()).map_or(changes, Vec::as_slice);
-    match typing.list(items) {
-        ListType::Map(mut keys) => {
-            keys.truncate(1);
-            keys
-        }
+fn merge_keys(typing: Typing<'_>) -> Vec<String> {
+    match typing.patched_list() {
+        ListType::Map(keys) => keys,
         ListType::Atomic | ListType::Set => Vec::new(),
     }
 }
@@ -207,6 +202,7 @@ fn without_directives(value: &Value) -> Value {
 mod tests {
     use serde_json::json;
 
+    use super::super::upstream;
     use super::*;
 
     #[test]
@@ -231,6 +227,7 @@ mod tests {
 
     #[test]
     fn a_strategic_patch_merges_lists_by_their_keys() {
+        let pod = Typing::Published(upstream::definition("io.k8s.api.core.v1.PodSpec"));
         let object = json!({"containers": [{"name": "a", "image": "x", "env": [{"name": "A", "value": "1"}]}],
             "args": ["x"]});
         let cases = [
@@ -258,7 +255,7 @@ mod tests {
         ];
         for (patch, wanted) in cases {
             let mut patched = object.clone();
-            strategic_patch(&mut patched, &patch, Typing::Named(""));
+            strategic_patch(&mut patched, &patch, pod);
             assert_eq!(patched, wanted, "{patch}");
         }
     }

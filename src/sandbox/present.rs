@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::faces;
-use super::request::Form;
+use super::negotiation::Form;
 use super::resources::ResourceType;
 use super::table::{self, Include};
 use crate::clock::Clock;

@@ -6,10 +6,13 @@
 //! a table (`messages.txt`). A field that isn't there is refused unless it is empty; nothing is lost silently.
 
 mod messages;
+mod openapi;
 mod wire;
 
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
+
+pub(crate) use openapi::{OPENAPI_MEDIA_TYPE, openapi};
 
 use messages::{Row, Shape, Type, rows};
 use wire::{Field, fields, is_blank};

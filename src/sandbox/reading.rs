@@ -8,14 +8,17 @@ use serde_json::{Value, json};
 
 use super::error::ApiError;
 use super::json::text_at;
+use super::listing::{ListOptions, Place};
 use super::present::Presenter;
-use super::request::Form;
 use super::scale;
 use super::selectors::Selector;
 use super::server::{Answer, Call, Server};
 use super::store::StoreError;
 use super::table::Include;
 use super::watch::{Scope, Terms, stream};
+
+/// How long a request waits for a version that has not come yet.
+const FRESHNESS: Duration = Duration::from_secs(3);
 
 /// One object, or a subresource of it.
 pub(crate) fn get(server: &Server, call: &Call) -> Result<Answer, ApiError> {
@@ -30,21 +33,22 @@ pub(crate) fn get(server: &Server, call: &Call) -> Result<Answer, ApiError> {
 
 /// Many objects.
 pub(crate) fn list(server: &Server, call: &Call) -> Result<Answer, ApiError> {
+    let options = ListOptions::of(&call.parameters, false)?;
     let selector = selector(call)?;
-    let (objects, version, after) = state_of(server, call)?;
+    let (objects, version, after) = state_of(server, call, &options)?;
+    let after = after.map(|place| (place.namespace, place.name));
     let mut chosen: Vec<Arc<Value>> = objects
         .into_iter()
         .filter(|object| selector.matches(object))
         .filter(|object| after.as_ref().is_none_or(|after| position(object) > *after))
         .collect();
     let mut metadata = json!({"resourceVersion": version.to_string()});
-    let limit = call.parameters.number("limit").and_then(|limit| usize::try_from(limit).ok());
-    if let Some(limit) = limit.filter(|limit| *limit > 0 && chosen.len() > *limit) {
+    if let Some(limit) = options.limit.filter(|limit| chosen.len() > *limit) {
         let remaining = chosen.len() - limit;
         chosen.truncate(limit);
         if let Some(last) = chosen.last() {
             let (namespace, name) = position(last);
-            metadata["continue"] = json!(format!("{version}.{namespace}.{name}"));
+            metadata["continue"] = json!(Place { version, namespace, name }.token());
         }
         if selector.is_empty() {
             metadata["remainingItemCount"] = json!(remaining);
@@ -55,29 +59,22 @@ pub(crate) fn list(server: &Server, call: &Call) -> Result<Answer, ApiError> {
 
 /// The objects that a list is made from, their version, and the last one that was shown: the present ones,
 /// or those of the version that a further page or an exact list wants.
-fn state_of(server: &Server, call: &Call) -> Result<Listed, ApiError> {
+fn state_of(server: &Server, call: &Call, options: &ListOptions) -> Result<Listed, ApiError> {
     let store = &server.objects.store;
     let (storage, namespace) = (&call.resource.storage, namespace(call));
     let past = |version| store.list_at(storage, namespace, version);
-    let token = call.parameters.text("continue");
-    if !token.is_empty() {
-        let (version, after) = read_token(token)?;
-        let objects = past(version).map_err(|_| ApiError::expired_continue())?;
-        return Ok((objects, version, after));
+    if !options.continued.is_empty() {
+        let place = Place::of(&options.continued)?;
+        if !matches!(options.version.as_str(), "" | "0") {
+            let message = "specifying resource version is not allowed when using continue";
+            return Err(ApiError::bad_request(message));
+        }
+        let objects = past(place.version).map_err(|_| ApiError::expired_continue())?;
+        return Ok((objects, place.version, Some(place)));
     }
-    let text = call.parameters.text("resourceVersion");
-    let wanted: u64 = if text.is_empty() {
-        0
-    } else {
-        text.parse().map_err(|_| {
-            ApiError::bad_request(format!("resourceVersion: Invalid value: \"{text}\": must be a number"))
-        })?
-    };
+    let wanted = options.list_version()?;
     let (objects, version) = store.list(storage, namespace);
-    if wanted > version {
-        return Err(ApiError::version_of_the_future(wanted, version));
-    }
-    if call.parameters.text("resourceVersionMatch") == "Exact" && wanted > 0 {
+    if options.exact && wanted > 0 {
         let expired = |error| match error {
             StoreError::Forgotten { requested, oldest } => ApiError::expired(requested, oldest),
             other @ (StoreError::NotFound(_) | StoreError::Exists(_) | StoreError::Conflict(_)) => {
@@ -89,22 +86,38 @@ fn state_of(server: &Server, call: &Call) -> Result<Listed, ApiError> {
     Ok((objects, version, None))
 }
 
+/// Waits until the server is as new as a request wants its answer to be.
+///
+/// # Errors
+/// 504 when it isn't after a while.
+pub(crate) async fn await_version(server: &Server, call: &Call) -> Result<(), ApiError> {
+    let wanted = match call.attributes.verb.as_str() {
+        "get" => call.parameters.number("resourceVersion").unwrap_or_default(),
+        "list" => ListOptions::of(&call.parameters, false)?.list_version()?,
+        "watch" => {
+            let options = ListOptions::of(&call.parameters, true)?;
+            let version = options.watch_version(&call.resource.group, &call.resource.plural)?;
+            // Any other watch just shows nothing until then.
+            if options.initial_events { version } else { 0 }
+        }
+        _ => 0,
+    };
+    let store = &server.objects.store;
+    if wanted <= store.version() || tokio::time::timeout(FRESHNESS, store.reached(wanted)).await.is_ok() {
+        return Ok(());
+    }
+    Err(ApiError::version_of_the_future(wanted, store.version()))
+}
+
 /// Changes as they happen.
 pub(crate) fn watch(server: &Server, call: &Call) -> Result<Answer, ApiError> {
-    let parameters = &call.parameters;
-    let initial = parameters.is_set("sendInitialEvents");
-    let version = match parameters.text("resourceVersion") {
-        "" | "0" => None,
-        _ if initial => None,
-        text => Some(text.parse().map_err(|_| {
-            ApiError::bad_request(format!("resourceVersion: Invalid value: \"{text}\": must be a number"))
-        })?),
-    };
+    let options = ListOptions::of(&call.parameters, true)?;
+    let version = options.watch_version(&call.resource.group, &call.resource.plural)?;
     let terms = Terms {
-        version,
-        bookmarks: parameters.is_set("allowWatchBookmarks"),
-        initial_bookmark: initial,
-        timeout: parameters.number("timeoutSeconds").map(Duration::from_secs),
+        version: (version > 0 && !options.initial_events).then_some(version),
+        bookmarks: options.bookmarks,
+        initial_bookmark: options.initial_events,
+        timeout: options.timeout_seconds.filter(|seconds| *seconds > 0).map(Duration::from_secs),
     };
     let scope = Scope {
         storage: call.resource.storage.clone(),
@@ -143,7 +156,7 @@ pub(crate) fn selector(call: &Call) -> Result<Selector, ApiError> {
 pub(crate) fn presenter(server: &Server, call: &Call) -> Presenter {
     Presenter {
         resource: Arc::clone(&call.resource),
-        form: Form::of(&call.headers),
+        form: call.wanted.form,
         include: Include::of(call.parameters.text("includeObject")),
         clock: server.clock.clone(),
     }
@@ -152,21 +165,9 @@ pub(crate) fn presenter(server: &Server, call: &Call) -> Presenter {
 type Position = (String, String);
 
 /// The objects of a list, their version, and the last one that an earlier page has shown.
-type Listed = (Vec<Arc<Value>>, u64, Option<Position>);
+type Listed = (Vec<Arc<Value>>, u64, Option<Place>);
 
 fn position(object: &Value) -> Position {
     let text = |pointer| text_at(object, pointer).to_owned();
     (text("/metadata/namespace"), text("/metadata/name"))
-}
-
-/// A token holds the list's version and the last object shown: `version.namespace.name`.
-fn read_token(token: &str) -> Result<(u64, Option<Position>), ApiError> {
-    let mut parts = token.splitn(3, '.');
-    let version = parts.next().and_then(|version| version.parse().ok());
-    match (version, parts.next(), parts.next()) {
-        (Some(version), Some(namespace), Some(name)) => {
-            Ok((version, Some((namespace.to_owned(), name.to_owned()))))
-        }
-        _ => Err(ApiError::bad_request("continue key is not valid")),
-    }
 }

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::access::Attributes;
 use super::error::FieldError;
+use super::names;
 
 /// The parameters of a request.
 #[derive(Clone, Debug, Default)]
@@ -22,9 +23,19 @@ impl Parameters {
         self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str()).unwrap_or_default()
     }
 
-    /// Whether a parameter is set to a true value.
+    /// The value of a parameter that is there.
+    pub(crate) fn given(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// All parameters, in their order.
+    pub(crate) fn pairs(&self) -> &[(String, String)] {
+        &self.0
+    }
+
+    /// Whether a parameter is there and doesn't say no; an empty one says yes.
     pub(crate) fn is_set(&self, name: &str) -> bool {
-        matches!(self.text(name), "1" | "true" | "True" | "TRUE" | "t")
+        self.given(name).is_some_and(|text| text != "0" && !text.eq_ignore_ascii_case("false"))
     }
 
     /// A parameter that is a number.
@@ -74,32 +85,6 @@ impl Parameters {
 
 /// How long the name of a field manager may be.
 const LONGEST_MANAGER: usize = 128;
-
-/// The form in which a client wants objects.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Form {
-    /// Whole objects.
-    Whole,
-    /// Rows of a table, rendered by the server.
-    Table,
-    /// Metadata alone.
-    Partial,
-}
-
-impl Form {
-    /// The first form in an `Accept` header that the server has.
-    pub(crate) fn of(headers: &HeaderMap) -> Self {
-        for accepted in accept(headers).split(',') {
-            match parameter(accepted, "as") {
-                Some("Table") => return Self::Table,
-                Some("PartialObjectMetadata" | "PartialObjectMetadataList") => return Self::Partial,
-                Some(_) => {}
-                None => return Self::Whole,
-            }
-        }
-        Self::Whole
-    }
-}
 
 /// The `Accept` header.
 pub(crate) fn accept(headers: &HeaderMap) -> &str {
@@ -161,10 +146,24 @@ pub(crate) fn attributes(method: &Method, path: &str, parameters: &Parameters) -
     found
 }
 
+/// What a request has to be allowed to do: who selects one object by its name asks for that one alone.
+pub(crate) fn authorized(attributes: &Attributes, parameters: &Parameters) -> Attributes {
+    let mut asked = attributes.clone();
+    if asked.name.is_empty() && matches!(asked.verb.as_str(), "list" | "watch") {
+        let terms = parameters.text("fieldSelector").split(',');
+        let name = terms.filter_map(|term| term.strip_prefix("metadata.name=")).next_back();
+        let name = name.map(|name| name.trim_start_matches('='));
+        name.filter(|name| names::path_segment(name).is_empty())
+            .unwrap_or_default()
+            .clone_into(&mut asked.name);
+    }
+    asked
+}
+
 fn verb(method: &Method, found: &Attributes, parameters: &Parameters) -> &'static str {
     let one = !found.name.is_empty();
     let get = method == Method::GET || method == Method::HEAD;
-    if get && one && !parameters.is_set("watch") {
+    if get && one {
         "get"
     } else if get {
         if parameters.is_set("watch") { "watch" } else { "list" }

@@ -13,10 +13,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::access::{ANONYMOUS, Access, Attributes, User};
 use super::error::ApiError;
+use super::negotiation::{self, Format, Wanted};
 use super::objects::Objects;
-use super::request::{self, Parameters};
+use super::request::{self, Parameters, accept};
 use super::resources::ResourceType;
-use super::{discovery, escalation, openapi, rbac, reading, tokens, writing};
+use super::{discovery, escalation, health, openapi, protobuf, rbac, reading, respond, tokens, writing};
 use crate::clock::Clock;
 
 /// The largest body that is read.
@@ -54,6 +55,8 @@ pub(crate) struct Call {
     pub(crate) parameters: Parameters,
     /// Its headers.
     pub(crate) headers: HeaderMap,
+    /// How its answer is to look.
+    pub(crate) wanted: Wanted,
     /// Its body.
     pub(crate) body: Bytes,
 }
@@ -61,8 +64,14 @@ pub(crate) struct Call {
 /// What a request is answered with.
 #[derive(Debug)]
 pub(crate) enum Answer {
+    /// Text for people.
+    Text(String),
+    /// What is no object of a resource, in JSON, with its media type.
+    Document(Value, &'static str),
     /// An object, with a status code and warnings.
     Object(StatusCode, Value, Vec<String>),
+    /// Bytes, with their media type.
+    Bytes(Vec<u8>, &'static str),
     /// The lines of a watch.
     Stream(Body),
 }
@@ -76,9 +85,13 @@ impl Answer {
 
 /// Answers a request.
 pub(crate) async fn handle(State(server): State<Arc<Server>>, request: Request<Body>) -> Response {
-    let mut response = match server.answer(request).await {
-        Ok(response) => response,
-        Err(error) => refusal(&error),
+    let zipped = respond::takes_gzip(request.headers());
+    let parameters = Parameters::of(request.uri());
+    let wanted = negotiation::wanted(request.headers(), parameters.given("pretty"));
+    let format = wanted.as_ref().map_or(Format::Json, |wanted| wanted.format);
+    let mut response = match server.answer(request, parameters, wanted).await {
+        Ok(answer) => respond::answer(answer, format, zipped),
+        Err(error) => respond::refusal(&error, format),
     };
     // Else it would be that of the machine, and not of the clock that everything here goes by.
     let date = server.clock.now().strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
@@ -89,10 +102,14 @@ pub(crate) async fn handle(State(server): State<Arc<Server>>, request: Request<B
 }
 
 impl Server {
-    async fn answer(&self, request: Request<Body>) -> Result<Response, ApiError> {
+    async fn answer(
+        &self,
+        request: Request<Body>,
+        parameters: Parameters,
+        wanted: Result<Wanted, ApiError>,
+    ) -> Result<Answer, ApiError> {
         let (head, body) = request.into_parts();
         let header = |name| head.headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
-        let parameters = Parameters::of(&head.uri);
         let path = head.uri.path();
         let attributes = request::attributes(&head.method, path, &parameters);
         let owner = self.access.authenticate(header(header::AUTHORIZATION), self.clock.now())?;
@@ -105,10 +122,10 @@ impl Server {
         let user = rbac::impersonated(&self.objects.store, user, &head.headers)?;
         let agent = header(header::USER_AGENT).unwrap_or_default();
         self.access.note(&user.name, agent, &attributes);
-        rbac::authorize(&self.objects.store, &user, &attributes)?;
+        rbac::authorize(&self.objects.store, &user, &request::authorized(&attributes, &parameters))?;
         tracing::trace!(user = user.name, verb = attributes.verb.as_str(), path, "request");
-        if let Some(response) = self.outside_resources(&head.method, path, &head.headers) {
-            return Ok(response);
+        if let Some(answer) = self.outside_resources(&head.method, path, &head.headers, &parameters)? {
+            return Ok(answer);
         }
         let resource = self
             .objects
@@ -116,6 +133,7 @@ impl Server {
             .find(&attributes.group, &attributes.version, &attributes.resource)
             .filter(|resource| serves(resource, &attributes))
             .ok_or_else(ApiError::no_such_path)?;
+        let wanted = wanted?;
         let body = Limited::new(body, LARGEST_BODY)
             .collect()
             .await
@@ -124,9 +142,10 @@ impl Server {
                 None => ApiError::bad_request(format!("the body can't be read: {error}")),
             })?
             .to_bytes();
-        let call = Call { user, resource, attributes, parameters, headers: head.headers, body };
+        let call = Call { user, resource, attributes, parameters, headers: head.headers, wanted, body };
         escalation::refuse(&self.objects.store, &call)?;
-        Ok(respond(self.dispatch(&call)?))
+        reading::await_version(self, &call).await?;
+        self.dispatch(&call)
     }
 
     fn dispatch(&self, call: &Call) -> Result<Answer, ApiError> {
@@ -175,23 +194,35 @@ impl Server {
         }
     }
 
-    fn outside_resources(&self, method: &Method, path: &str, headers: &HeaderMap) -> Option<Response> {
-        if method != Method::GET && method != Method::HEAD {
-            return None;
-        }
-        if matches!(path, "/healthz" | "/livez" | "/readyz") {
-            return Some(plain(StatusCode::OK, "ok"));
-        }
-        if path == "/openapi/v2" {
-            // An empty document, which is what `kubectl` falls back to for kinds that nobody serves.
-            return Some(plain(StatusCode::OK, ""));
+    /// The answer to a path that names no resource, when there is one.
+    fn outside_resources(
+        &self,
+        method: &Method,
+        path: &str,
+        headers: &HeaderMap,
+        parameters: &Parameters,
+    ) -> Result<Option<Answer>, ApiError> {
+        // Nobody asks these for a method.
+        if let Some(text) = health::answer(path, parameters.pairs()) {
+            return Ok(Some(Answer::Text(text)));
         }
         let registry = &self.objects.registry;
-        if let Some(document) = openapi::answer(registry, path) {
-            return Some(json_response(StatusCode::OK, &document, "application/json"));
+        if path == "/openapi/v2" {
+            let document = openapi::version_two(registry);
+            return Ok(Some(if accept(headers).contains("proto-openapi") {
+                Answer::Bytes(protobuf::openapi(&document), protobuf::OPENAPI_MEDIA_TYPE)
+            } else {
+                Answer::Document(document, "application/json")
+            }));
         }
-        let (answer, media_type) = discovery::answer(registry, path, headers)?;
-        Some(json_response(StatusCode::OK, &answer, media_type))
+        if let Some(document) = openapi::answer(registry, path) {
+            return Ok(Some(Answer::Document(document, "application/json")));
+        }
+        match discovery::answer(registry, path, headers) {
+            Some(_) if method != Method::GET && method != Method::HEAD => Err(ApiError::method_not_allowed()),
+            Some((document, media_type)) => Ok(Some(Answer::Document(document, media_type))),
+            None => Ok(None),
+        }
     }
 }
 
@@ -214,48 +245,4 @@ fn serves(resource: &ResourceType, attributes: &Attributes) -> bool {
         !placed || resource.storage == "namespaces"
     };
     subresource && place
-}
-
-fn respond(answer: Answer) -> Response {
-    match answer {
-        Answer::Object(code, object, warnings) => {
-            let mut response = json_response(code, &object, "application/json");
-            for warning in warnings {
-                let text = format!("299 - \"{}\"", warning.replace('\\', "\\\\").replace('"', "\\\""));
-                if let Ok(value) = HeaderValue::from_str(&text) {
-                    response.headers_mut().append(header::WARNING, value);
-                }
-            }
-            response
-        }
-        Answer::Stream(body) => {
-            let mut response = Response::new(body);
-            let json = HeaderValue::from_static("application/json");
-            response.headers_mut().insert(header::CONTENT_TYPE, json);
-            response
-        }
-    }
-}
-
-fn refusal(error: &ApiError) -> Response {
-    let code = StatusCode::from_u16(error.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    match error.plain_text() {
-        Some(text) => plain(code, text),
-        None => json_response(code, &error.status(), "application/json"),
-    }
-}
-
-fn json_response(code: StatusCode, object: &Value, media_type: &'static str) -> Response {
-    let mut response = Response::new(Body::from(object.to_string()));
-    *response.status_mut() = code;
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
-    response
-}
-
-fn plain(code: StatusCode, text: &str) -> Response {
-    let mut response = Response::new(Body::from(text.to_owned()));
-    *response.status_mut() = code;
-    let media_type = HeaderValue::from_static("text/plain; charset=utf-8");
-    response.headers_mut().insert(header::CONTENT_TYPE, media_type);
-    response
 }

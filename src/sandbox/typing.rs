@@ -1,18 +1,18 @@
 //! How lists and maps merge: by key, as sets, or as one piece.
 //!
-//! Custom resources say so in their schema. For built-in kinds the names of the fields are enough, since
-//! the same name merges in the same way wherever the sandbox's kinds use it (`ports` of a Service, which
-//! have no `containerPort`, are the exception and told apart by their items).
+//! Custom resources say so in their schema, built-in kinds in the published one.
 
 use serde_json::{Value, json};
+
+use super::upstream;
 
 /// A place in an object, as far as merging is concerned.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Typing<'a> {
     /// A place that a custom resource's schema describes; `true` at the root of an object.
     Schema(&'a Value, bool),
-    /// A place in a built-in kind or in metadata, by the name of its field.
-    Named(&'a str),
+    /// A place in a built-in kind or in metadata: the field's own schema, with its reference not yet followed.
+    Published(&'static Value),
 }
 
 /// How a list merges.
@@ -26,13 +26,15 @@ pub(crate) enum ListType {
     Map(Vec<String>),
 }
 
-impl<'a> Typing<'a> {
+impl Typing<'_> {
     /// The typing of a field.
-    pub(crate) fn child(self, name: &'a str) -> Self {
+    pub(crate) fn child(self, name: &str) -> Self {
         match self {
-            Self::Schema(_, true) if name == "metadata" => Self::Named(name),
+            Self::Schema(_, true) if name == "metadata" => {
+                Self::Published(upstream::definition(upstream::METADATA))
+            }
             Self::Schema(schema, _) => Self::Schema(super::schema::child_schema(schema, name), false),
-            Self::Named(_) => Self::Named(name),
+            Self::Published(schema) => Self::Published(upstream::field(upstream::resolved(schema), name)),
         }
     }
 
@@ -40,51 +42,40 @@ impl<'a> Typing<'a> {
     pub(crate) fn items(self) -> Self {
         match self {
             Self::Schema(schema, _) => Self::Schema(&schema["items"], false),
-            // The items of a list are granular maps, whatever the list is called.
-            Self::Named(_) => Self::Named(""),
+            Self::Published(schema) => Self::Published(&upstream::resolved(schema)["items"]),
         }
     }
 
     /// Whether a map is one piece.
     pub(crate) fn is_atomic_map(self) -> bool {
+        let atomic = |schema: &Value| schema["x-kubernetes-map-type"] == "atomic";
         match self {
-            Self::Schema(schema, _) => schema["x-kubernetes-map-type"] == "atomic",
-            Self::Named(name) => matches!(
-                name,
-                "selector"
-                    | "fieldRef"
-                    | "resourceFieldRef"
-                    | "configMapKeyRef"
-                    | "secretKeyRef"
-                    | "roleRef"
-                    | "nodeSelector"
-                    | "involvedObject"
-                    | "regarding"
-                    | "aggregationRule"
-                    | "labelSelector"
-            ),
+            Self::Schema(schema, _) => atomic(schema),
+            Self::Published(schema) => atomic(schema) || atomic(upstream::resolved(schema)),
         }
     }
 
-    /// How a list merges.
-    pub(crate) fn list(self, items: &[Value]) -> ListType {
-        match self {
-            Self::Schema(schema, _) => match schema["x-kubernetes-list-type"].as_str() {
-                Some("set") => ListType::Set,
-                Some("map") => {
-                    let keys = schema["x-kubernetes-list-map-keys"].as_array().cloned().unwrap_or_default();
-                    ListType::Map(keys.iter().filter_map(Value::as_str).map(ToOwned::to_owned).collect())
-                }
-                _ => ListType::Atomic,
-            },
-            Self::Named(name) => {
-                let keys = named_keys(name, items);
-                match (name, keys.is_empty()) {
-                    ("finalizers", _) => ListType::Set,
-                    (_, true) => ListType::Atomic,
-                    (_, false) => ListType::Map(keys.iter().map(ToString::to_string).collect()),
-                }
+    /// How a list merges when it is applied.
+    pub(crate) fn list(self) -> ListType {
+        let (Self::Schema(schema, _) | Self::Published(schema)) = self;
+        match schema["x-kubernetes-list-type"].as_str() {
+            Some("set") => ListType::Set,
+            Some("map") => {
+                let keys = schema["x-kubernetes-list-map-keys"].as_array().cloned().unwrap_or_default();
+                ListType::Map(keys.iter().filter_map(Value::as_str).map(ToOwned::to_owned).collect())
             }
+            _ => ListType::Atomic,
+        }
+    }
+
+    /// How a list merges in a strategic merge patch, which knows one key at most and goes by marks of its own.
+    pub(crate) fn patched_list(self) -> ListType {
+        let Self::Published(schema) = self else { return ListType::Atomic };
+        let strategy = schema["x-kubernetes-patch-strategy"].as_str().unwrap_or_default();
+        match schema["x-kubernetes-patch-merge-key"].as_str() {
+            _ if !strategy.split(',').any(|strategy| strategy == "merge") => ListType::Atomic,
+            Some(key) => ListType::Map(vec![key.to_owned()]),
+            None => ListType::Set,
         }
     }
 }
@@ -96,29 +87,4 @@ pub(crate) fn item_key(keys: &[String], item: &Value) -> Value {
         (value, _) => value.clone(),
     };
     Value::Object(keys.iter().map(|key| (key.clone(), value(key))).collect())
-}
-
-fn named_keys(name: &str, items: &[Value]) -> &'static [&'static str] {
-    match name {
-        "containers"
-        | "initContainers"
-        | "ephemeralContainers"
-        | "env"
-        | "volumes"
-        | "imagePullSecrets"
-        | "secrets"
-        | "resourceClaims"
-        | "readinessGates" => &["name"],
-        "ports" if items.iter().any(|item| !item["containerPort"].is_null()) => {
-            &["containerPort", "protocol"]
-        }
-        "ports" => &["port", "protocol"],
-        "conditions" | "addresses" => &["type"],
-        "volumeMounts" => &["mountPath"],
-        "volumeDevices" => &["devicePath"],
-        "ownerReferences" => &["uid"],
-        "hostAliases" => &["ip"],
-        "topologySpreadConstraints" => &["topologyKey", "whenUnsatisfiable"],
-        _ => &[],
-    }
 }

@@ -96,7 +96,7 @@ async fn a_list_of_a_version_that_has_not_come_is_refused() -> Checked {
     let maps: Api<ConfigMap> = Api::default_namespaced(kube::Client::try_from(config)?);
     let present = sandbox.store().version();
     let ahead = ListParams::default().at(&(present + 5).to_string());
-    let wanted = format!("Too large resource version: {}, current: {present}", present + 5);
+    let wanted = format!("Timeout: Too large resource version: {}, current: {present}", present + 5);
     assert_eq!(code(maps.list(&ahead).await), (504, wanted));
     Ok(())
 }

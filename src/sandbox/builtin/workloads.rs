@@ -1,13 +1,10 @@
-//! Rules of workloads and the pods in them (Kubernetes, `pkg/apis/apps/validation` and
-//! `pkg/apis/core/validation`), as far as the sandbox's users can break them.
-
-use std::collections::BTreeSet;
+//! Rules of workloads (Kubernetes, `pkg/apis/apps/validation`), as far as the sandbox's users can break them.
 
 use serde_json::{Value, json};
 
 use super::super::error::FieldError;
 use super::super::json::text_at;
-use super::super::names;
+use super::{labels, pods, shares};
 
 /// What is wrong with a Deployment or the like.
 pub(super) fn judge(kind: &str, object: &Value, old: Option<&Value>, errors: &mut Vec<FieldError>) {
@@ -22,12 +19,14 @@ pub(super) fn judge(kind: &str, object: &Value, old: Option<&Value>, errors: &mu
         let detail = format!("empty selector is invalid for {}", kind.to_lowercase());
         errors.push(FieldError::invalid("spec.selector", selector, &detail));
     }
+    labels::judge_selector(selector, "spec.selector", errors);
+    labels::judge(labels, "spec.template.metadata.labels", errors);
     if !empty && !selects(selector, labels) {
         let detail = "`selector` does not match template `labels`";
         errors.push(FieldError::invalid("spec.template.metadata.labels", labels, detail));
     }
     let pod = &spec["template"]["spec"];
-    judge_pod(pod, "spec.template.spec", errors);
+    pods::judge(pod, "spec.template.spec", errors);
     let restart = &pod["restartPolicy"];
     if matches!(restart.as_str(), Some("OnFailure" | "Never")) {
         let always = [json!("Always")];
@@ -36,74 +35,11 @@ pub(super) fn judge(kind: &str, object: &Value, old: Option<&Value>, errors: &mu
     if kind == "Deployment" {
         judge_rollout(spec, errors);
     }
-    if old.is_some_and(|old| old["spec"]["selector"] != *selector) {
+    if kind == "StatefulSet" {
+        judge_frozen(spec, old, errors);
+    } else if old.is_some_and(|old| old["spec"]["selector"] != *selector) {
         errors.push(FieldError::invalid("spec.selector", selector, "field is immutable"));
     }
-}
-
-/// What is wrong with a pod's specification, which stands at `path`.
-pub(super) fn judge_pod(spec: &Value, path: &str, errors: &mut Vec<FieldError>) {
-    let containers = spec["containers"].as_array().map(Vec::as_slice).unwrap_or_default();
-    if containers.is_empty() {
-        errors.push(FieldError::required(format!("{path}.containers"), ""));
-    }
-    let mut seen = BTreeSet::new();
-    for (index, container) in containers.iter().enumerate() {
-        let path = format!("{path}.containers[{index}]");
-        let name = text_at(container, "/name");
-        if name.is_empty() {
-            errors.push(FieldError::required(format!("{path}.name"), ""));
-        } else {
-            let at = format!("{path}.name");
-            let wrong = names::label(name);
-            errors.extend(wrong.iter().map(|wrong| FieldError::invalid(&at, &container["name"], wrong)));
-            if !seen.insert(name) {
-                errors.push(FieldError::duplicate(at, &container["name"]));
-            }
-        }
-        judge_container(container, &path, errors);
-    }
-    let grace = &spec["terminationGracePeriodSeconds"];
-    if grace.as_i64().is_some_and(|seconds| seconds < 0) {
-        let at = format!("{path}.terminationGracePeriodSeconds");
-        errors.push(FieldError::invalid(at, grace, "must be greater than or equal to 0"));
-    }
-    judge_choice(spec, "restartPolicy", &["Always", "OnFailure", "Never"], path, errors);
-    judge_choice(
-        spec,
-        "dnsPolicy",
-        &["ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"],
-        path,
-        errors,
-    );
-}
-
-fn judge_container(container: &Value, path: &str, errors: &mut Vec<FieldError>) {
-    if text_at(container, "/image").is_empty() {
-        errors.push(FieldError::required(format!("{path}.image"), ""));
-    }
-    for (index, port) in container["ports"].as_array().into_iter().flatten().enumerate() {
-        let path = format!("{path}.ports[{index}]");
-        match port["containerPort"].as_i64() {
-            None | Some(0) => errors.push(FieldError::required(format!("{path}.containerPort"), "")),
-            Some(1..=65_535) => {}
-            Some(_) => {
-                let detail = "must be between 1 and 65535, inclusive";
-                errors.push(FieldError::invalid(
-                    format!("{path}.containerPort"),
-                    &port["containerPort"],
-                    detail,
-                ));
-            }
-        }
-        judge_choice(port, "protocol", &["SCTP", "TCP", "UDP"], &path, errors);
-    }
-    for (index, variable) in container["env"].as_array().into_iter().flatten().enumerate() {
-        if text_at(variable, "/name").is_empty() {
-            errors.push(FieldError::required(format!("{path}.env[{index}].name"), ""));
-        }
-    }
-    judge_choice(container, "imagePullPolicy", &["Always", "IfNotPresent", "Never"], path, errors);
 }
 
 fn judge_rollout(spec: &Value, errors: &mut Vec<FieldError>) {
@@ -114,6 +50,10 @@ fn judge_rollout(spec: &Value, errors: &mut Vec<FieldError>) {
             errors.push(FieldError::forbidden("spec.strategy.rollingUpdate", detail));
         }
         "RollingUpdate" => {
+            for field in ["maxUnavailable", "maxSurge"] {
+                let at = format!("spec.strategy.rollingUpdate.{field}");
+                shares::judge(&strategy["rollingUpdate"][field], &at, errors);
+            }
             let none = |field: &str| {
                 let value = &strategy["rollingUpdate"][field];
                 *value == json!(0) || *value == json!("0%") || *value == json!("0")
@@ -141,18 +81,45 @@ fn judge_rollout(spec: &Value, errors: &mut Vec<FieldError>) {
     }
 }
 
+/// Most of a StatefulSet stays as it was made.
+fn judge_frozen(spec: &Value, old: Option<&Value>, errors: &mut Vec<FieldError>) {
+    let free = [
+        "replicas",
+        "ordinals",
+        "template",
+        "updateStrategy",
+        "revisionHistoryLimit",
+        "persistentVolumeClaimRetentionPolicy",
+        "minReadySeconds",
+    ];
+    let frozen = |spec: &Value| {
+        let mut copy = spec.as_object().cloned().unwrap_or_default();
+        copy.retain(|field, _| !free.contains(&field.as_str()));
+        copy
+    };
+    if old.is_some_and(|old| frozen(&old["spec"]) != frozen(spec)) {
+        let detail = "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', \
+                      'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and \
+                      'minReadySeconds' are forbidden";
+        errors.push(FieldError::forbidden("spec", detail));
+    }
+}
+
+/// What is wrong with a PersistentVolumeClaim.
+pub(super) fn judge_claim(object: &Value, errors: &mut Vec<FieldError>) {
+    let spec = &object["spec"];
+    if spec["accessModes"].as_array().is_none_or(Vec::is_empty) {
+        errors.push(FieldError::required("spec.accessModes", "at least 1 access mode is required"));
+    }
+    if spec["resources"]["requests"]["storage"].is_null() {
+        errors.push(FieldError::required("spec.resources[storage]", ""));
+    }
+}
+
 fn judge_count(object: &Value, field: &str, path: &str, errors: &mut Vec<FieldError>) {
     if object[field].as_i64().is_some_and(|count| count < 0) {
         let detail = "must be greater than or equal to 0";
         errors.push(FieldError::invalid(format!("{path}.{field}"), &object[field], detail));
-    }
-}
-
-fn judge_choice(object: &Value, field: &str, known: &[&str], path: &str, errors: &mut Vec<FieldError>) {
-    let found = object[field].as_str().unwrap_or_default();
-    if !found.is_empty() && !known.contains(&found) {
-        let known: Vec<Value> = known.iter().map(|name| json!(name)).collect();
-        errors.push(FieldError::unsupported(format!("{path}.{field}"), &object[field], &known));
     }
 }
 

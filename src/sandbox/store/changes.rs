@@ -32,6 +32,17 @@ pub struct Event {
     pub previous: Option<Arc<Value>>,
 }
 
+impl Store {
+    /// Ends when something has happened at `version` or later.
+    pub(crate) async fn reached(&self, version: u64) {
+        let mut news = self.0.changed.subscribe();
+        while self.version() < version {
+            // The sender lives in the store, which `self` holds.
+            let _ = news.changed().await;
+        }
+    }
+}
+
 /// The changes of one resource, in order.
 #[derive(Debug)]
 pub struct Watch {

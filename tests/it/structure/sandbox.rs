@@ -10,7 +10,18 @@ const PARTS: [Part; 13] = [
     // A kind carries the schema of its custom resource.
     (
         "kinds",
-        &["json", "jsonpath", "error", "resources", "selectors", "typing", "gotext", "names"],
+        &[
+            "json",
+            "jsonpath",
+            "error",
+            "resources",
+            "selectors",
+            "typing",
+            "upstream",
+            "quantity",
+            "gotext",
+            "names",
+        ],
         &["validation"],
     ),
     ("store", &["store"], &["kinds"]),
@@ -23,7 +34,7 @@ const PARTS: [Part; 13] = [
     ("patching", &["patch", "owned", "managers", "scale"], &["kinds"]),
     ("tables", &["table", "columns", "present", "openapi", "discovery"], &["kinds", "faces", "requests"]),
     ("access", &["access", "rbac", "roles"], &["kinds", "store"]),
-    ("requests", &["request", "protobuf"], &["kinds", "access"]),
+    ("requests", &["request", "listing", "negotiation", "protobuf"], &["kinds", "access"]),
     (
         "objects",
         &["objects", "deletion", "dependents", "namespaces"],
@@ -31,7 +42,7 @@ const PARTS: [Part; 13] = [
     ),
     (
         "protocol",
-        &["server", "reading", "writing", "watch", "tokens", "escalation"],
+        &["server", "health", "reading", "writing", "watch", "tokens", "escalation", "respond"],
         &["kinds", "store", "faces", "validation", "patching", "tables", "access", "requests", "objects"],
     ),
     ("plant", &["plant"], &["store", "objects"]),

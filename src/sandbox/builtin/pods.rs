@@ -1,0 +1,147 @@
+//! Rules of pods (Kubernetes, `pkg/apis/core/validation`), as far as the sandbox's users can break them.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::super::error::FieldError;
+use super::super::json::text_at;
+use super::super::names;
+use super::super::quantity::Quantity;
+
+/// What is wrong with a pod's specification, which stands at `path`.
+pub(super) fn judge(spec: &Value, path: &str, errors: &mut Vec<FieldError>) {
+    let containers = spec["containers"].as_array().map(Vec::as_slice).unwrap_or_default();
+    if containers.is_empty() {
+        errors.push(FieldError::required(format!("{path}.containers"), ""));
+    }
+    let mut seen = BTreeSet::new();
+    for (index, container) in containers.iter().enumerate() {
+        let path = format!("{path}.containers[{index}]");
+        let name = text_at(container, "/name");
+        if name.is_empty() {
+            errors.push(FieldError::required(format!("{path}.name"), ""));
+        } else {
+            let at = format!("{path}.name");
+            let wrong = names::label(name);
+            errors.extend(wrong.iter().map(|wrong| FieldError::invalid(&at, &container["name"], wrong)));
+            if !seen.insert(name) {
+                errors.push(FieldError::duplicate(at, &container["name"]));
+            }
+        }
+        judge_container(container, &path, errors);
+        judge_mounts(spec, container, &path, errors);
+    }
+    judge_volumes(spec, path, errors);
+    let grace = &spec["terminationGracePeriodSeconds"];
+    if grace.as_i64().is_some_and(|seconds| seconds < 0) {
+        let at = format!("{path}.terminationGracePeriodSeconds");
+        errors.push(FieldError::invalid(at, grace, "must be greater than or equal to 0"));
+    }
+    judge_choice(spec, "restartPolicy", &["Always", "OnFailure", "Never"], path, errors);
+    judge_choice(
+        spec,
+        "dnsPolicy",
+        &["ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"],
+        path,
+        errors,
+    );
+}
+
+fn judge_container(container: &Value, path: &str, errors: &mut Vec<FieldError>) {
+    if text_at(container, "/image").is_empty() {
+        errors.push(FieldError::required(format!("{path}.image"), ""));
+    }
+    for (index, port) in container["ports"].as_array().into_iter().flatten().enumerate() {
+        let path = format!("{path}.ports[{index}]");
+        match port["containerPort"].as_i64() {
+            None | Some(0) => errors.push(FieldError::required(format!("{path}.containerPort"), "")),
+            Some(1..=65_535) => {}
+            Some(_) => {
+                let detail = "must be between 1 and 65535, inclusive";
+                errors.push(FieldError::invalid(
+                    format!("{path}.containerPort"),
+                    &port["containerPort"],
+                    detail,
+                ));
+            }
+        }
+        judge_choice(port, "protocol", &["SCTP", "TCP", "UDP"], &path, errors);
+    }
+    for (index, variable) in container["env"].as_array().into_iter().flatten().enumerate() {
+        if text_at(variable, "/name").is_empty() {
+            errors.push(FieldError::required(format!("{path}.env[{index}].name"), ""));
+        }
+    }
+    judge_resources(&container["resources"], &format!("{path}.resources"), errors);
+    judge_choice(container, "imagePullPolicy", &["Always", "IfNotPresent", "Never"], path, errors);
+}
+
+/// What a container asks for is no more than what it may take.
+fn judge_resources(resources: &Value, path: &str, errors: &mut Vec<FieldError>) {
+    let amount = |value: &Value| value.as_str().and_then(Quantity::parse);
+    for list in ["limits", "requests"] {
+        for (name, value) in resources[list].as_object().into_iter().flatten() {
+            if amount(value).is_some_and(Quantity::is_negative) {
+                let detail = "must be greater than or equal to 0";
+                errors.push(FieldError::invalid(format!("{path}.{list}[{name}]"), value, detail));
+            }
+        }
+    }
+    for (name, value) in resources["requests"].as_object().into_iter().flatten() {
+        let limit = &resources["limits"][name];
+        if amount(value).zip(amount(limit)).is_some_and(|(asked, most)| asked.exceeds(most)) {
+            let limit = limit.as_str().unwrap_or_default();
+            let detail = format!("must be less than or equal to {name} limit of {limit}");
+            errors.push(FieldError::invalid(format!("{path}.requests"), value, &detail));
+        }
+    }
+}
+
+fn judge_volumes(spec: &Value, path: &str, errors: &mut Vec<FieldError>) {
+    let mut seen = BTreeSet::new();
+    for (index, volume) in spec["volumes"].as_array().into_iter().flatten().enumerate() {
+        let at = format!("{path}.volumes[{index}].name");
+        let name = text_at(volume, "/name");
+        if name.is_empty() {
+            errors.push(FieldError::required(at, ""));
+        } else if !seen.insert(name) {
+            errors.push(FieldError::duplicate(at, &volume["name"]));
+        } else {
+            errors.extend(
+                names::label(name).iter().map(|wrong| FieldError::invalid(&at, &volume["name"], wrong)),
+            );
+        }
+    }
+}
+
+fn judge_mounts(spec: &Value, container: &Value, path: &str, errors: &mut Vec<FieldError>) {
+    let volumes = spec["volumes"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let mut seen = BTreeSet::new();
+    for (index, mount) in container["volumeMounts"].as_array().into_iter().flatten().enumerate() {
+        let path = format!("{path}.volumeMounts[{index}]");
+        let (name, place) = (text_at(mount, "/name"), text_at(mount, "/mountPath"));
+        if name.is_empty() {
+            errors.push(FieldError::required(format!("{path}.name"), ""));
+        } else if !volumes.iter().any(|volume| volume["name"] == mount["name"]) {
+            errors.push(FieldError::not_found(format!("{path}.name"), &mount["name"]));
+        }
+        if place.is_empty() {
+            errors.push(FieldError::required(format!("{path}.mountPath"), ""));
+        } else if !seen.insert(place) {
+            errors.push(FieldError::invalid(
+                format!("{path}.mountPath"),
+                &mount["mountPath"],
+                "must be unique",
+            ));
+        }
+    }
+}
+
+fn judge_choice(object: &Value, field: &str, known: &[&str], path: &str, errors: &mut Vec<FieldError>) {
+    let found = object[field].as_str().unwrap_or_default();
+    if !found.is_empty() && !known.contains(&found) {
+        let known: Vec<Value> = known.iter().map(|name| json!(name)).collect();
+        errors.push(FieldError::unsupported(format!("{path}.{field}"), &object[field], &known));
+    }
+}
