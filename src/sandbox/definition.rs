@@ -2,6 +2,7 @@
 //! has defaults that don't fit it, or rules that can't be compiled or cost too much (apiextensions-apiserver,
 //! `pkg/apis/apiextensions/validation/validation.go` and `pkg/apiserver/schema/validation.go`).
 
+mod check;
 mod cost;
 
 use kube::core::cel::{CompilationError, compile_schema};
@@ -344,13 +345,30 @@ fn judge_rules(schema: &Value, path: &str, times: u64, total: &mut u64, errors: 
                 continue;
             }
         };
+        let place = if typed.is_null() { schema } else { &typed };
+        let before = errors.len();
+        for (key, program, wanted) in [
+            ("rule", Some(&compiled.program), check::Result::Bool),
+            ("messageExpression", compiled.message_program.as_ref(), check::Result::Text),
+        ] {
+            let Some(program) = program else { continue };
+            let optional = rule["optionalOldSelf"] == true;
+            let source = text_at(rule, &format!("/{key}"));
+            if let Some(wrong) = check::problems(source, program.expression(), place, optional, wanted) {
+                let message = format!("Invalid value: {}: {wrong}", cost::shown(rule));
+                errors.push(FieldError { reason: "FieldValueInvalid", field: at(key), message });
+            }
+        }
+        if errors.len() > before {
+            continue;
+        }
         let parts = [
             ("rule", "estimated rule cost", Some(&compiled.program)),
             ("messageExpression", "estimated messageExpression cost", compiled.message_program.as_ref()),
         ];
         for (key, what, program) in parts {
             let Some(program) = program else { continue };
-            let once = cost::of(program.expression(), if typed.is_null() { schema } else { &typed });
+            let once = cost::of(program.expression(), place);
             let all = if key == "rule" { once.saturating_mul(times) } else { once };
             if all > cost::RULE_LIMIT {
                 errors.push(FieldError::forbidden(at(key), &cost::refusal(what, all, cost::RULE_LIMIT)));

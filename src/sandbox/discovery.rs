@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::request::{accept, parameter};
 use super::resources::{Registry, ResourceType};
+use super::upstream;
 
 /// The media type of aggregated discovery; clients fall back to the older lists without it.
 const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
@@ -41,9 +42,12 @@ pub(crate) fn answer(registry: &Registry, path: &str, headers: &HeaderMap) -> Op
     Some((answer, "application/json"))
 }
 
+/// The version whose answers and schemas these are.
 fn version() -> Value {
+    let mut numbers = upstream::VERSION.trim_start_matches('v').split('.');
     json!({
-        "major": "1", "minor": "32", "gitVersion": "v1.32.0+tidetable-sandbox", "gitCommit": "",
+        "major": numbers.next(), "minor": numbers.next(),
+        "gitVersion": format!("{}+tidetable-sandbox", upstream::VERSION), "gitCommit": "",
         "gitTreeState": "clean", "buildDate": "1970-01-01T00:00:00Z", "goVersion": "none",
         "compiler": "rustc", "platform": "sandbox",
     })

@@ -120,7 +120,7 @@ async fn custom_resources_are_applied_shown_explained_and_refused() -> Checked {
     let (_sandbox, kubectl) = started().await?;
     kubectl
         .follow(&[
-            ("version", &["Server Version: v1.32"]),
+            ("version", &["Server Version: v1.36"]),
             ("apply -f tides.crd.yaml", &["created"]),
             (
                 "wait --for=condition=Established crd/tides.test.tidetable.dev --timeout=30s",
@@ -352,7 +352,20 @@ async fn objects_are_shown_edited_replaced_awaited_and_deleted_as_users_do() -> 
                 &["patched"],
             ),
             ("wait --for=jsonpath={.spec.replicas}=7 deploy/web --timeout=30s", &["condition met"]),
-            ("explain deployments --recursive", &["KIND: Deployment"]),
+            (
+                "explain deployments --recursive",
+                &["KIND: Deployment", "strategy <DeploymentStrategy>", "maxSurge <IntOrString>"],
+            ),
+            (
+                "explain deployment.spec.strategy.rollingUpdate",
+                &["FIELD: rollingUpdate", "maximum number of pods"],
+            ),
+            ("explain pods.spec.containers.resources", &["limits <map[string]Quantity>"]),
+            ("explain service.spec.ports", &["targetPort <IntOrString>"]),
+            ("explain hpa.spec.behavior", &["scaleDown <HPAScalingRules>"]),
+            ("explain crd --recursive", &["additionalPrinterColumns"]),
+            ("explain deployment.spec.strategy --output=plaintext-openapiv2", &["rollingUpdate <Object>"]),
+            ("!explain deployment.spec.tides", &["field \"tides\" does not exist"]),
             ("events --for deploy/web", &["No events found"]),
             ("auth can-i create deployments", &["yes"]),
             ("auth can-i --list", &["*.* [] [] [*]", "selfsubjectrulesreviews.authorization.k8s.io"]),

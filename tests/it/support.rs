@@ -11,6 +11,9 @@ pub(crate) mod process;
 pub(crate) mod prometheus;
 pub(crate) mod proxy;
 pub(crate) mod source;
+mod wire;
+
+pub(crate) use wire::Wire;
 
 /// The `kubectl` to run: the one that `KUBECTL` names, the one in `.tools/`, or the machine's.
 pub(crate) fn kubectl() -> PathBuf {

@@ -310,7 +310,7 @@ fn literal_estimate<'a>(literal: &LiteralValue) -> Estimate<'a> {
 }
 
 /// The field that a name in a rule stands for; CEL escapes reserved words.
-fn unescaped(name: &str) -> &str {
+pub(super) fn unescaped(name: &str) -> &str {
     let word = name.strip_prefix("__").and_then(|name| name.strip_suffix("__"));
     word.unwrap_or(name)
 }

@@ -6,8 +6,13 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::super::store::Store;
+use super::super::upstream;
 
 const NODES: &str = "nodes";
+const LEASES: &str = "leases.coordination.k8s.io";
+
+/// The namespace in which nodes say that they are alive.
+const NODE_LEASES: &str = "kube-node-lease";
 
 /// How many pods a node without a bound is said to have room for.
 const BOUNDLESS: u32 = 1_000_000;
@@ -22,11 +27,14 @@ pub(super) fn show(store: &Store, shown: &mut BTreeSet<u64>, present: &BTreeSet<
     for node in shown.difference(present) {
         // Somebody else may have removed it, which is as good.
         let _ = store.delete(NODES, "", &name(*node));
+        let _ = store.delete(LEASES, NODE_LEASES, &name(*node));
     }
     for node in present {
         if store.get(NODES, "", &name(*node)).is_none() {
             // Nobody else was faster, or it is there.
-            let _ = store.create(NODES, object(*node, room.unwrap_or(BOUNDLESS), &store.now()));
+            if let Ok(made) = store.create(NODES, object(*node, room.unwrap_or(BOUNDLESS), &store.now())) {
+                let _ = store.create(LEASES, lease(&made));
+            }
         }
     }
     shown.clone_from(present);
@@ -40,6 +48,28 @@ pub(super) fn address(node: u64) -> String {
 /// The address of a pod.
 pub(super) fn pod_address(node: u64, pod: u64) -> String {
     format!("10.{}.{}.{}", 64 + node % 128, pod / 250 % 250, pod % 250 + 1)
+}
+
+/// By its Lease a node says that it is alive. Here it says so once.
+fn lease(node: &Value) -> Value {
+    let metadata = &node["metadata"];
+    let seconds = metadata["creationTimestamp"].as_str().unwrap_or_default().trim_end_matches('Z');
+    json!({
+        "apiVersion": "coordination.k8s.io/v1",
+        "kind": "Lease",
+        "metadata": {
+            "name": metadata["name"],
+            "namespace": NODE_LEASES,
+            "ownerReferences": [
+                {"apiVersion": "v1", "kind": "Node", "name": metadata["name"], "uid": metadata["uid"]},
+            ],
+        },
+        "spec": {
+            "holderIdentity": metadata["name"],
+            "leaseDurationSeconds": 40,
+            "renewTime": format!("{seconds}.000000Z"),
+        },
+    })
 }
 
 fn object(node: u64, room: u32, now: &str) -> Value {
@@ -76,8 +106,8 @@ fn object(node: u64, room: u32, now: &str) -> Value {
             "daemonEndpoints": {"kubeletEndpoint": {"Port": 10250}},
             "nodeInfo": {
                 "machineID": name, "systemUUID": name, "bootID": name, "kernelVersion": "sandbox",
-                "osImage": "tidetable sandbox", "containerRuntimeVersion": "sandbox://1", "kubeletVersion": "v1.32.0",
-                "kubeProxyVersion": "v1.32.0", "operatingSystem": "linux", "architecture": "amd64",
+                "osImage": "tidetable sandbox", "containerRuntimeVersion": "sandbox://1", "kubeletVersion": upstream::VERSION,
+                "operatingSystem": "linux", "architecture": "amd64",
             },
         },
     })

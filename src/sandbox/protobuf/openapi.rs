@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 /// The media type.
-pub(crate) const OPENAPI_MEDIA_TYPE: &str = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
+pub(crate) const OPENAPI_MEDIA_TYPE: &str = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
 
 /// Writes a document.
 pub(crate) fn openapi(document: &Value) -> Vec<u8> {

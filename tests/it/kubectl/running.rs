@@ -37,7 +37,7 @@ async fn rollouts_pods_and_nodes_are_shown_awaited_undone_and_deleted() -> Check
             ("cordon node-1", &["cordoned"]),
             ("get no", &["Ready,SchedulingDisabled"]),
             ("uncordon node-1", &["uncordoned"]),
-            ("describe node node-1", &["KubeletReady", "Non-terminated Pods: (3 in total)", "pods: 6"]),
+            ("describe node node-1", &["KubeletReady", "HolderIdentity: node-1", "Non-terminated Pods: (3 in total)", "pods: 6"]),
             ("set image deploy/web web=registry.invalid/web:2", &["image updated"]),
             ("rollout status deploy/web --timeout=60s", &["successfully rolled out"]),
             ("rollout history deploy/web", &["REVISION CHANGE-CAUSE 1 <none> 2 <none>"]),

@@ -45,7 +45,7 @@ const PARTS: [Part; 13] = [
         &["server", "health", "reading", "writing", "watch", "tokens", "escalation", "respond"],
         &["kinds", "store", "faces", "validation", "patching", "tables", "access", "requests", "objects"],
     ),
-    ("plant", &["plant"], &["store", "objects"]),
+    ("plant", &["plant"], &["kinds", "store", "objects"]),
     ("faults", &["faults"], &["kinds", "requests"]),
     ("stage", &["stage", "course", "prometheus"], &["faults", "plant"]),
 ];
