@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use super::builtin;
-use super::custom::Part;
+use super::custom::{Candidate, Part};
 use super::definition;
 use super::error::{ApiError, FieldError};
 use super::json::{fields, object_at, text_at};
@@ -232,7 +232,7 @@ pub(crate) fn judge(
         None => metadata::judge_new(resource, object),
     };
     let errors = match &resource.custom {
-        Some(custom) => custom.judge(resource, object, old, part, errors),
+        Some(custom) => custom.judge(Candidate { resource, object, old, part }, errors),
         None if resource.storage == "customresourcedefinitions.apiextensions.k8s.io" => {
             errors.extend(definition::judge(object, old));
             errors
