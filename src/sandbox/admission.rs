@@ -10,9 +10,8 @@ use super::error::{ApiError, FieldError};
 use super::json::{fields, object_at, text_at};
 use super::metadata;
 use super::resources::ResourceType;
-use super::schema::child_schema;
 use super::shape;
-use super::typing::Typing;
+use super::typing::{ListType, Scalar, Typing};
 use super::upstream;
 
 /// What to do about fields that a kind doesn't have.
@@ -99,20 +98,26 @@ pub(crate) fn check_identity(
     let kind = text_at(object, "/kind");
     if api_version.is_empty() && kind.is_empty() {
         // The path says it too.
-    } else if api_version != resource.api_version() {
-        return Err(ApiError::bad_request(format!(
-            "the API version in the data ({api_version}) does not match the expected API version ({})",
-            resource.api_version()
-        )));
-    } else if kind != resource.kind && resource.custom.is_none() {
-        return Err(ApiError::bad_request(format!(
-            "{kind} in version \"{}\" cannot be handled as a {}: no kind \"{kind}\" is registered",
-            resource.version, resource.kind
-        )));
+    } else if let Some(custom) = resource.custom.as_ref().map(|_| resource.api_version()) {
+        if api_version != custom {
+            return Err(another_version(api_version, &custom));
+        }
+    } else {
+        // What one of the two lacks is taken from the path.
+        let default = |text: &str, other: String| if text.is_empty() { other } else { text.to_owned() };
+        let api_version = default(api_version, resource.api_version());
+        check_type(resource, &api_version, &default(kind, resource.kind.clone()))?;
+    }
+    let metadata = &object["metadata"];
+    if !metadata.is_object() && !metadata.is_null() && resource.custom.is_none() {
+        // What follows looks into it.
+        builtin::prune(resource, object).map_err(|wrong| misfit(resource, &wrong))?;
     }
     if kind.is_empty() {
-        object["apiVersion"] = json!(resource.api_version());
         object["kind"] = json!(resource.kind);
+    }
+    if text_at(object, "/apiVersion").is_empty() {
+        object["apiVersion"] = json!(resource.api_version());
     }
     let metadata = object_at(object, "metadata");
     let found = metadata.get("namespace").and_then(Value::as_str).unwrap_or_default();
@@ -129,6 +134,58 @@ pub(crate) fn check_identity(
     Ok(())
 }
 
+fn another_version(found: &str, wanted: &str) -> ApiError {
+    ApiError::bad_request(format!(
+        "the API version in the data ({found}) does not match the expected API version ({wanted})"
+    ))
+}
+
+fn misfit(resource: &ResourceType, wrong: &str) -> ApiError {
+    let ResourceType { kind, version, .. } = resource;
+    ApiError::bad_request(format!("{kind} in version \"{version}\" cannot be handled as a {kind}: {wrong}"))
+}
+
+/// A body of a built-in kind is first read as what it says it is, if there is such a kind, and then as what the path
+/// says it should be.
+fn check_type(resource: &ResourceType, api_version: &str, kind: &str) -> Result<(), ApiError> {
+    let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+    let known = upstream::name_of(group, version, kind).is_some();
+    if kind == resource.kind && (known || FORMER.contains(&api_version)) {
+        let same = api_version == resource.api_version();
+        return if same { Ok(()) } else { Err(another_version(api_version, &resource.api_version())) };
+    }
+    let why = if known {
+        let place = match resource.group.as_str() {
+            "" => "core",
+            group => group.split('.').next().unwrap_or_default(),
+        };
+        format!("converting ({version}.{kind}) to ({place}.{}): unknown conversion", resource.kind)
+    } else {
+        format!(
+            "no kind {kind:?} is registered for version {api_version:?} in scheme \
+             \"pkg/api/legacyscheme/scheme.go:30\""
+        )
+    };
+    Err(ApiError::bad_request(format!(
+        "{kind} in version {version:?} cannot be handled as a {}: {why}",
+        resource.kind
+    )))
+}
+
+/// Versions that a real server still reads and serves no more.
+const FORMER: &[&str] = &[
+    "apps/v1beta1",
+    "apps/v1beta2",
+    "autoscaling/v2beta1",
+    "autoscaling/v2beta2",
+    "coordination.k8s.io/v1beta1",
+    "events.k8s.io/v1beta1",
+    "extensions/v1beta1",
+    "policy/v1beta1",
+    "rbac.authorization.k8s.io/v1alpha1",
+    "rbac.authorization.k8s.io/v1beta1",
+];
+
 /// The part of an applied configuration that a request may speak of.
 ///
 /// # Errors
@@ -138,22 +195,12 @@ pub(crate) fn confine_config(
     mut config: Value,
     part: Part,
 ) -> Result<Value, ApiError> {
-    let unknown = if let Some(custom) = &resource.custom {
-        shape::prune(&custom.schema, &mut config)
-    } else {
-        let (pruned, unknown) = builtin::prune(resource, &config).map_err(|message| {
-            ApiError::bad_request(format!("failed to create typed patch object: {message}"))
-        })?;
-        config = pruned;
-        unknown
+    let unknown = match &resource.custom {
+        Some(custom) => shape::prune(&custom.schema, &mut config),
+        None => builtin::unknown(resource, &config),
     };
-    if let Some(field) = unknown.first() {
-        let wrong = format!(".{field}: field not declared in schema");
-        return Err(ApiError::untyped_patch(resource, &config, &wrong));
-    }
-    if let Some(custom) = &resource.custom
-        && let Some(wrong) = untyped(&custom.schema, &config, "")
-    {
+    let wrong = unknown.first().map(|field| format!(".{field}: field not declared in schema"));
+    if let Some(wrong) = wrong.or_else(|| untyped(typing_of(resource), &config, "")) {
         return Err(ApiError::untyped_patch(resource, &config, &wrong));
     }
     let map = fields(&mut config);
@@ -172,7 +219,7 @@ pub(crate) fn confine_config(
 
 /// The first field of a configuration that has another type than its schema says, in the words of
 /// structured-merge-diff (`typed/validate.go`).
-fn untyped(schema: &Value, value: &Value, path: &str) -> Option<String> {
+fn untyped(typing: Typing<'_>, value: &Value, path: &str) -> Option<String> {
     let found = match value {
         Value::Null => return None,
         Value::Bool(_) => "bool",
@@ -181,42 +228,51 @@ fn untyped(schema: &Value, value: &Value, path: &str) -> Option<String> {
         Value::Array(_) => "[]interface {}",
         Value::Object(_) => "map[string]interface {}",
     };
-    if matches!(schema["type"].as_str(), Some("integer" | "number")) && !value.is_number() {
-        return Some(format!("{path}: expected numeric (int or float), got {found}"));
+    match typing.scalar() {
+        Some(Scalar::Numeric) if !value.is_number() => {
+            return Some(format!("{path}: expected numeric (int or float), got {found}"));
+        }
+        Some(Scalar::Text) if value.is_number() || value.is_boolean() => {
+            return Some(format!("{path}: expected string, got &value.valueUnstructured{{Value:{value}}}"));
+        }
+        Some(Scalar::Boolean) if value.is_number() || value.is_string() => {
+            let shown = value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned);
+            return Some(format!("{path}: expected boolean, got &{{{shown}}}"));
+        }
+        Some(Scalar::Numeric | Scalar::Text | Scalar::Boolean) | None => {}
     }
     match value {
         Value::Object(map) => {
-            let own = map.iter().filter(|(name, _)| !path.is_empty() || *name != "metadata");
-            let mut own = own.map(|(name, child)| (child_schema(schema, name), name, child));
-            own.find_map(|(inner, name, child)| untyped(inner, child, &format!("{path}.{name}")))
+            let mut own = map.iter().filter(|(name, _)| !path.is_empty() || *name != "metadata");
+            own.find_map(|(name, child)| untyped(typing.child(name), child, &format!("{path}.{name}")))
         }
-        Value::Array(items) if schema["x-kubernetes-list-type"] == "map" => {
-            let keys = schema["x-kubernetes-list-map-keys"].as_array().map(Vec::as_slice).unwrap_or_default();
-            let keys: Vec<&str> = keys.iter().filter_map(Value::as_str).collect();
-            let inner = &schema["items"];
-            for (index, item) in items.iter().enumerate() {
-                let lacks =
-                    |key: &&&str| item[**key].is_null() && inner["properties"][**key]["default"].is_null();
-                if let Some(key) = keys.iter().find(lacks) {
-                    return Some(format!(
-                        "{path}: element {index}: associative list with keys has an element that omits key field \
-                         {key:?} (and doesn't have default value)"
-                    ));
-                }
-                let same = |other: &Value| keys.iter().all(|key| other[*key] == item[*key]);
-                if items[..index].iter().any(same) {
-                    let shown: Vec<String> = keys.iter().map(|key| format!("{key}={}", item[*key])).collect();
-                    return Some(format!("{path}: duplicate entries for key [{}]", shown.join(",")));
-                }
-                let wrong = untyped(inner, item, &format!("{path}[{index}]"));
-                if wrong.is_some() {
-                    return wrong;
-                }
-            }
-            None
-        }
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => None,
+        Value::Array(items) => match typing.list() {
+            ListType::Map(keys) => untyped_items(typing.items(), items, &keys, path),
+            ListType::Atomic | ListType::Set => None,
+        },
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
     }
+}
+
+fn untyped_items(typing: Typing<'_>, items: &[Value], keys: &[String], path: &str) -> Option<String> {
+    for (index, item) in items.iter().enumerate() {
+        if let Some(key) = keys.iter().find(|key| item[*key].is_null() && !typing.has_default(key)) {
+            return Some(format!(
+                "{path}: element {index}: associative list with keys has an element that omits key field {key:?} (and \
+                 doesn't have default value)"
+            ));
+        }
+        let same = |other: &Value| keys.iter().all(|key| other[key] == item[key]);
+        if items[..index].iter().any(same) {
+            let shown: Vec<String> = keys.iter().map(|key| format!("{key}={}", item[key])).collect();
+            return Some(format!("{path}: duplicate entries for key [{}]", shown.join(",")));
+        }
+        let wrong = untyped(typing, item, &format!("{path}[{index}]"));
+        if wrong.is_some() {
+            return wrong;
+        }
+    }
+    None
 }
 
 /// What is wrong with an object that is about to be stored.

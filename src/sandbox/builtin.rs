@@ -36,6 +36,14 @@ pub(crate) fn prune(resource: &ResourceType, object: &Value) -> Result<(Value, V
     }
 }
 
+/// The paths of the fields that a kind doesn't have.
+pub(crate) fn unknown(resource: &ResourceType, object: &Value) -> Vec<String> {
+    let Some(name) = upstream::name_of(&resource.group, &resource.version, &resource.kind) else {
+        return Vec::new();
+    };
+    decoding::decode(upstream::definition(name), name, &mut object.clone()).unknown
+}
+
 /// Leaves out what a real server doesn't show when it is empty.
 pub(crate) fn drop_empty(resource: &ResourceType, object: &mut Value) {
     decoding::drop_empty(upstream::of(resource), object);
@@ -119,6 +127,7 @@ pub(crate) fn fill_defaults(resource: &ResourceType, object: &mut Value) {
         }
         "pods" => {
             defaults(object_at(object, "spec"), json!({"enableServiceLinks": true}));
+            pods::ask_for_limits(&mut object["spec"]);
             pod_defaults(&mut object["spec"]);
         }
         "services" => services::fill_defaults(object),
@@ -158,7 +167,9 @@ pub(crate) fn initialise(resource: &ResourceType, object: &mut Value, store: &St
             object["spec"] = json!({"finalizers": ["kubernetes"]});
             object["status"] = json!({"phase": "Active"});
         }
-        "pods" => object["status"] = json!({"phase": "Pending", "qosClass": "BestEffort"}),
+        "pods" => {
+            object["status"] = json!({"phase": "Pending", "qosClass": pods::quality(&object["spec"])});
+        }
         "deployments.apps" | "poddisruptionbudgets.policy" => object["status"] = json!({}),
         "replicasets.apps" | "statefulsets.apps" => object["status"] = json!({"replicas": 0}),
         "services" => {
@@ -179,8 +190,11 @@ pub(crate) fn initialise(resource: &ResourceType, object: &mut Value, store: &St
 
 /// Keeps what an object was given when an update doesn't speak of it.
 pub(crate) fn keep_given(resource: &ResourceType, object: &mut Value, old: &Value) {
-    if resource.storage == "services" {
-        services::keep_allocated(object, old);
+    match resource.storage.as_str() {
+        "services" => services::keep_allocated(object, old),
+        // Its finalizers have a door of their own.
+        "namespaces" => object["spec"] = old["spec"].clone(),
+        _ => {}
     }
 }
 
@@ -191,7 +205,10 @@ pub(crate) fn judge(resource: &ResourceType, object: &Value, old: Option<&Value>
         "deployments.apps" | "replicasets.apps" | "statefulsets.apps" | "daemonsets.apps" => {
             workloads::judge(&resource.kind, object, old, &mut errors);
         }
-        "pods" => pods::judge(&object["spec"], "spec", &mut errors),
+        "pods" => {
+            pods::judge(&object["spec"], "spec", &mut errors);
+            pods::judge_change(&object["spec"], old.map(|old| &old["spec"]), &mut errors);
+        }
         "services" => services::judge(object, old, &mut errors),
         "configmaps" => contents::judge_map(object, old, &mut errors),
         "secrets" => contents::judge_secret(object, old, &mut errors),

@@ -270,7 +270,13 @@ impl ApiError {
     /// 422: the object is not valid; `kind` and `group` name its type.
     pub(crate) fn invalid(group: &str, kind: &str, name: &str, errors: &[FieldError]) -> Self {
         let qualified = if group.is_empty() { kind.to_owned() } else { format!("{kind}.{group}") };
-        let texts: Vec<String> = errors.iter().map(FieldError::to_string).collect();
+        // What is found twice is a cause twice and told once.
+        let mut texts: Vec<String> = Vec::new();
+        for text in errors.iter().map(FieldError::to_string) {
+            if !texts.contains(&text) {
+                texts.push(text);
+            }
+        }
         let list = match texts.as_slice() {
             [one] => one.clone(),
             many => format!("[{}]", many.join(", ")),
@@ -352,6 +358,11 @@ impl ApiError {
         Self::new(500, "", message)
     }
 
+    /// 500, as a real server has it: the version of an update is no number.
+    pub(crate) fn odd_version(text: &str) -> Self {
+        Self::new(500, "", format!("strconv.ParseUint: parsing {text:?}: invalid syntax"))
+    }
+
     /// 422: the options of a request are not valid; `kind` is what they are called, such as `PatchOptions`.
     pub(crate) fn invalid_options(kind: &str, errors: &[FieldError]) -> Self {
         Self::invalid("meta.k8s.io", kind, "", errors)
@@ -405,12 +416,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_complaint_stands_alone_and_several_are_bracketed() {
+    fn one_complaint_stands_alone_and_several_are_bracketed_and_told_once() {
         let required = FieldError::required("spec.max", "");
         let one = ApiError::invalid("g", "K", "x", std::slice::from_ref(&required));
         assert_eq!(one.message, "K.g \"x\" is invalid: spec.max: Required value");
-        let two = ApiError::invalid("", "K", "x", &[required.clone(), required]);
-        assert_eq!(two.message, "K \"x\" is invalid: [spec.max: Required value, spec.max: Required value]");
-        assert_eq!(two.status()["details"]["causes"][1]["field"], "spec.max");
+        let other = FieldError::required("spec.min", "");
+        let three = ApiError::invalid("", "K", "x", &[required.clone(), other, required]);
+        assert_eq!(three.message, "K \"x\" is invalid: [spec.max: Required value, spec.min: Required value]");
+        assert_eq!(three.status()["details"]["causes"][2]["field"], "spec.max");
     }
 }

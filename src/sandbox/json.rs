@@ -3,6 +3,8 @@
 //! A strict request is refused for a repeated key, and a lax one gets a warning, so the parser must see
 //! what `serde_json::Value` silently swallows.
 
+mod problem;
+
 use std::cell::RefCell;
 use std::fmt;
 
@@ -28,8 +30,8 @@ pub(crate) fn parse(body: &[u8]) -> Result<Parsed, String> {
     let duplicates = RefCell::new(Vec::new());
     let mut reader = serde_json::Deserializer::from_slice(body);
     let seed = Node { path: String::new(), duplicates: &duplicates };
-    let value = seed.deserialize(&mut reader).map_err(|error| worded(&error))?;
-    reader.end().map_err(|error| worded(&error))?;
+    let value = seed.deserialize(&mut reader).map_err(|error| worded(body, &error))?;
+    reader.end().map_err(|error| worded(body, &error))?;
     Ok(Parsed { value, duplicates: duplicates.into_inner() })
 }
 
@@ -46,8 +48,8 @@ pub(crate) fn parse_yaml(body: &[u8]) -> Result<Parsed, String> {
     Ok(Parsed { value, duplicates: Vec::new() })
 }
 
-fn worded(error: &serde_json::Error) -> String {
-    if error.is_eof() { "unexpected end of JSON input".to_owned() } else { error.to_string() }
+fn worded(body: &[u8], error: &serde_json::Error) -> String {
+    problem::of(body).unwrap_or_else(|| error.to_string())
 }
 
 struct Node<'a> {

@@ -290,6 +290,9 @@ fn check_preconditions(
     if !uid.is_empty() && uid != found {
         return Err(ApiError::another_uid(resource, old, uid));
     }
+    if !version.is_empty() && version.parse::<u64>().is_err() {
+        return Err(ApiError::odd_version(version));
+    }
     if !version.is_empty() && version != text_at(old, "/metadata/resourceVersion") {
         return Err(ApiError::conflict(resource, name));
     }

@@ -66,8 +66,23 @@ fn go_kind(value: &Value) -> &'static str {
     }
 }
 
-/// Applies a strategic merge patch.
-pub(crate) fn strategic_patch(object: &mut Value, patch: &Value, typing: Typing<'_>) {
+/// Applies a strategic merge patch of a client.
+///
+/// # Errors
+/// 400 when the patch isn't an object.
+pub(crate) fn strategic_merge(object: &mut Value, patch: &Value, typing: Typing<'_>) -> Result<(), ApiError> {
+    if !patch.is_object() {
+        let found = go_kind(patch);
+        return Err(ApiError::bad_request(format!(
+            "json: cannot unmarshal {found} into Go value of type map[string]interface {{}}"
+        )));
+    }
+    strategic_patch(object, patch, typing);
+    Ok(())
+}
+
+/// Lays a strategic merge patch over a part of an object.
+fn strategic_patch(object: &mut Value, patch: &Value, typing: Typing<'_>) {
     let Some(changes) = patch.as_object() else {
         *object = patch.clone();
         return;

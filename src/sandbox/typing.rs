@@ -26,6 +26,17 @@ pub(crate) enum ListType {
     Map(Vec<String>),
 }
 
+/// What a field holds that holds no more than one thing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scalar {
+    /// A number.
+    Numeric,
+    /// A text.
+    Text,
+    /// Yes or no.
+    Boolean,
+}
+
 impl Typing<'_> {
     /// The typing of a field.
     pub(crate) fn child(self, name: &str) -> Self {
@@ -43,6 +54,30 @@ impl Typing<'_> {
         match self {
             Self::Schema(schema, _) => Self::Schema(&schema["items"], false),
             Self::Published(schema) => Self::Published(&upstream::resolved(schema)["items"]),
+        }
+    }
+
+    /// What the place holds; `None` for lists, maps, and where it may be one thing or another.
+    pub(crate) fn scalar(self) -> Option<Scalar> {
+        let schema = match self {
+            Self::Schema(schema, _) => schema,
+            Self::Published(schema) => upstream::resolved(schema),
+        };
+        let free = schema["x-kubernetes-int-or-string"] == true || schema["format"] == "date-time";
+        match schema["type"].as_str().filter(|_| !free)? {
+            "integer" | "number" => Some(Scalar::Numeric),
+            "string" => Some(Scalar::Text),
+            "boolean" => Some(Scalar::Boolean),
+            _ => None,
+        }
+    }
+
+    /// Whether a key of a list's items may be left out.
+    pub(crate) fn has_default(self, key: &str) -> bool {
+        match self {
+            Self::Schema(schema, _) => !schema["properties"][key]["default"].is_null(),
+            // The published schemas tell no defaults; this is the only one of a key.
+            Self::Published(_) => key == "protocol",
         }
     }
 

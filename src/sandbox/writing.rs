@@ -48,20 +48,14 @@ pub(crate) fn update(server: &Server, call: &Call) -> Result<Answer, ApiError> {
     if write.part == Part::Scale
         && let Some(paths) = &resource.scale
     {
+        check_name(&body.value, name)?;
         return retry(server, call, |present| {
             let value = scale::set(resource, paths, present, &body.value)?;
             server.objects.update(resource, present, plain(value), &write)
         });
     }
     admission::check_identity(resource, &mut body.value, namespace(call).unwrap_or_default())?;
-    let found = text_at(&body.value, "/metadata/name");
-    if found.is_empty() {
-        object_at(&mut body.value, "metadata").insert("name".to_owned(), json!(name));
-    } else if found != name {
-        return Err(ApiError::bad_request(format!(
-            "the name of the object ({found}) does not match the name on the URL ({name})"
-        )));
-    }
+    check_name(&body.value, name)?;
     let present = match find(server, call) {
         Err(_) if resource.made_by_update() && write.part == Part::Main => {
             let metadata = object_at(&mut body.value, "metadata");
@@ -80,6 +74,19 @@ pub(crate) fn update(server: &Server, call: &Call) -> Result<Answer, ApiError> {
     let written = server.objects.update(resource, &present, body, &write)?;
     let written = written.ok_or_else(|| ApiError::conflict(resource, name))?;
     Ok(shown(server, call, StatusCode::OK, &written))
+}
+
+/// An update says whose it is.
+fn check_name(body: &Value, name: &str) -> Result<(), ApiError> {
+    match text_at(body, "/metadata/name") {
+        found if found == name => Ok(()),
+        "" => Err(ApiError::bad_request(format!(
+            "the name of the object ({name} based on URL) was undeterminable: name must be provided"
+        ))),
+        found => Err(ApiError::bad_request(format!(
+            "the name of the object ({found}) does not match the name on the URL ({name})"
+        ))),
+    }
 }
 
 /// Changes an object, its status or its scale.
@@ -103,8 +110,11 @@ pub(crate) fn patch(server: &Server, call: &Call) -> Result<Answer, ApiError> {
         return apply(server, call);
     }
     let write = write_of(call, true)?;
-    let change = json::parse(&call.body)
-        .map_err(|error| ApiError::bad_request(format!("error decoding patch: {error}")))?;
+    let change = json::parse(&call.body).map_err(|error| {
+        let decoding =
+            if format == "application/strategic-merge-patch+json" { "" } else { "error decoding patch: " };
+        ApiError::bad_request(format!("{decoding}{error}"))
+    })?;
     let resource = &call.resource;
     retry(server, call, |present| {
         let mut value = faces::from_stored(resource, present);
@@ -115,7 +125,7 @@ pub(crate) fn patch(server: &Server, call: &Call) -> Result<Answer, ApiError> {
         match format {
             "application/json-patch+json" => patches::json_patch(&mut value, change.value.clone())?,
             "application/merge-patch+json" => patches::merge_patch(&mut value, &change.value)?,
-            _ => patches::strategic_patch(&mut value, &change.value, typing_of(resource)),
+            _ => patches::strategic_merge(&mut value, &change.value, typing_of(resource))?,
         }
         if let Some(paths) = scaled {
             value = scale::set(resource, paths, present, &value)?;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::super::error::FieldError;
-use super::super::json::text_at;
+use super::super::json::{object_at, text_at};
 use super::super::names;
 use super::super::quantity::Quantity;
 
@@ -75,6 +75,72 @@ fn judge_container(container: &Value, path: &str, errors: &mut Vec<FieldError>) 
     }
     judge_resources(&container["resources"], &format!("{path}.resources"), errors);
     judge_choice(container, "imagePullPolicy", &["Always", "IfNotPresent", "Never"], path, errors);
+}
+
+/// Limits that a container of a pod doesn't ask for, it asks for.
+pub(super) fn ask_for_limits(spec: &mut Value) {
+    for list in ["containers", "initContainers"] {
+        for container in spec.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
+            let limits = container["resources"]["limits"].as_object().cloned().unwrap_or_default();
+            if limits.is_empty() {
+                continue;
+            }
+            let requests = object_at(&mut container["resources"], "requests");
+            for (name, limit) in limits {
+                requests.entry(name).or_insert(limit);
+            }
+        }
+    }
+}
+
+/// How well a pod is treated when a node runs short (`pkg/apis/core/helper/qos`).
+pub(super) fn quality(spec: &Value) -> &'static str {
+    let containers = || spec["containers"].as_array().into_iter().flatten();
+    let said = |container: &Value, list: &str, name: &str| !container["resources"][list][name].is_null();
+    let names = ["cpu", "memory"];
+    let nothing = containers().all(|container| {
+        names.iter().all(|name| !said(container, "requests", name) && !said(container, "limits", name))
+    });
+    let everything = containers().all(|container| {
+        let resources = &container["resources"];
+        names.iter().all(|name| {
+            said(container, "limits", name) && resources["limits"][name] == resources["requests"][name]
+        })
+    });
+    match (nothing, everything) {
+        (true, _) => "BestEffort",
+        (false, true) => "Guaranteed",
+        (false, false) => "Burstable",
+    }
+}
+
+/// Most of a pod stays as it was made. (A real server adds the difference to what it says.)
+pub(super) fn judge_change(spec: &Value, old: Option<&Value>, errors: &mut Vec<FieldError>) {
+    let frozen = |spec: &Value| {
+        let mut copy = spec.clone();
+        let Some(map) = copy.as_object_mut() else { return copy };
+        map.retain(|field, _| {
+            let free = ["activeDeadlineSeconds", "tolerations", "terminationGracePeriodSeconds"];
+            !free.contains(&field.as_str())
+        });
+        for list in ["containers", "initContainers"] {
+            for container in map.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
+                if let Some(container) = container.as_object_mut() {
+                    container.remove("image");
+                    // It follows from the image.
+                    container.remove("imagePullPolicy");
+                }
+            }
+        }
+        copy
+    };
+    if old.is_some_and(|old| frozen(old) != frozen(spec)) {
+        let detail = "pod updates may not change fields other than `spec.containers[*].image`,\
+                      `spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to \
+                      existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was \
+                      previously negative)";
+        errors.push(FieldError::forbidden("spec", detail));
+    }
 }
 
 /// What a container asks for is no more than what it may take.
