@@ -56,6 +56,14 @@ pub(crate) struct Attributes {
     pub(crate) path: String,
 }
 
+impl Attributes {
+    /// The same on a resource as rules name it, such as `deployments/scale`.
+    pub(crate) fn on(self, resource: &str) -> Self {
+        let (resource, subresource) = resource.split_once('/').unwrap_or((resource, ""));
+        Self { resource: resource.to_owned(), subresource: subresource.to_owned(), ..self }
+    }
+}
+
 /// Who asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct User {

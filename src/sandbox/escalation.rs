@@ -106,16 +106,11 @@ fn singles(rule: &Value) -> Vec<Attributes> {
         }
         for group in rbac::texts(rule, "apiGroups") {
             for resource in rbac::texts(rule, "resources") {
-                let (resource, subresource) = resource.split_once('/').unwrap_or((resource, ""));
                 let names: Vec<&str> = rbac::texts(rule, "resourceNames").collect();
                 let names = if names.is_empty() { vec![""] } else { names };
-                all.extend(names.into_iter().map(|name| Attributes {
-                    verb: verb.to_owned(),
-                    group: group.to_owned(),
-                    resource: resource.to_owned(),
-                    subresource: subresource.to_owned(),
-                    name: name.to_owned(),
-                    ..Attributes::default()
+                all.extend(names.into_iter().map(|name| {
+                    let (verb, group, name) = (verb.to_owned(), group.to_owned(), name.to_owned());
+                    Attributes { verb, group, name, ..Attributes::default() }.on(resource)
                 }));
             }
         }

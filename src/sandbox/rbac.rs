@@ -329,15 +329,8 @@ mod tests {
     use super::*;
 
     fn asked(verb: &str, group: &str, resource: &str, name: &str) -> Attributes {
-        let (resource, subresource) = resource.split_once('/').unwrap_or((resource, ""));
-        Attributes {
-            verb: verb.to_owned(),
-            group: group.to_owned(),
-            resource: resource.to_owned(),
-            subresource: subresource.to_owned(),
-            name: name.to_owned(),
-            ..Attributes::default()
-        }
+        let (verb, group, name) = (verb.to_owned(), group.to_owned(), name.to_owned());
+        Attributes { verb, group, name, ..Attributes::default() }.on(resource)
     }
 
     #[test]
