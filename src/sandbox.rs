@@ -60,6 +60,7 @@ mod table;
 mod tokens;
 mod typing;
 mod upstream;
+mod versions;
 mod watch;
 mod writing;
 

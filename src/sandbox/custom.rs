@@ -24,6 +24,8 @@ pub struct CustomSchema {
     pub columns: Vec<Value>,
     /// The fields of `selectableFields`, such as `spec.color`.
     pub(crate) selectable: Vec<String>,
+    /// What whoever uses this version is warned of.
+    pub(crate) deprecation: Option<String>,
     rules: Option<Rules>,
 }
 
@@ -55,7 +57,8 @@ pub(crate) struct Candidate<'a> {
 
 impl CustomSchema {
     fn new(schema: &Value, columns: Vec<Value>) -> Self {
-        Self { schema: schema.clone(), columns, selectable: Vec::new(), rules: Rules::of(schema) }
+        let rules = Rules::of(schema);
+        Self { schema: schema.clone(), columns, selectable: Vec::new(), deprecation: None, rules }
     }
 
     /// What is wrong with an object, given the complaints about its metadata.

@@ -4,14 +4,14 @@
 
 mod check;
 mod cost;
+mod rules;
+mod structure;
 
-use kube::core::cel::{CompilationError, compile_schema};
 use serde_json::{Value, json};
 
 use super::error::FieldError;
 use super::json::text_at;
 use super::names;
-use super::schema::Checker;
 
 /// What is wrong with a definition.
 pub(crate) fn judge(definition: &Value, old: Option<&Value>) -> Vec<FieldError> {
@@ -25,6 +25,7 @@ pub(crate) fn judge(definition: &Value, old: Option<&Value>) -> Vec<FieldError> 
     judge_group(spec, &mut errors);
     judge_versions(spec, &mut errors);
     judge_names(&spec["names"], &mut errors);
+    judge_conversion(spec, &mut errors);
     let versions = spec["versions"].as_array().map(Vec::as_slice).unwrap_or_default();
     // What all versions have in common is told once, without the version.
     let shared = |key: &str| versions.iter().all(|version| version[key] == versions[0][key]);
@@ -146,6 +147,33 @@ fn judge_names(found: &Value, errors: &mut Vec<FieldError>) {
     }
 }
 
+fn judge_conversion(spec: &Value, errors: &mut Vec<FieldError>) {
+    if spec["preserveUnknownFields"] == true {
+        let detail = "cannot set to true, set x-kubernetes-preserve-unknown-fields to true in spec.versions[*].schema \
+                      instead";
+        errors.push(FieldError::invalid("spec.preserveUnknownFields", &json!(true), detail));
+    }
+    let conversion = &spec["conversion"];
+    match text_at(conversion, "/strategy") {
+        "None" => {}
+        "Webhook" => {
+            let webhook = &conversion["webhook"];
+            if webhook["clientConfig"].is_null() {
+                let detail = "required when strategy is set to Webhook";
+                errors.push(FieldError::required("spec.conversion.webhookClientConfig", detail));
+            }
+            if webhook["conversionReviewVersions"].as_array().is_none_or(Vec::is_empty) {
+                errors.push(FieldError::required("spec.conversion.conversionReviewVersions", ""));
+            }
+        }
+        "" => errors.push(FieldError::required("spec.conversion.strategy", "")),
+        _ => {
+            let known = ["None", "Webhook"].map(Value::from);
+            errors.push(FieldError::unsupported("spec.conversion.strategy", &conversion["strategy"], &known));
+        }
+    }
+}
+
 fn judge_scale(scale: &Value, path: &str, errors: &mut Vec<FieldError>) {
     if !scale.is_object() {
         return;
@@ -205,183 +233,16 @@ fn judge_schema(schema: &Value, path: &str, errors: &mut Vec<FieldError>) {
             errors.push(FieldError::invalid(at, &schema["type"], "must be object at the root"));
         }
     }
-    judge_structure(schema, path, errors);
+    structure::judge(schema, path, errors);
+    structure::judge_metadata(schema, path, errors);
     if errors.len() > before {
         return;
     }
     let mut total = 0;
-    judge_rules(schema, path, 1, &mut total, errors);
+    rules::judge(schema, path, 1, &mut total, errors);
     if total > cost::DEFINITION_LIMIT {
         let what = "x-kubernetes-validations estimated rule cost total for entire OpenAPIv3 schema";
         errors.push(FieldError::forbidden(path, &cost::refusal(what, total, cost::DEFINITION_LIMIT)));
-    }
-}
-
-/// A schema says of every field what it is.
-fn judge_structure(schema: &Value, path: &str, errors: &mut Vec<FieldError>) {
-    let set = |key: &str| !schema[key].is_null();
-    for key in ["$ref", "definitions", "dependencies", "id", "patternProperties", "additionalItems"] {
-        if set(key) {
-            errors.push(FieldError::forbidden(format!("{path}.{key}"), &format!("{key} is not supported")));
-        }
-    }
-    if schema["uniqueItems"] == true {
-        let detail = "uniqueItems cannot be set to true since the runtime complexity becomes quadratic";
-        errors.push(FieldError::forbidden(format!("{path}.uniqueItems"), detail));
-    }
-    let properties = schema["properties"].as_object();
-    if properties.is_some_and(|all| !all.is_empty()) && schema["additionalProperties"].is_object() {
-        let detail = "additionalProperties and properties are mutual exclusive";
-        errors.push(FieldError::forbidden(format!("{path}.additionalProperties"), detail));
-    }
-    if schema["type"] == "array" && !schema["items"].is_object() {
-        errors.push(FieldError::required(format!("{path}.items"), "must be specified"));
-    }
-    judge_list_type(schema, path, errors);
-    if let Some(default) = schema.get("default").filter(|default| !default.is_null()) {
-        let mut checker = Checker::default();
-        checker.check(schema, default, None, "");
-        let at = format!("{path}.default");
-        errors.extend(checker.errors.into_iter().map(|mut error| {
-            let inner = std::mem::take(&mut error.field);
-            error.field = if inner == "<nil>" { at.clone() } else { format!("{at}.{inner}") };
-            error
-        }));
-    }
-    let typed = |child: &Value| {
-        let free = child["x-kubernetes-preserve-unknown-fields"] == true;
-        !text_at(child, "/type").is_empty() || child["x-kubernetes-int-or-string"] == true || free
-    };
-    let mut enter = |child: &Value, at: String, what: &str| {
-        if !typed(child) {
-            let detail = format!("must not be empty for specified {what}");
-            errors.push(FieldError::required(format!("{at}.type"), &detail));
-        }
-        judge_structure(child, &at, errors);
-    };
-    for (name, child) in properties.into_iter().flatten() {
-        enter(child, format!("{path}.properties[{name}]"), "object fields");
-    }
-    if schema["items"].is_object() {
-        enter(&schema["items"], format!("{path}.items"), "array items");
-    }
-    if schema["additionalProperties"].is_object() {
-        enter(&schema["additionalProperties"], format!("{path}.additionalProperties"), "object fields");
-    }
-}
-
-fn judge_list_type(schema: &Value, path: &str, errors: &mut Vec<FieldError>) {
-    let at = |key: &str| format!("{path}.x-kubernetes-{key}");
-    let kind = schema["x-kubernetes-list-type"].as_str().unwrap_or_default();
-    let keys = schema["x-kubernetes-list-map-keys"].as_array().map(Vec::as_slice).unwrap_or_default();
-    match kind {
-        "" | "atomic" | "set" => {
-            if !keys.is_empty() {
-                let detail = "must be map if x-kubernetes-list-map-keys is non-empty";
-                errors.push(FieldError::invalid(at("list-type"), &schema["x-kubernetes-list-type"], detail));
-            }
-        }
-        "map" => {
-            if keys.is_empty() {
-                let detail = "must not be empty if x-kubernetes-list-type is map";
-                errors.push(FieldError::required(at("list-map-keys"), detail));
-            }
-            let items = &schema["items"];
-            for (index, key) in keys.iter().enumerate() {
-                let name = key.as_str().unwrap_or_default();
-                let property = &items["properties"][name];
-                if !property.is_object() {
-                    let at = format!("{}[{index}]", at("list-map-keys"));
-                    let detail = "entries must all be names of item properties";
-                    errors.push(FieldError::invalid(at, key, detail));
-                } else if property["default"].is_null()
-                    && !items["required"].as_array().is_some_and(|required| required.contains(key))
-                {
-                    let detail = "this property is in x-kubernetes-list-map-keys, so it must have a default or be a required \
-                         property";
-                    errors.push(FieldError::required(
-                        format!("{path}.items.properties[{name}].default"),
-                        detail,
-                    ));
-                }
-            }
-        }
-        _ => {
-            let known = ["atomic", "map", "set"].map(Value::from);
-            errors.push(FieldError::unsupported(at("list-type"), &schema["x-kubernetes-list-type"], &known));
-        }
-    }
-}
-
-fn judge_rules(schema: &Value, path: &str, times: u64, total: &mut u64, errors: &mut Vec<FieldError>) {
-    let rules = schema["x-kubernetes-validations"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let whole =
-        (times == 1 && !path.contains(".properties[")) || schema["x-kubernetes-embedded-resource"] == true;
-    let typed = if whole && !rules.is_empty() { cost::with_metadata(schema) } else { Value::Null };
-    let own = json!({"x-kubernetes-validations": rules});
-    let compiled = compile_schema(&own);
-    for (index, (rule, result)) in rules.iter().zip(&compiled.validations).enumerate() {
-        let at = |key: &str| format!("{path}.x-kubernetes-validations[{index}].{key}");
-        if text_at(rule, "/rule").trim().is_empty() {
-            errors.push(FieldError::required(at("rule"), "rule is not specified"));
-            continue;
-        }
-        let failed = |key: &str, source: &dyn std::fmt::Display| {
-            let message = format!("Invalid value: {}: compilation failed: {source}", cost::shown(rule));
-            FieldError { reason: "FieldValueInvalid", field: at(key), message }
-        };
-        let compiled = match result {
-            Ok(compiled) => compiled,
-            Err(CompilationError::MessageExpressionParse { source, .. }) => {
-                errors.push(failed("messageExpression", source));
-                continue;
-            }
-            Err(CompilationError::Parse { source, .. }) => {
-                errors.push(failed("rule", source));
-                continue;
-            }
-            Err(other) => {
-                errors.push(failed("rule", other));
-                continue;
-            }
-        };
-        let place = if typed.is_null() { schema } else { &typed };
-        let before = errors.len();
-        for (key, program, wanted) in [
-            ("rule", Some(&compiled.program), check::Result::Bool),
-            ("messageExpression", compiled.message_program.as_ref(), check::Result::Text),
-        ] {
-            let Some(program) = program else { continue };
-            let optional = rule["optionalOldSelf"] == true;
-            let source = text_at(rule, &format!("/{key}"));
-            if let Some(wrong) = check::problems(source, program.expression(), place, optional, wanted) {
-                let message = format!("Invalid value: {}: {wrong}", cost::shown(rule));
-                errors.push(FieldError { reason: "FieldValueInvalid", field: at(key), message });
-            }
-        }
-        if errors.len() > before {
-            continue;
-        }
-        let parts = [
-            ("rule", "estimated rule cost", Some(&compiled.program)),
-            ("messageExpression", "estimated messageExpression cost", compiled.message_program.as_ref()),
-        ];
-        for (key, what, program) in parts {
-            let Some(program) = program else { continue };
-            let once = cost::of(program.expression(), place);
-            let all = if key == "rule" { once.saturating_mul(times) } else { once };
-            if all > cost::RULE_LIMIT {
-                errors.push(FieldError::forbidden(at(key), &cost::refusal(what, all, cost::RULE_LIMIT)));
-            }
-            *total = if key == "rule" { total.saturating_add(all) } else { *total };
-        }
-    }
-    for (name, child) in schema["properties"].as_object().into_iter().flatten() {
-        judge_rules(child, &format!("{path}.properties[{name}]"), times, total, errors);
-    }
-    for key in ["items", "additionalProperties"].into_iter().filter(|key| schema[*key].is_object()) {
-        let inner = cost::cardinality(times, schema);
-        judge_rules(&schema[key], &format!("{path}.{key}"), inner, total, errors);
     }
 }
 

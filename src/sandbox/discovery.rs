@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::request::{accept, parameter};
 use super::resources::{Registry, ResourceType};
 use super::upstream;
+use super::versions::by_priority;
 
 /// The media type of aggregated discovery; clients fall back to the older lists without it.
 const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
@@ -70,26 +71,6 @@ fn group(resources: &[Arc<ResourceType>], name: &str) -> Option<Value> {
         .map(|version| json!({"groupVersion": format!("{name}/{version}"), "version": version}))
         .collect();
     Some(json!({"name": name, "preferredVersion": versions.first(), "versions": versions}))
-}
-
-/// Versions in the order in which clients should prefer them: `v2`, `v1`, `v1beta2`, `v1beta1`, `v1alpha1`, and
-/// then whatever has another form, by name (apimachinery, `pkg/version/helpers.go`).
-fn by_priority<'a>(versions: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
-    let rank = |version: &str| -> Option<(u8, u32, u32)> {
-        let rest = version.strip_prefix('v')?;
-        for (word, stage) in [("alpha", 0), ("beta", 1)] {
-            if let Some((major, minor)) = rest.split_once(word) {
-                return Some((stage, major.parse().ok()?, minor.parse().ok()?));
-            }
-        }
-        Some((2, rest.parse().ok()?, 0))
-    };
-    let mut sorted: Vec<&str> = versions.collect();
-    sorted.sort_by(|one, other| match (rank(one), rank(other)) {
-        (None, None) => one.cmp(other),
-        (one, other) => other.cmp(&one),
-    });
-    sorted
 }
 
 fn resource_list(resources: &[Arc<ResourceType>], group: &str, version: &str) -> Option<Value> {
@@ -230,15 +211,4 @@ fn aggregated(resource: &ResourceType) -> Value {
         "categories": resource.categories,
         "subresources": subresources,
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn stable_versions_come_first() {
-        let sorted = by_priority(["v1", "v1alpha1", "v10", "v1beta2", "v1beta10", "blue", "v2"].into_iter());
-        assert_eq!(sorted, ["v10", "v2", "v1", "v1beta10", "v1beta2", "v1alpha1", "blue"]);
-    }
 }

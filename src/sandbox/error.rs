@@ -271,6 +271,11 @@ impl ApiError {
         Self::new(500, "", message)
     }
 
+    /// 500, as a real server has it: the options of a deletion can't be read.
+    pub(crate) fn odd_options(why: impl Into<String>) -> Self {
+        Self::new(500, "", why)
+    }
+
     /// 500, as a real server has it: the version of an update is no number.
     pub(crate) fn odd_version(text: &str) -> Self {
         Self::new(500, "", format!("strconv.ParseUint: parsing {text:?}: invalid syntax"))

@@ -145,7 +145,11 @@ impl Server {
         let call = Call { user, resource, attributes, parameters, headers: head.headers, wanted, body };
         escalation::refuse(&self.objects.store, &call)?;
         reading::await_version(self, &call).await?;
-        self.dispatch(&call)
+        let mut answer = self.dispatch(&call)?;
+        if let Answer::Object(_, _, warnings) = &mut answer {
+            warnings.extend(call.resource.custom.as_ref().and_then(|custom| custom.deprecation.clone()));
+        }
+        Ok(answer)
     }
 
     fn dispatch(&self, call: &Call) -> Result<Answer, ApiError> {

@@ -130,6 +130,8 @@ pub(crate) fn patch(server: &Server, call: &Call) -> Result<Answer, ApiError> {
         if let Some(paths) = scaled {
             value = scale::set(resource, paths, present, &value)?;
         }
+        // A patch can't turn an object into one of another version.
+        value["apiVersion"] = json!(resource.api_version());
         if text_at(&value, "/metadata/name") != call.attributes.name {
             return Err(ApiError::bad_request(format!(
                 "the name of the object ({}) does not match the name on the URL ({})",

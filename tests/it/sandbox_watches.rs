@@ -95,3 +95,38 @@ async fn a_watch_from_before_what_is_remembered_is_told_to_start_over() -> Check
     }
     Ok(())
 }
+
+/// Neither an open watch nor a connection that is kept keeps the process.
+#[tokio::test]
+async fn the_process_ends_at_a_signal_while_watches_are_open() -> Checked {
+    for signal in ["TERM", "INT"] {
+        let home = tempfile::tempdir()?;
+        let kubeconfig = home.path().join("kubeconfig");
+        let mut process = tokio::process::Command::new(env!("CARGO_BIN_EXE_tidetable"))
+            .args(["sandbox", "--kubeconfig"])
+            .arg(&kubeconfig)
+            .stdout(std::process::Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()?;
+        let greeting = process.stdout.take().ok_or("no output")?;
+        let mut greeting = tokio::io::BufReader::new(greeting);
+        tokio::io::AsyncBufReadExt::read_line(&mut greeting, &mut String::new()).await?;
+        let config = kube::config::Kubeconfig::read_from(&kubeconfig)?;
+        let config = kube::Config::from_custom_kubeconfig(config, &Default::default()).await?;
+        let maps: Api<ConfigMap> = Api::all(kube::Client::try_from(config)?);
+        let mut watches = Vec::new();
+        for _ in 0..3 {
+            watches.push(maps.watch(&WatchParams::default(), "0").await?.boxed());
+        }
+        let id = process.id().ok_or("it has ended")?.to_string();
+        let sent = tokio::process::Command::new("kill").args(["-s", signal, &id]).status().await?;
+        assert!(sent.success());
+        let status = tokio::time::timeout(PATIENCE, process.wait()).await??;
+        assert!(status.success(), "{signal}: {status}");
+        for mut watch in watches {
+            // What is left of it, and then its end.
+            while let Ok(Ok(Some(_))) = tokio::time::timeout(PATIENCE, watch.try_next()).await {}
+        }
+    }
+    Ok(())
+}

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::super::json::{fields, object_at, text_at};
 use super::super::resources::{DEFINITIONS, ResourceType, ScalePaths};
 use super::super::store::Store;
+use super::super::versions::by_priority;
 use super::CustomSchema;
 
 /// Fills in what a real server adds to a definition: names, conversion and, once accepted, its status.
@@ -118,6 +119,25 @@ pub(crate) fn resources_of(definition: &Value) -> Vec<ResourceType> {
     versions.iter().filter(|v| v["served"] == true).map(|version| resource_of(definition, version)).collect()
 }
 
+/// What whoever uses a version is warned of: that it is deprecated, and which one is not.
+fn deprecation(definition: &Value, version: &Value) -> Option<String> {
+    if version["deprecated"] != true {
+        return None;
+    }
+    if let Some(text) = version["deprecationWarning"].as_str() {
+        return Some(text.to_owned());
+    }
+    let spec = &definition["spec"];
+    let (group, kind, own) =
+        (text_at(spec, "/group"), text_at(spec, "/names/kind"), text_at(version, "/name"));
+    let all = spec["versions"].as_array().into_iter().flatten();
+    let current = all.filter(|other| other["served"] == true && other["deprecated"] != true);
+    let names = current.map(|other| text_at(other, "/name")).chain([own]);
+    let better = by_priority(names).first().copied().filter(|first| *first != own);
+    let advice = better.map(|name| format!("; use {group}/{name} {kind}")).unwrap_or_default();
+    Some(format!("{group}/{own} {kind} is deprecated{advice}"))
+}
+
 fn resource_of(definition: &Value, version: &Value) -> ResourceType {
     let spec = &definition["spec"];
     let name = |pointer: &str| text_at(spec, pointer).to_owned();
@@ -150,6 +170,10 @@ fn resource_of(definition: &Value, version: &Value) -> ResourceType {
         generation: true,
         unconditional_update: false,
         storage: text_at(definition, "/metadata/name").to_owned(),
-        custom: Some(Arc::new(CustomSchema { selectable, ..schema })),
+        custom: Some(Arc::new(CustomSchema {
+            selectable,
+            deprecation: deprecation(definition, version),
+            ..schema
+        })),
     }
 }

@@ -7,8 +7,10 @@ use super::super::custom::Part;
 use super::super::deletion::Deletion;
 use super::super::dependents::Dependents;
 use super::super::error::{ApiError, FieldError};
+use super::super::json::{parse, parse_yaml};
 use super::super::managers::Manager;
 use super::super::objects::Write;
+use super::super::protobuf;
 use super::super::request::content_type;
 use super::super::server::Call;
 use super::APPLY;
@@ -57,9 +59,44 @@ pub(super) fn write_of(call: &Call, patched: bool) -> Result<Write, ApiError> {
     Ok(Write { manager, part: part_of(call), dry_run: parameters.dry_run(), strictness, patched })
 }
 
+/// The body of a deletion. A real server says what is wrong with it as it is.
+fn deletion_options(call: &Call) -> Result<Value, ApiError> {
+    if content_type(&call.headers) == protobuf::MEDIA_TYPE {
+        return Ok(parsed_body(call)?.value);
+    }
+    let yaml = content_type(&call.headers) == "application/yaml";
+    let parsed = if yaml { parse_yaml(&call.body) } else { parse(&call.body) };
+    let options = parsed.map_err(|error| {
+        ApiError::odd_options(format!("couldn't get version/kind; json parse error: {error}"))
+    })?;
+    let options = options.value;
+    for (field, wanted, fits) in [
+        ("gracePeriodSeconds", "int64", Value::is_i64 as fn(&Value) -> bool),
+        ("orphanDependents", "bool", Value::is_boolean),
+        ("propagationPolicy", "v1.DeletionPropagation", Value::is_string),
+        ("preconditions", "v1.Preconditions", Value::is_object),
+        ("dryRun", "[]string", Value::is_array),
+    ] {
+        let found = match &options[field] {
+            Value::Null => continue,
+            value if fits(value) => continue,
+            Value::Bool(_) => "bool".to_owned(),
+            Value::Number(number) if wanted == "int64" => format!("number {number}"),
+            Value::Number(_) => "number".to_owned(),
+            Value::String(_) => "string".to_owned(),
+            Value::Array(_) => "array".to_owned(),
+            Value::Object(_) => "object".to_owned(),
+        };
+        return Err(ApiError::odd_options(format!(
+            "json: cannot unmarshal {found} into Go struct field DeleteOptions.{field} of type {wanted}"
+        )));
+    }
+    Ok(options)
+}
+
 /// How a request deletes.
 pub(super) fn deletion_of(call: &Call) -> Result<Deletion, ApiError> {
-    let options = if call.body.is_empty() { json!({}) } else { parsed_body(call)?.value };
+    let options = if call.body.is_empty() { json!({}) } else { deletion_options(call)? };
     let option = |pointer: &str| options.pointer(pointer).and_then(Value::as_str).map(ToOwned::to_owned);
     let policy =
         option("/propagationPolicy").unwrap_or_else(|| call.parameters.text("propagationPolicy").to_owned());

@@ -18,6 +18,7 @@ const PARTS: [Part; 13] = [
             "selectors",
             "typing",
             "upstream",
+            "versions",
             "quantity",
             "gotext",
             "names",
