@@ -170,8 +170,18 @@ pub(crate) fn initialise(resource: &ResourceType, object: &mut Value, store: &St
         "pods" => {
             object["status"] = json!({"phase": "Pending", "qosClass": pods::quality(&object["spec"])});
         }
-        "deployments.apps" | "poddisruptionbudgets.policy" => object["status"] = json!({}),
-        "replicasets.apps" | "statefulsets.apps" => object["status"] = json!({"replicas": 0}),
+        "deployments.apps" => object["status"] = json!({}),
+        "replicasets.apps" => object["status"] = json!({"replicas": 0}),
+        "statefulsets.apps" => object["status"] = json!({"availableReplicas": 0, "replicas": 0}),
+        "daemonsets.apps" => {
+            object["status"] = json!({"currentNumberScheduled": 0, "desiredNumberScheduled": 0,
+                "numberMisscheduled": 0, "numberReady": 0});
+        }
+        "poddisruptionbudgets.policy" => {
+            object["status"] = json!({"currentHealthy": 0, "desiredHealthy": 0, "disruptionsAllowed": 0,
+                "expectedPods": 0});
+        }
+        "persistentvolumeclaims" => object["status"] = json!({"phase": "Pending"}),
         "services" => {
             services::allocate(object, store);
             object["status"] = json!({"loadBalancer": {}});

@@ -1,7 +1,9 @@
 //! `/healthz`, `/livez` and `/readyz`: whether the server is well, whole or by parts (apiserver, `pkg/server/healthz`).
 //! The sandbox is well for as long as it answers.
 
-/// What a path of this kind is answered with: the text, and the media type's being set by the server itself.
+use std::fmt::Write;
+
+/// What a path of this kind is answered with; `None` for all others.
 pub(crate) fn answer(path: &str, query: &[(String, String)]) -> Option<String> {
     let mut parts = path.trim_start_matches('/').splitn(2, '/');
     let name = parts.next().unwrap_or_default();
@@ -14,10 +16,11 @@ pub(crate) fn answer(path: &str, query: &[(String, String)]) -> Option<String> {
     }
     let excluded: Vec<&str> =
         query.iter().filter(|(key, _)| key == "exclude").map(|(_, value)| value.as_str()).collect();
+    // A text takes whatever is written to it.
     let mut text = String::new();
     for check in checks {
         let how = if excluded.contains(check) { "excluded: ok" } else { "ok" };
-        text.push_str(&format!("[+]{check} {how}\n"));
+        let _ = writeln!(text, "[+]{check} {how}");
     }
     let mut unknown: Vec<String> = excluded
         .iter()
@@ -27,9 +30,9 @@ pub(crate) fn answer(path: &str, query: &[(String, String)]) -> Option<String> {
     unknown.dedup();
     if !unknown.is_empty() {
         let unknown = unknown.join(",");
-        text.push_str(&format!("warn: some health checks cannot be excluded: no matches for {unknown}\n"));
+        let _ = writeln!(text, "warn: some health checks cannot be excluded: no matches for {unknown}");
     }
-    text.push_str(&format!("{name} check passed\n"));
+    let _ = writeln!(text, "{name} check passed");
     Some(text)
 }
 

@@ -79,7 +79,7 @@ impl ListOptions {
             return Ok(0);
         }
         self.version.parse().map_err(|error: std::num::ParseIntError| {
-            let why = parse_problem(error.kind());
+            let why = parse_problem(*error.kind());
             let detail = format!("strconv.ParseUint: parsing {:?}: {why}", self.version);
             FieldError::invalid("resourceVersion", &json!(self.version), &detail)
         })
@@ -93,12 +93,12 @@ const NOT_OLDER_THAN: &str = "NotOlderThan";
 fn whole(parameters: &Parameters, name: &str) -> Result<Option<i64>, ApiError> {
     let Some(text) = parameters.given(name) else { return Ok(None) };
     text.parse().map(Some).map_err(|error: std::num::ParseIntError| {
-        let why = parse_problem(error.kind());
+        let why = parse_problem(*error.kind());
         ApiError::bad_request(format!("strconv.ParseInt: parsing {text:?}: {why}"))
     })
 }
 
-fn parse_problem(kind: &std::num::IntErrorKind) -> &'static str {
+fn parse_problem(kind: std::num::IntErrorKind) -> &'static str {
     match kind {
         std::num::IntErrorKind::PosOverflow | std::num::IntErrorKind::NegOverflow => "value out of range",
         _ => "invalid syntax",

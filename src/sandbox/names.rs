@@ -82,7 +82,7 @@ pub(crate) fn label_value(value: &str) -> Vec<String> {
     judge(value, 63, LABEL_VALUE, |value| value.is_empty() || is_word(value))
 }
 
-/// What is wrong with a key of a ConfigMap or a Secret.
+/// What is wrong with a key of a `ConfigMap` or a Secret.
 pub(crate) fn config_key(key: &str) -> Vec<String> {
     let fits = |key: &str| {
         !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))

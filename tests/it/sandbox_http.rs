@@ -192,14 +192,14 @@ async fn openapi_documents_describe_what_is_served() -> Checked {
     assert!(patch["requestBody"]["content"]["application/strategic-merge-patch+json"].is_object());
     // Every reference of every document leads somewhere.
     let index = wire.get("/openapi/v3", &[]).await?.json()?;
-    for path in index["paths"].as_object().ok_or("no paths")?.values() {
-        let path = path["serverRelativeURL"].as_str().ok_or("no address")?;
-        let document = wire.get(path, &[]).await?.json()?;
+    for one in index["paths"].as_object().ok_or("no paths")?.values() {
+        let address = one["serverRelativeURL"].as_str().ok_or("no address")?;
+        let document = wire.get(address, &[]).await?.json()?;
         let mut references = Vec::new();
         collect(&document, &mut references);
         for reference in references {
             let pointer = reference.trim_start_matches('#');
-            assert!(document.pointer(pointer).is_some(), "{path}: {reference}");
+            assert!(document.pointer(pointer).is_some(), "{address}: {reference}");
         }
     }
     let two = wire.get("/openapi/v2", &[]).await?.json()?;

@@ -112,7 +112,8 @@ async fn the_process_ends_at_a_signal_while_watches_are_open() -> Checked {
         let mut greeting = tokio::io::BufReader::new(greeting);
         tokio::io::AsyncBufReadExt::read_line(&mut greeting, &mut String::new()).await?;
         let config = kube::config::Kubeconfig::read_from(&kubeconfig)?;
-        let config = kube::Config::from_custom_kubeconfig(config, &Default::default()).await?;
+        let config =
+            kube::Config::from_custom_kubeconfig(config, &kube::config::KubeConfigOptions::default()).await?;
         let maps: Api<ConfigMap> = Api::all(kube::Client::try_from(config)?);
         let mut watches = Vec::new();
         for _ in 0..3 {

@@ -1,4 +1,4 @@
-//! Rules of ConfigMaps and Secrets (Kubernetes, `pkg/apis/core/validation`).
+//! Rules of `ConfigMap`s and Secrets (Kubernetes, `pkg/apis/core/validation`).
 
 use serde_json::{Value, json};
 
@@ -9,7 +9,7 @@ use super::super::names;
 /// How much there may be in one of them.
 const LARGEST: usize = 1024 * 1024;
 
-/// What is wrong with a ConfigMap.
+/// What is wrong with a `ConfigMap`.
 pub(super) fn judge_map(object: &Value, old: Option<&Value>, errors: &mut Vec<FieldError>) {
     judge_keys(object, "data", errors);
     for key in object["data"].as_object().into_iter().flat_map(serde_json::Map::keys) {

@@ -307,7 +307,9 @@ pub(super) fn drop_empty(schema: &'static Value, value: &mut Value) {
         }
         Value::Array(items) => {
             let item = upstream::resolved(&schema["items"]);
-            items.iter_mut().for_each(|inner| drop_empty(item, inner));
+            for inner in items {
+                drop_empty(item, inner);
+            }
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }

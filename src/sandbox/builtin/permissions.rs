@@ -21,7 +21,7 @@ pub(super) fn fill_defaults(binding: &mut Value) {
     }
 }
 
-/// What is wrong with a Role or a ClusterRole.
+/// What is wrong with a Role or a `ClusterRole`.
 pub(super) fn judge_role(kind: &str, object: &Value, errors: &mut Vec<FieldError>) {
     for (index, rule) in object["rules"].as_array().into_iter().flatten().enumerate() {
         let path = format!("rules[{index}]");
@@ -49,7 +49,7 @@ pub(super) fn judge_role(kind: &str, object: &Value, errors: &mut Vec<FieldError
     }
 }
 
-/// What is wrong with a RoleBinding or a ClusterRoleBinding.
+/// What is wrong with a `RoleBinding` or a `ClusterRoleBinding`.
 pub(super) fn judge_binding(kind: &str, object: &Value, old: Option<&Value>, errors: &mut Vec<FieldError>) {
     let role = &object["roleRef"];
     let kinds: &[&str] = if kind == "RoleBinding" { &["Role", "ClusterRole"] } else { &["ClusterRole"] };

@@ -39,7 +39,7 @@ fn is_share(text: &str) -> bool {
     !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit())
 }
 
-/// What is wrong with a PodDisruptionBudget.
+/// What is wrong with a `PodDisruptionBudget`.
 pub(super) fn judge_budget(object: &Value, errors: &mut Vec<FieldError>) {
     let spec = &object["spec"];
     let (least, most) = (&spec["minAvailable"], &spec["maxUnavailable"]);

@@ -105,7 +105,7 @@ fn judge_frozen(spec: &Value, old: Option<&Value>, errors: &mut Vec<FieldError>)
     }
 }
 
-/// What is wrong with a PersistentVolumeClaim.
+/// What is wrong with a `PersistentVolumeClaim`.
 pub(super) fn judge_claim(object: &Value, errors: &mut Vec<FieldError>) {
     let spec = &object["spec"];
     if spec["accessModes"].as_array().is_none_or(Vec::is_empty) {

@@ -100,9 +100,8 @@ impl<'a> Checker<'a> {
             return found.clone();
         }
         match name {
-            "self" => of(self.schema),
             "oldSelf" if self.optional => Type::Dyn,
-            "oldSelf" => of(self.schema),
+            "self" | "oldSelf" => of(self.schema),
             // Names of types are values.
             "bool" | "int" | "uint" | "double" | "string" | "bytes" | "list" | "map" | "null_type"
             | "type" | "timestamp" | "duration" | "optional" | "optional_type" | "cel" | "math"
@@ -149,7 +148,7 @@ impl<'a> Checker<'a> {
                 self.operands(name, one, other, |kind| *kind == Type::Bool);
                 Type::Bool
             }
-            ("!_", _) | ("@in" | "@not_strictly_false", _) => Type::Bool,
+            ("!_" | "@in" | "@not_strictly_false", _) => Type::Bool,
             ("_==_" | "_!=_", [one, other]) => {
                 let scalar = |kind: &Type<'_>| kind.is_scalar();
                 if scalar(one) && scalar(other) && one != other {
@@ -349,14 +348,14 @@ fn place(source: &str, found: impl Fn(&str) -> bool) -> usize {
     let mut quote = None;
     let mut previous = ' ';
     for (index, letter) in source.char_indices() {
-        match quote {
-            Some(open) if letter == open && previous != '\\' => quote = None,
-            Some(_) => {}
-            None if matches!(letter, '"' | '\'') => quote = Some(letter),
-            None if !(previous.is_alphanumeric() && letter.is_alphanumeric()) && found(&source[index..]) => {
-                return index;
+        if let Some(open) = quote {
+            if letter == open && previous != '\\' {
+                quote = None;
             }
-            None => {}
+        } else if matches!(letter, '"' | '\'') {
+            quote = Some(letter);
+        } else if !(previous.is_alphanumeric() && letter.is_alphanumeric()) && found(&source[index..]) {
+            return index;
         }
         previous = letter;
     }

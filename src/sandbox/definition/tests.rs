@@ -16,12 +16,23 @@ fn said(definition: &Value) -> Vec<String> {
     judge(definition, None).iter().map(ToString::to_string).collect()
 }
 
+fn spec(spec: &Value) -> Value {
+    json!({"type": "object", "properties": {"spec": spec}})
+}
+
+/// Each schema, and how what is first said of it begins.
+fn hold(cases: &[(Value, String)]) {
+    for (schema, wanted) in cases {
+        let found = said(&definition(schema));
+        let first = found.first().map(String::as_str).unwrap_or_default();
+        assert!(first.starts_with(wanted) && found.is_empty() == wanted.is_empty(), "{schema}: {found:?}");
+    }
+}
+
 #[test]
-fn schemas_are_structural_and_their_rules_cheap() {
-    let spec = |spec: Value| json!({"type": "object", "properties": {"spec": spec}});
-    let rules = |rule: &str| json!([{"rule": rule}]);
+fn schemas_are_structural() {
     let root = "spec.validation.openAPIV3Schema";
-    let cases = [
+    hold(&[
         (json!({"type": "object"}), String::new()),
         (json!({}), format!("{root}.type: Required value: must not be empty at the root")),
         (
@@ -29,23 +40,23 @@ fn schemas_are_structural_and_their_rules_cheap() {
             format!("{root}.type: Invalid value: \"array\": must be object at the root"),
         ),
         (
-            spec(json!({"properties": {}})),
+            spec(&json!({"properties": {}})),
             format!(
                 "{root}.properties[spec].type: Required value: must not be empty for specified object fields"
             ),
         ),
         (
-            spec(json!({"type": "array"})),
+            spec(&json!({"type": "array"})),
             format!("{root}.properties[spec].items: Required value: must be specified"),
         ),
         (
-            spec(json!({"type": "strin"})),
+            spec(&json!({"type": "strin"})),
             format!(
                 "{root}.properties[spec].type: Unsupported value: \"strin\": supported values: \"array\", \"boolean\", "
             ),
         ),
         (
-            spec(json!({"type": "string", "pattern": "("})),
+            spec(&json!({"type": "string", "pattern": "("})),
             format!(
                 "{root}.properties[spec].pattern: Invalid value: \"(\": must be a valid regular expression, but isn't: \
                  error parsing regexp: missing closing ): `(`"
@@ -59,8 +70,26 @@ fn schemas_are_structural_and_their_rules_cheap() {
             ),
         ),
         (
+            spec(&json!({"type": "array", "items": {"type": "string"}, "uniqueItems": true})),
+            format!(
+                "{root}.properties[spec].uniqueItems: Forbidden: uniqueItems cannot be set to true since"
+            ),
+        ),
+        (
+            spec(&json!({"type": "integer", "default": "x"})),
+            format!("{root}.properties[spec].default: Invalid value: \"string\": "),
+        ),
+    ]);
+}
+
+#[test]
+fn rules_fit_their_schema_and_are_cheap() {
+    let rules = |rule: &str| json!([{"rule": rule}]);
+    let root = "spec.validation.openAPIV3Schema";
+    hold(&[
+        (
             spec(
-                json!({"type": "object", "properties": {"a": {"type": "integer"}}, "x-kubernetes-validations": [
+                &json!({"type": "object", "properties": {"a": {"type": "integer"}}, "x-kubernetes-validations": [
                 {"rule": "self.a > 1", "fieldPath": ".b"}]}),
             ),
             format!(
@@ -70,7 +99,7 @@ fn schemas_are_structural_and_their_rules_cheap() {
         ),
         (
             spec(
-                json!({"type": "object", "properties": {"a": {"type": "integer"}}, "x-kubernetes-validations": [
+                &json!({"type": "object", "properties": {"a": {"type": "integer"}}, "x-kubernetes-validations": [
                 {"rule": "self.a > 1", "reason": "Bad"}]}),
             ),
             format!(
@@ -79,29 +108,19 @@ fn schemas_are_structural_and_their_rules_cheap() {
             ),
         ),
         (
-            spec(json!({"type": "object", "x-kubernetes-validations": rules("self.a > 1")})),
+            spec(&json!({"type": "object", "x-kubernetes-validations": rules("self.a > 1")})),
             format!(
                 "{root}.properties[spec].x-kubernetes-validations[0].rule: Invalid value: {{\"Rule\":\"self.a > 1\""
             ),
         ),
         (
-            spec(json!({"type": "array", "items": {"type": "string"}, "uniqueItems": true})),
-            format!(
-                "{root}.properties[spec].uniqueItems: Forbidden: uniqueItems cannot be set to true since"
-            ),
-        ),
-        (
-            spec(json!({"type": "integer", "default": "x"})),
-            format!("{root}.properties[spec].default: Invalid value: \"string\": "),
-        ),
-        (
-            spec(json!({"type": "object", "x-kubernetes-validations": rules("self.a ==")})),
+            spec(&json!({"type": "object", "x-kubernetes-validations": rules("self.a ==")})),
             format!(
                 "{root}.properties[spec].x-kubernetes-validations[0].rule: Invalid value: {{\"Rule\":\"self.a ==\""
             ),
         ),
         (
-            spec(json!({"type": "array", "items": {"type": "string"},
+            spec(&json!({"type": "array", "items": {"type": "string"},
                 "x-kubernetes-validations": rules("self.all(x, self.all(y, x != y))")})),
             format!(
                 "{root}.properties[spec].x-kubernetes-validations[0].rule: Forbidden: estimated rule cost exceeds budget \
@@ -110,19 +129,14 @@ fn schemas_are_structural_and_their_rules_cheap() {
         ),
         (
             spec(
-                json!({"type": "array", "items": {"type": "object", "properties": {"n": {"type": "string", "maxLength": 100}},
+                &json!({"type": "array", "items": {"type": "object", "properties": {"n": {"type": "string", "maxLength": 100}},
                 "x-kubernetes-validations": rules("self.n.matches('^[a-z]+$')")}}),
             ),
             format!(
                 "{root}.properties[spec].items.x-kubernetes-validations[0].rule: Forbidden: estimated rule cost"
             ),
         ),
-    ];
-    for (schema, wanted) in cases {
-        let found = said(&definition(&schema));
-        let first = found.first().map(String::as_str).unwrap_or_default();
-        assert!(first.starts_with(&wanted) && found.is_empty() == wanted.is_empty(), "{schema}: {found:?}");
-    }
+    ]);
 }
 
 #[test]

@@ -112,7 +112,7 @@ mod tests {
     use super::super::wire::{Field, fields};
     use super::*;
 
-    fn bytes<'a>(body: &'a [u8], number: u64) -> &'a [u8] {
+    fn bytes(body: &[u8], number: u64) -> &[u8] {
         let found = fields(body).expect("a message").into_iter().find_map(|field| match field {
             (found, Field::Bytes(bytes)) if found == number => Some(bytes),
             _ => None,
