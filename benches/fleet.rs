@@ -5,7 +5,7 @@
 //! One line `name value unit` each on stdout. A write is timed when a watch shows it. Beside the operator stands the
 //! limit: a client that sends the same patches at the edge and decides nothing.
 //!
-//! `FLEET_EDGES` (1000,5000) and `FLEET_IDLE` (10000) are how many policies.
+//! `FLEET_EDGES` (1,1000,5000), `FLEET_HANDOVER` (1000) and `FLEET_IDLE` (10000) are how many policies; nothing is none.
 
 #![expect(clippy::print_stdout, reason = "the figures are the result")]
 
@@ -49,10 +49,14 @@ async fn main() {
     let is_bench = std::env::args().any(|argument| argument == "--bench");
     let counts = |name: &str, usual: &str, few: &str| -> Vec<usize> {
         let text = if is_bench { std::env::var(name).unwrap_or(usual.to_owned()) } else { few.to_owned() };
-        text.split(',').map(|count| count.trim().parse().expect("a number of policies")).collect()
+        let counts = text.split(',').map(str::trim).filter(|count| !count.is_empty());
+        counts.map(|count| count.parse().expect("a number of policies")).collect()
     };
     for count in counts("FLEET_EDGES", "1,1000,5000", "20") {
         common_edge(count).await;
+    }
+    for count in counts("FLEET_HANDOVER", "1000", "20") {
+        hand_over(count).await;
     }
     let watched = if is_bench { IDLE } else { Duration::from_secs(2) };
     for count in counts("FLEET_IDLE", "10000", "20") {
@@ -63,12 +67,7 @@ async fn main() {
 /// `count` policies that all go from 1 to 3 at one instant.
 async fn common_edge(count: usize) {
     let cluster = Cluster::start().await;
-    let made = i64::try_from(count / 100).expect("a small count");
-    // Late enough for all objects to be there, and read.
-    let edge = Timestamp::from_second(Timestamp::now().as_second() + 10 + 2 * made).expect("soon");
-    let at = edge.strftime("%Y-%m-%dT%H:%M:%S").to_string();
-    let schedule = json!({"entries": [{"name": "open", "at": at, "for": "2h", "replicas": 3}]});
-    cluster.make(count, |_| json!({"schedule": schedule})).await;
+    let edge = edge_of(&cluster, count).await;
     let operator = Operator::start(&cluster, None);
     operator.until_ready(count).await;
     assert!(Timestamp::now() < edge, "the fleet was not ready before its edge: this machine is too slow");
@@ -86,6 +85,44 @@ async fn common_edge(count: usize) {
     let last = bare.iter().max().expect("some").as_secs_f64() * 1e3;
     println!("fleet_{count}_bare_client_last {last:.0} ms");
     println!("fleet_{count}_times_the_limit {:.2} ×", percentile(100) / last);
+    cluster.end().await;
+}
+
+/// Makes `count` policies that go from 1 to 3 at the instant that this gives.
+async fn edge_of(cluster: &Cluster, count: usize) -> Timestamp {
+    let made = i64::try_from(count / 100).expect("a small count");
+    // Late enough for all objects to be there, and read.
+    let edge = Timestamp::from_second(Timestamp::now().as_second() + 10 + 2 * made).expect("soon");
+    let at = edge.strftime("%Y-%m-%dT%H:%M:%S").to_string();
+    let schedule = json!({"entries": [{"name": "open", "at": at, "for": "2h", "replicas": 3}]});
+    cluster.make(count, |_| json!({"schedule": schedule})).await;
+    edge
+}
+
+/// An operator that is told to stop while it writes an edge that `count` policies share, and another that waits.
+async fn hand_over(count: usize) {
+    let cluster = Cluster::start().await;
+    let edge = edge_of(&cluster, count).await;
+    let one = Operator::candidate(&cluster);
+    one.until_ready(count).await;
+    let two = Operator::candidate(&cluster);
+    two.until_it_leads(false).await;
+    let watch = watch(&cluster).await;
+    let early = edge.duration_since(Timestamp::now());
+    tokio::time::sleep(Duration::try_from(early).expect("the fleet was not ready before its edge")).await;
+    let stop = async {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let told = Timestamp::now();
+        one.terminate().await;
+        two.until_it_leads(true).await;
+        Timestamp::now().duration_since(told)
+    };
+    let (delays, led) = tokio::join!(watch.seen_after(edge, count, 3), stop);
+    println!("hand_over_{count}_until_the_other_leads {:.0} ms", led.as_secs_f64() * 1e3);
+    let last = delays.iter().max().expect("some").as_secs_f64() * 1e3;
+    println!("hand_over_{count}_edge_to_write_last {last:.0} ms");
+    two.stop().await;
+    one.stop().await;
     cluster.end().await;
 }
 

@@ -12,7 +12,7 @@ use tidetable::api::{ScaleCalendar, ScalePolicy};
 use tidetable::clock::Clock;
 use tidetable::sandbox::{Sandbox, SandboxOptions};
 
-const NAMESPACE: &str = "tidetable-bench";
+pub(crate) const NAMESPACE: &str = "tidetable-bench";
 
 /// How many requests are under way at a time, as in `tidetable run`.
 pub(crate) fn at_once() -> usize {

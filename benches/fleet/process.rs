@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::process::{Child, Command};
 
-use super::cluster::Cluster;
+use super::cluster::{Cluster, NAMESPACE};
 
 /// The kernel's unit of CPU time: `sysconf(_SC_CLK_TCK)` is 100 on all Linux.
 const TICKS_PER_SECOND: f64 = 100.0;
@@ -25,10 +25,26 @@ impl Operator {
         Self::start_as(Path::new(env!("CARGO_BIN_EXE_tidetable")), &[], cluster, source)
     }
 
+    /// Starts `tidetable run` as one of several, of which one leads.
+    pub(crate) fn candidate(cluster: &Cluster) -> Self {
+        let elected = ["--leader-elect", "--lease-namespace", NAMESPACE];
+        Self::spawn(Path::new(env!("CARGO_BIN_EXE_tidetable")), &[], &elected, cluster, None)
+    }
+
     /// Starts a program that takes the arguments of `tidetable run` after these.
     pub(crate) fn start_as(
         program: &Path,
         arguments: &[String],
+        cluster: &Cluster,
+        source: Option<&str>,
+    ) -> Self {
+        Self::spawn(program, arguments, &[], cluster, source)
+    }
+
+    fn spawn(
+        program: &Path,
+        arguments: &[String],
+        options: &[&str],
         cluster: &Cluster,
         source: Option<&str>,
     ) -> Self {
@@ -43,6 +59,7 @@ impl Operator {
             .args(arguments)
             .args(["run", "--listen", &address.to_string(), "--log-level", "warn", "--config"])
             .arg(&config)
+            .args(options)
             .env("KUBECONFIG", &cluster.kubeconfig)
             .stdout(Stdio::null())
             .stderr(Stdio::inherit())
@@ -68,6 +85,14 @@ impl Operator {
         self.until("tidetable_policies_by_condition{type=\"Ready\",status=\"True\"}", count).await;
     }
 
+    /// Waits until it leads, or until it is there and does not.
+    pub(crate) async fn until_it_leads(&self, leads: bool) {
+        let wanted = format!("tidetable_leader {}\n", u8::from(leads));
+        while !self.shown().await.contains(&wanted) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
     async fn until(&self, samples: &str, count: usize) {
         let count = u64::try_from(count).expect("a count");
         while self.sum(samples).await < count {
@@ -77,10 +102,14 @@ impl Operator {
 
     /// The sum of all samples that begin like this.
     async fn sum(&self, name: &str) -> u64 {
-        let Ok(answer) = self.http.get(&self.metrics).send().await else { return 0 };
-        let text = answer.text().await.unwrap_or_default();
+        let text = self.shown().await;
         let samples = text.lines().filter(|line| line.starts_with(name));
         samples.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum()
+    }
+
+    async fn shown(&self) -> String {
+        let Ok(answer) = self.http.get(&self.metrics).send().await else { return String::new() };
+        answer.text().await.unwrap_or_default()
     }
 
     /// CPU time so far, in seconds.
@@ -102,6 +131,13 @@ impl Operator {
     fn proc(&self, file: &str) -> String {
         let id = self.child.id().expect("it runs");
         std::fs::read_to_string(format!("/proc/{id}/{file}")).expect("a Linux")
+    }
+
+    /// Tells it to stop, as the cluster does.
+    pub(crate) async fn terminate(&self) {
+        let id = self.child.id().expect("it runs").to_string();
+        let sent = Command::new("kill").args(["-TERM", &id]).status().await.expect("a kill");
+        assert!(sent.success(), "SIGTERM could not be sent");
     }
 
     pub(crate) async fn stop(mut self) {
