@@ -21,6 +21,7 @@ mod evaluation;
 mod events;
 pub mod leader;
 mod ledger;
+mod metadata;
 mod metrics;
 mod observe;
 mod pods;

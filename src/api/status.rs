@@ -1,6 +1,8 @@
 //! What the operator says about a policy: the columns of `kubectl get sp`, the conditions, and the short
 //! form of the last decision.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -219,15 +221,15 @@ pub struct GuardStatus {
 pub struct Condition {
     /// Which aspect.
     #[schemars(length(max = 316))]
-    pub r#type: String,
+    pub r#type: Cow<'static, str>,
     /// Whether it holds.
     pub status: ConditionStatus,
     /// Why, from a closed list, in CamelCase.
     #[schemars(length(max = 1024))]
-    pub reason: String,
+    pub reason: Cow<'static, str>,
     /// The same as a sentence.
     #[schemars(length(max = 4096))]
-    pub message: String,
+    pub message: Cow<'static, str>,
     /// When `status` last changed.
     #[schemars(with = "String", extend("format" = "date-time"))]
     pub last_transition_time: Timestamp,

@@ -98,7 +98,8 @@ pub(super) fn run(args: Args, _: &mut dyn Write) -> Result<(), Failure> {
             .map_err(|error| failed("no cluster is configured (KUBECONFIG or in a pod)", &error))?;
         // The next tick is the retry; fifteen retries of a write that is late would be fifteen too many.
         kube.default_retry = false;
-        let instance = std::env::var("HOSTNAME").unwrap_or_else(|_| "tidetable".to_owned());
+        let host = std::env::var("HOSTNAME").ok().filter(|host| !host.is_empty());
+        let instance = host.unwrap_or_else(|| "tidetable".to_owned());
         let lease = lease(&args, &kube.default_namespace, &instance);
         let client = kube::Client::try_from(kube).map_err(|error| failed("no client", &error))?;
         let options = OperatorOptions {

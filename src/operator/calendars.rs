@@ -10,7 +10,7 @@ use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use kube::core::DeserializeGuard;
-use kube::runtime::watcher;
+use kube::runtime::watcher::{self, watcher};
 use kube::{Api, ResourceExt};
 
 use super::reconcile::Context;
@@ -187,7 +187,7 @@ impl Pages {
 
 /// Watches the calendars and wakes the policies that name those that change. Never ends.
 pub(super) async fn follow(api: Api<Guarded>, context: Arc<Context>) {
-    watching::follow(api, watching::LONGEST_WAIT, |event| match event {
+    watching::follow(watcher(api, watcher::Config::default()), watching::LONGEST_WAIT, |event| match event {
         Ok(event) => context.wake(context.almanac.take(event)),
         Err(failure) => {
             let is_absent = failure.definite().is_some_and(|(code, _)| code == 404);

@@ -18,6 +18,7 @@ use kube::core::{ApiResource, GroupVersionKind};
 use kube::{Api, Client, Resource};
 use serde::de::{DeserializeOwned, IgnoredAny};
 use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio_util::sync::CancellationToken;
 
 use super::leader::Leadership;
 use super::setting::{Setting, is_autoscaler};
@@ -90,6 +91,8 @@ pub(super) struct Cluster {
     leadership: Arc<Leadership>,
     scales: Arc<Turns>,
     others: Semaphore,
+    /// Cancelled when nothing is waited for any more that scales nothing.
+    stopping: CancellationToken,
     /// How many permits of `others` there are.
     most_others: u32,
     kinds: Mutex<BTreeMap<(String, String), ApiResource>>,
@@ -106,7 +109,13 @@ impl Cluster {
     ) -> Self {
         let (scales, others) = (Turns::new(concurrency), Semaphore::new(concurrency.max(1)));
         let most_others = u32::try_from(concurrency.max(1)).unwrap_or(u32::MAX);
-        Self { client, deadline, leadership, scales, others, most_others, kinds: Mutex::default() }
+        let (stopping, kinds) = (CancellationToken::new(), Mutex::default());
+        Self { client, deadline, leadership, scales, others, stopping, most_others, kinds }
+    }
+
+    /// Gives up all status and events that are not written yet: somebody waits for this operator to end.
+    pub(super) fn stop(&self) {
+        self.stopping.cancel();
     }
 
     /// Waits for one's turn to scale: to read a workload and to write it. One turn serves for both, so
@@ -219,19 +228,22 @@ impl Cluster {
         name: &str,
         status: &ScalePolicyStatus,
     ) -> Result<(), CallError> {
-        // What is to be sent is put together when it can be.
-        let _permit = self.leave().await;
-        let collection = ScalePolicy::url_path(&(), Some(namespace));
-        let url = format!("{collection}/{name}/status?fieldManager={STATUS_MANAGER}&force=true");
-        let body = serde_json::json!({
-            "apiVersion": ScalePolicy::api_version(&()),
-            "kind": ScalePolicy::kind(&()),
-            "metadata": {"name": name, "namespace": namespace},
-            "status": status,
-        });
-        let request = patch_request(&url, "application/apply-patch+yaml", &body)?;
-        // The answer is not read as a policy: it may hold one that this version can't parse.
-        self.write(Box::pin(self.send::<IgnoredAny>(request))).await.map(drop)
+        self.unless_stopping(async {
+            // What is to be sent is put together when it can be.
+            let _permit = self.leave().await;
+            let collection = ScalePolicy::url_path(&(), Some(namespace));
+            let url = format!("{collection}/{name}/status?fieldManager={STATUS_MANAGER}&force=true");
+            let body = serde_json::json!({
+                "apiVersion": ScalePolicy::api_version(&()),
+                "kind": ScalePolicy::kind(&()),
+                "metadata": {"name": name, "namespace": namespace},
+                "status": status,
+            });
+            let request = patch_request(&url, "application/apply-patch+yaml", &body)?;
+            // The answer is not read as a policy: it may hold one that this version can't parse.
+            self.write(Box::pin(self.send::<IgnoredAny>(request))).await.map(drop)
+        })
+        .await
     }
 
     /// Creates an event.
@@ -240,11 +252,22 @@ impl Cluster {
         namespace: &str,
         event: impl FnOnce() -> Event + Send,
     ) -> Result<(), CallError> {
-        let _permit = self.leave().await;
-        let api = Api::<Event>::namespaced(self.client.clone(), namespace);
-        let params = PostParams { field_manager: Some(SCALE_MANAGER.to_owned()), ..PostParams::default() };
-        let event = event();
-        self.write(Box::pin(api.create(&params, &event))).await.map(drop)
+        self.unless_stopping(async {
+            let _permit = self.leave().await;
+            let api = Api::<Event>::namespaced(self.client.clone(), namespace);
+            let params =
+                PostParams { field_manager: Some(SCALE_MANAGER.to_owned()), ..PostParams::default() };
+            let event = event();
+            self.write(Box::pin(api.create(&params, &event))).await.map(drop)
+        })
+        .await
+    }
+
+    async fn unless_stopping(
+        &self,
+        call: impl Future<Output = Result<(), CallError>>,
+    ) -> Result<(), CallError> {
+        self.stopping.run_until_cancelled(call).await.unwrap_or(Err(CallError::Stopping))
     }
 
     /// How a kind is addressed. The usual workloads are known; any other is asked for once.
@@ -268,6 +291,7 @@ impl Cluster {
                 CallError::Forbidden(_)
                 | CallError::Unprocessable(_)
                 | CallError::NotLeading
+                | CallError::Stopping
                 | CallError::Refused { .. }
                 | CallError::Timeout(_) => false,
             };

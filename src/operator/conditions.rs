@@ -2,6 +2,8 @@
 //!
 //! Messages are stable: they never quote a load, so a wobbling metric never changes a condition.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 
 use super::cluster::CallError;
@@ -98,11 +100,16 @@ closed_list! {
 pub(super) struct Finding {
     pub(super) status: ConditionStatus,
     pub(super) reason: Reason,
-    pub(super) message: String,
+    /// Most say one of few things, which are not kept anew for each policy.
+    pub(super) message: Cow<'static, str>,
 }
 
 impl Finding {
-    pub(super) fn new(status: ConditionStatus, reason: Reason, message: impl Into<String>) -> Self {
+    pub(super) fn new(
+        status: ConditionStatus,
+        reason: Reason,
+        message: impl Into<Cow<'static, str>>,
+    ) -> Self {
         Self { status, reason, message: message.into() }
     }
 }
@@ -113,7 +120,9 @@ pub(super) fn call_failed(error: &CallError) -> Finding {
         CallError::NotFound(_) => Reason::TargetNotFound,
         CallError::Forbidden(_) => Reason::Forbidden,
         CallError::Unprocessable(_) | CallError::Refused { .. } => Reason::Refused,
-        CallError::Timeout(_) | CallError::Transport(_) | CallError::NotLeading => Reason::Unavailable,
+        CallError::Timeout(_) | CallError::Transport(_) | CallError::NotLeading | CallError::Stopping => {
+            Reason::Unavailable
+        }
     };
     Finding::new(ConditionStatus::False, reason, error.to_string())
 }
@@ -186,13 +195,13 @@ pub(super) fn scaling_limited(decision: &Decision) -> Finding {
 
 /// Whether a full cluster limits the load; `unknown` says why that can't be said.
 pub(super) fn capacity_limited(policy: &Policy, decision: &Decision, unknown: Option<&str>) -> Finding {
-    let not_limited = |reason, message: &str| Finding::new(ConditionStatus::False, reason, message);
+    let not_limited = |reason, message: &'static str| Finding::new(ConditionStatus::False, reason, message);
     match (&decision.load, unknown) {
         (None, _) => not_limited(Reason::NoMetrics, "only the load is limited by a full cluster"),
         (Some(_), _) if policy.capacity.hold_after.is_zero() => {
             not_limited(Reason::Disabled, "capacity.holdAfter is 0s")
         }
-        (Some(_), Some(why)) => Finding::new(ConditionStatus::Unknown, Reason::PodsUnknown, why),
+        (Some(_), Some(why)) => Finding::new(ConditionStatus::Unknown, Reason::PodsUnknown, why.to_owned()),
         (Some(LoadDecision { room: Room::Full { since, .. }, .. }), None) => {
             let message =
                 format!("pods can't be scheduled since {since}: the load may not raise the workload");
@@ -217,16 +226,23 @@ pub(super) fn set(
         Some(_) | None => Timestamp::from_second(at.as_second()).unwrap_or(at),
     };
     let new = Condition {
-        r#type: aspect.as_str().to_owned(),
+        r#type: aspect.as_str().into(),
         status: finding.status,
-        reason: finding.reason.as_str().to_owned(),
-        message: shorten(&finding.message, 4096),
+        reason: finding.reason.as_str().into(),
+        message: match &finding.message {
+            Cow::Borrowed(message) => (*message).into(),
+            Cow::Owned(message) => shorten(message, 4096).into(),
+        },
         last_transition_time: since,
         observed_generation: generation,
     };
     match old {
         Some(old) => *old = new,
-        None => conditions.push(new),
+        None => {
+            // Room for one of each, and not for eight.
+            conditions.reserve_exact(Aspect::ALL.len().saturating_sub(conditions.len()));
+            conditions.push(new);
+        }
     }
 }
 
@@ -251,7 +267,7 @@ mod tests {
         ] {
             set(&mut conditions, Aspect::ScalingActive, &Finding::new(status, reason, "m"), at, Some(1));
             let condition = find(&conditions, Aspect::ScalingActive).expect("a condition");
-            assert_eq!((condition.reason.as_str(), condition.last_transition_time), (reason.as_str(), since));
+            assert_eq!((&*condition.reason, condition.last_transition_time), (reason.as_str(), since));
         }
         assert_eq!(conditions.len(), 1);
     }

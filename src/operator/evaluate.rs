@@ -1,6 +1,8 @@
 //! One evaluation: observe, decide, apply, then status and event, in this order. The scale write goes
 //! first because it is what a workload waits for; a status can be late.
 
+use std::borrow::Cow;
+
 use futures::FutureExt;
 use futures::future::{BoxFuture, OptionFuture};
 use jiff::Timestamp;
@@ -222,21 +224,23 @@ impl Context {
         let previous_able = conditions::find(&state.status.conditions, Aspect::AbleToScale);
         let newly_failed = settled.able.status == ConditionStatus::False
             && previous_able.is_none_or(|able| able.reason != settled.able.reason.as_str());
-        let report = Report {
-            at: due.at,
-            target: subject.target,
-            generation: subject.generation,
-            policy: &subject.policy,
-            current: settled.current.map(Setting::replicas),
-            decision: settled.decision.as_ref().map(|decision| (decision, state.history.memory())),
-            problems: due.problems,
-            samples: &due.samples,
-            scaled: matches!(settled.outcome, Outcome::Scaled { .. }),
-            able: settled.able.clone(),
-            pods_unknown: state.pods_unknown.as_deref(),
-            complaint: state.complaint.as_ref().or(subject.lack.as_ref()),
+        let next = {
+            let report = Report {
+                at: due.at,
+                target: subject.target,
+                generation: subject.generation,
+                policy: &subject.policy,
+                current: settled.current.map(Setting::replicas),
+                decision: settled.decision.as_ref().map(|decision| (decision, state.history.memory())),
+                problems: due.problems,
+                samples: &due.samples,
+                scaled: matches!(settled.outcome, Outcome::Scaled { .. }),
+                able: settled.able.clone(),
+                pods_unknown: state.pods_unknown.as_deref(),
+                complaint: state.complaint.as_ref().or(subject.lack.as_ref()),
+            };
+            status::after_evaluation(&state.status, &report)
         };
-        let next = status::after_evaluation(&state.status, &report);
         if let (Outcome::Scaled { from, to }, Some(decision)) = (settled.outcome, &settled.decision) {
             if due.occasion == Occasion::Edge {
                 self.metrics.edge_written(due.at, written);
@@ -292,16 +296,17 @@ impl Context {
             state.unwritten = true;
             return None.into();
         }
-        state.timetable.told(now);
         let write = async move {
             let written = self.cluster.apply_status(namespace, name, &state.status).await;
+            // It may have waited for its turn.
+            state.timetable.told(self.clock.now());
             state.unwritten = written.is_err();
             if state.unwritten {
-                state.timetable.owe(now);
+                state.timetable.owe();
             }
             match written {
-                // Not found: the policy was deleted meanwhile.
-                Ok(()) | Err(CallError::NotFound(_)) => {}
+                // Not found: the policy was deleted meanwhile. Who stops leaves the rest to the next.
+                Ok(()) | Err(CallError::NotFound(_) | CallError::Stopping) => {}
                 Err(error) => {
                     tracing::warn!(category = error.category(), "the status was not written: {error}");
                 }
@@ -322,8 +327,11 @@ impl Context {
         let create = async move {
             let namespace = policy.namespace.clone().unwrap_or_default();
             let event = || events::event(policy, target, reason, note, at, &self.instance);
-            if let Err(error) = self.cluster.create_event(&namespace, event).await {
-                tracing::warn!(category = error.category(), "the event was not created: {error}");
+            match self.cluster.create_event(&namespace, event).await {
+                Ok(()) | Err(CallError::Stopping) => {}
+                Err(error) => {
+                    tracing::warn!(category = error.category(), "the event was not created: {error}");
+                }
             }
         };
         create.boxed()
@@ -362,9 +370,9 @@ fn observed(before: Option<bool>, subject: &Subject<'_>, due: &Due<'_>, settled:
 fn settled(decision: Decision, observed: Setting, outcome: Outcome, subject: &Subject<'_>) -> Settled {
     let current = if let Outcome::Scaled { to, .. } = outcome { to } else { observed };
     let message = match &subject.standing {
-        Standing::First | Standing::Unknown => "the workload can be read and scaled".to_owned(),
+        Standing::First | Standing::Unknown => Cow::Borrowed("the workload can be read and scaled"),
         Standing::Behind(rival) => {
-            format!("{rival} scales the workload, too: mode Active would be a conflict")
+            format!("{rival} scales the workload, too: mode Active would be a conflict").into()
         }
     };
     let able = Finding::new(ConditionStatus::True, Reason::AsPlanned, message);

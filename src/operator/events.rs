@@ -16,6 +16,9 @@ use crate::decision::closed_list;
 /// The longest note that the API server takes.
 const LONGEST_NOTE: usize = 1024;
 
+/// The longest name of an instance that the API server takes.
+const LONGEST_INSTANCE: usize = 128;
+
 /// Who reports.
 const CONTROLLER: &str = "tidetable.dev/operator";
 
@@ -99,7 +102,7 @@ pub(super) fn event(
         regarding: Some(policy),
         related,
         reporting_controller: Some(CONTROLLER.to_owned()),
-        reporting_instance: Some(instance.to_owned()),
+        reporting_instance: Some(shorten(instance, LONGEST_INSTANCE)),
         type_: Some(reason.type_().to_owned()),
         ..Event::default()
     }
@@ -128,7 +131,9 @@ mod tests {
             ScaleTargetRef { api_version: "apps/v1".into(), kind: "Deployment".into(), name: "web".into() };
         let policy = reference("shop", "web", Some("u-1".into()));
         let event = event(policy, Some(&target), EventReason::ScaledUp, &"x".repeat(2000), at, "me");
-        assert_eq!(event.event_time, Some(MicroTime(at)));
+        // A real API server reads six digits and no others.
+        let time = serde_json::to_value(&event.event_time).expect("JSON");
+        assert_eq!(time, "2026-11-23T07:00:00.000000Z");
         assert_eq!(event.type_.as_deref(), Some("Normal"));
         assert_eq!(event.note.map(|note| note.len()), Some(LONGEST_NOTE));
         assert_eq!(event.metadata.namespace.as_deref(), Some("shop"));

@@ -88,10 +88,10 @@ mod tests {
 
     fn ready(status: ConditionStatus) -> Vec<Condition> {
         let condition = Condition {
-            r#type: Aspect::Ready.as_str().to_owned(),
+            r#type: Aspect::Ready.as_str().into(),
             status,
-            reason: "AsPlanned".to_owned(),
-            message: String::new(),
+            reason: "AsPlanned".into(),
+            message: "".into(),
             last_transition_time: at(0),
             observed_generation: None,
         };

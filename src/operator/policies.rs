@@ -9,16 +9,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::core::NamespaceResourceScope;
-use kube::runtime::watcher;
+use kube::runtime::watcher::{self, watcher};
 use kube::{Api, Resource};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::reconcile::Context;
-use super::{Key, Shard, status, watching};
+use super::{Key, Shard, metadata, status, watching};
 use crate::api::{OVERRIDE_ANNOTATION, ScalePolicy, ScalePolicySpec, ScalePolicyStatus};
 
 /// The longest wait between two tries to read the policies. Without them nothing is done at all.
@@ -197,7 +197,7 @@ pub(super) async fn follow(
 ) {
     let (mut told_missing, mut listed) = (false, BTreeSet::new());
     let rivals = &context.rivals;
-    watching::follow(api, LONGEST_WAIT, |event| {
+    watching::follow(watcher(api, watcher::Config::default()), LONGEST_WAIT, |event| {
         let event = match event {
             Ok(event) => event,
             Err(failure) => return report(&failure, &mut told_missing),
@@ -269,53 +269,20 @@ impl WatchedPolicy {
     }
 }
 
-/// What is read of a policy. Above all not who wrote which field, which is most of many objects.
+/// What is read of a policy.
 #[derive(Deserialize)]
 struct Object {
-    metadata: Metadata,
+    #[serde(deserialize_with = "metadata::narrow")]
+    metadata: ObjectMeta,
     #[serde(default)]
     spec: Value,
     #[serde(default)]
     status: Value,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Metadata {
-    name: Option<String>,
-    namespace: Option<String>,
-    uid: Option<String>,
-    generation: Option<i64>,
-    resource_version: Option<String>,
-    creation_timestamp: Option<Time>,
-    #[serde(default)]
-    annotations: BTreeMap<String, String>,
-}
-
 impl<'de> Deserialize<'de> for WatchedPolicy {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let Object { metadata, spec, status } = Object::deserialize(deserializer)?;
-        let Metadata {
-            name,
-            namespace,
-            uid,
-            generation,
-            resource_version,
-            creation_timestamp,
-            mut annotations,
-        } = metadata;
-        annotations.retain(|key, _| key == OVERRIDE_ANNOTATION);
-        let annotations = Some(annotations).filter(|annotations| !annotations.is_empty());
-        let metadata = ObjectMeta {
-            name,
-            namespace,
-            uid,
-            generation,
-            resource_version,
-            creation_timestamp,
-            annotations,
-            ..ObjectMeta::default()
-        };
         let spec = serde_json::from_value(spec).map(Box::new).map_err(|error| error.to_string());
         Ok(Self { metadata, spec, status })
     }

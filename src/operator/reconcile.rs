@@ -26,7 +26,7 @@ use super::prometheus::{Problem, Sources};
 use super::rivals::{Rivals, Standing};
 use super::targets::Targets;
 use super::timetable::{Grid, Timetable};
-use super::wakeups::Wakeups;
+use super::wakeups::{Urgency, Wakeups};
 use super::{Evaluation, Key, Occasion, OperatorOptions};
 use crate::api::{ConditionStatus, ScalePolicySpec, ScalePolicyStatus, ScaleTargetRef};
 use crate::clock::Clock;
@@ -97,7 +97,8 @@ pub(super) struct Problems<'a> {
 /// reported on the policy; the next wake-up is the retry.
 pub(super) async fn reconcile(listed: Arc<Listed>, context: Arc<Context>) -> Key {
     let key = &listed.key;
-    let span = tracing::info_span!("policy", namespace = key.namespace(), name = key.name());
+    // Not `name`: in JSON that is what the span itself is called.
+    let span = tracing::info_span!("reconcile", namespace = key.namespace(), policy = key.name());
     async {
         let mut state = context.states().remove(key).unwrap_or_default();
         // Who does not lead waits for nothing but to lead: then all policies are woken.
@@ -115,7 +116,8 @@ pub(super) async fn reconcile(listed: Arc<Listed>, context: Arc<Context>) -> Key
             }
             let wake = state.timetable.wake(context.grid, context.clock.now());
             context.wakeups.rank(key, state.policy.as_ref().map_or(0, |policy| policy.priority));
-            context.wakeups.set(key.clone(), wake);
+            let is_edge = state.timetable.next_edge() == Some(wake);
+            context.wakeups.set(key.clone(), wake, if is_edge { Urgency::Edge } else { Urgency::Other });
             if context.has_news(&listed, &state) {
                 context.wake([key.clone()]);
             }
@@ -171,7 +173,7 @@ impl Context {
     /// Wakes policies at once.
     pub(super) fn wake(&self, keys: impl IntoIterator<Item = Key>) {
         for key in keys {
-            self.wakeups.set(key, self.clock.now());
+            self.wakeups.set(key, self.clock.now(), Urgency::Other);
         }
     }
 
@@ -207,7 +209,7 @@ impl Context {
         self.wake(self.rivals.forget(key));
         let mut states = self.states();
         if states.remove(key).is_some() {
-            tracing::info!(namespace = key.namespace(), name = key.name(), "the policy is gone");
+            tracing::info!(namespace = key.namespace(), policy = key.name(), "the policy is gone");
         }
         self.metrics.policies(states.len());
     }
@@ -236,9 +238,16 @@ impl Context {
             state.consulted = consulted;
             let calendars = state.consulted.calendars();
             let references = References { zones: zones::current(), calendars: &calendars };
-            match policy::validate_with(spec, references) {
-                Ok(policy) => state.adopt(policy, target, now),
-                Err(invalid) => Box::pin(self.refuse(listed, state, &invalid.to_string())).await,
+            // A policy that is valid takes up no room while what follows is waited for.
+            let mistake = match policy::validate_with(spec, references) {
+                Ok(policy) => {
+                    state.adopt(policy, target, now);
+                    None
+                }
+                Err(invalid) => Some(invalid.to_string()),
+            };
+            if let Some(mistake) = mistake {
+                Box::pin(self.refuse(listed, state, &mistake)).await;
             }
         }
         if is_changed {
@@ -290,7 +299,7 @@ impl Context {
         let mut timetable = Timetable::starting(self.grid, now);
         if status.observed_generation == listed.generation || self.was_there_before(listed, &status) {
             // Nobody waits for a word about what is as it was: what the first tick says comes with it.
-            timetable.told(now);
+            timetable.silent(self.grid, now);
         }
         *state = State { term, uid: listed.uid.clone(), status, unwritten, timetable, ..State::default() };
     }

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::core::{ApiResource, DeserializeGuard, GroupVersionKind, NotUsed, Object};
-use kube::runtime::watcher;
+use kube::runtime::watcher::{self, watcher};
 use kube::{Api, Client, Resource};
 use serde::Deserialize;
 use smallvec::SmallVec;
@@ -357,7 +357,7 @@ async fn follow_kind(kind: Kind, client: Client, namespace: Option<&str>, contex
         Some(namespace) => Api::namespaced_with(client, namespace, &resource),
         None => Api::all_with(client, &resource),
     };
-    watching::follow(api, watching::LONGEST_WAIT, |event| match event {
+    watching::follow(watcher(api, watcher::Config::default()), watching::LONGEST_WAIT, |event| match event {
         Ok(event) => context.wake(context.rivals.take(kind, event)),
         Err(failure) => {
             // A kind that is not there has no objects.

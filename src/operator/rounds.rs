@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use futures::StreamExt;
 use futures::future::BoxFuture;
@@ -27,8 +28,11 @@ struct Rounds {
     again: HashMap<Key, bool>,
 }
 
-/// Attends to policies until `shutdown`, and then brings to an end what has begun. Nothing begins before all policies
-/// are known, which is when the operator is `ready`.
+/// How long statuses and events may take that are under way at the end: another operator waits to lead.
+const FAREWELL: Duration = Duration::from_millis(500);
+
+/// Attends to policies until `shutdown`, and then brings to an end what has begun: each scale write, but statuses and
+/// events only for a moment. Nothing begins before all policies are known, which is when the operator is `ready`.
 pub(super) async fn run(
     mut news: UnboundedReceiver<News>,
     ready: Arc<AtomicBool>,
@@ -37,12 +41,20 @@ pub(super) async fn run(
 ) {
     let mut due = pin!(context.wakeups().due());
     let mut rounds = Rounds { context, running: FuturesUnordered::new(), again: HashMap::new() };
-    let (mut is_open, mut is_ready) = (true, false);
+    let (mut is_open, mut is_ready, mut is_over) = (true, false, false);
+    let mut over = pin!(async {
+        shutdown.cancelled().await;
+        tokio::time::sleep(FAREWELL).await;
+    });
     while is_open || !rounds.running.is_empty() {
         // However many are due, others have their turn.
         tokio::task::coop::consume_budget().await;
         tokio::select! {
             () = shutdown.cancelled(), if is_open => is_open = false,
+            () = &mut over, if !is_over => {
+                is_over = true;
+                rounds.context.cluster.stop();
+            }
             Some(key) = rounds.running.next() => rounds.ended(&key, is_open),
             Some(key) = due.next(), if is_open && is_ready => rounds.begin(key),
             Some(told) = news.recv(), if is_open => match told {

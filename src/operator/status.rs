@@ -2,6 +2,8 @@
 
 mod memory;
 
+use std::borrow::Cow;
+
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use serde_json::Value;
 
@@ -119,7 +121,8 @@ pub(super) fn after_mistake(
     status.baseline_replicas = None;
     status.desired_replicas = None;
     let consequence = "the spec has mistakes: the workload stays as it is";
-    for (aspect, text) in [(Aspect::Ready, mistake), (Aspect::ScalingActive, consequence)] {
+    let mistake = Cow::Owned(mistake.to_owned());
+    for (aspect, text) in [(Aspect::Ready, mistake), (Aspect::ScalingActive, consequence.into())] {
         let finding = Finding::new(ConditionStatus::False, Reason::InvalidSpec, text);
         conditions::set(&mut status.conditions, aspect, &finding, at, generation);
     }

@@ -12,12 +12,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use futures::StreamExt;
 use futures::stream::FuturesUnordered;
+use futures::{Stream, StreamExt};
 use kube::core::{ApiResource, DynamicObject, DynamicResourceScope, PartialObjectMeta};
-use kube::runtime::watcher;
+use kube::runtime::watcher::{self, watcher};
 use kube::{Api, Client, Resource, ResourceExt};
-use serde::de::DeserializeOwned;
 use tokio::sync::Notify;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
@@ -222,6 +221,7 @@ pub(super) async fn follow(
 }
 
 async fn follow_kind(client: Client, namespace: Option<&str>, resource: ApiResource, context: Arc<Context>) {
+    let config = watcher::Config::default();
     if workload::is_known(&resource) {
         let (claimed, kind) = (Arc::clone(&context), resource.clone());
         let read = move |object: &Workload| {
@@ -229,32 +229,33 @@ async fn follow_kind(client: Client, namespace: Option<&str>, resource: ApiResou
                 claimed.rivals.claimants(&Key::of_parts(&object.metadata), &kind.group, &kind.kind);
             (!claimants.is_empty()).then(|| object.scale())
         };
-        watch::<Workload>(client, namespace, resource, context, read).await;
+        let api: Api<Workload> = api(client, namespace, &resource);
+        watch(watcher(api, config), resource, context, read).await;
     } else {
-        watch::<Meta>(client, namespace, resource, context, |_| None).await;
+        // Of such a type the API server sends the metadata alone.
+        let api: Api<Meta> = api(client, namespace, &resource);
+        watch(watcher(api, config), resource, context, |_| None).await;
     }
 }
 
-async fn watch<K>(
-    client: Client,
-    namespace: Option<&str>,
+fn api<K>(client: Client, namespace: Option<&str>, resource: &ApiResource) -> Api<K>
+where
+    K: Resource<DynamicType = ApiResource, Scope = DynamicResourceScope>,
+{
+    match namespace {
+        Some(namespace) => Api::namespaced_with(client, namespace, resource),
+        None => Api::all_with(client, resource),
+    }
+}
+
+async fn watch<K: Resource>(
+    events: impl Stream<Item = watcher::Result<watcher::Event<K>>>,
     resource: ApiResource,
     context: Arc<Context>,
     read: impl Fn(&K) -> Option<ScaleSeen>,
-) where
-    K: Resource<DynamicType = ApiResource, Scope = DynamicResourceScope>
-        + Clone
-        + DeserializeOwned
-        + std::fmt::Debug
-        + Send
-        + 'static,
-{
-    let api: Api<K> = match namespace {
-        Some(namespace) => Api::namespaced_with(client, namespace, &resource),
-        None => Api::all_with(client, &resource),
-    };
+) {
     let kind = (resource.group.clone(), resource.kind.clone());
-    watching::follow(api, watching::LONGEST_WAIT, |event| match event {
+    watching::follow(events, watching::LONGEST_WAIT, |event| match event {
         Ok(event) => {
             for appeared in context.targets.take(&kind, event, &read) {
                 context.wake(context.rivals.claimants(&appeared, &resource.group, &resource.kind));

@@ -11,7 +11,7 @@
 //! those that failed together do not come back together. When the API server asks for a wait, nothing of the
 //! policy is due before that is over.
 //!
-//! The status is written once in each quarter of a minute at most. What comes later than that is owed.
+//! Between two writes of the status lies a quarter of a minute at least. What comes sooner is owed.
 
 use std::time::Duration;
 
@@ -23,8 +23,8 @@ const FIRST_RETRY: SignedDuration = SignedDuration::from_secs(1);
 /// The longest wait for another try.
 const LAST_RETRY: SignedDuration = SignedDuration::from_secs(60);
 
-/// In each of these the status of a policy is written once.
-const STATUS_SLOT: Grid = Grid { interval: 15_000_000_000 };
+/// The least time between two writes of the status of a policy.
+const STATUS_GAP: SignedDuration = SignedDuration::from_secs(15);
 
 /// The instants of the ticks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,8 +77,8 @@ pub(crate) struct Timetable {
     last: Option<Timestamp>,
     /// When a failed evaluation is tried again.
     retry: Option<Again>,
-    /// The slot in which the status was last written.
-    told: Option<Timestamp>,
+    /// When the status may be written again.
+    quiet_until: Option<Timestamp>,
     /// A status that is owed can be written from then on.
     owed: Option<Timestamp>,
 }
@@ -159,26 +159,32 @@ impl Timetable {
 
     /// Whether the status may be written now. If not, it is owed.
     pub(crate) fn may_tell(&mut self, now: Timestamp) -> bool {
-        let slot = STATUS_SLOT.latest(now);
-        let may = self.told.is_none_or(|told| told < slot);
-        self.owed = (!may).then(|| STATUS_SLOT.after(slot));
-        may
+        // A wait that is longer than the gap is that of a clock which was set back.
+        let wait = self.quiet_until.filter(|until| *until > now && until.duration_since(now) <= STATUS_GAP);
+        self.owed = wait;
+        wait.is_none()
     }
 
     /// Notes that the status was written, or that it was tried.
     pub(crate) fn told(&mut self, now: Timestamp) {
-        self.told = Some(STATUS_SLOT.latest(now));
+        self.quiet_until = Some(now.saturating_add(STATUS_GAP).unwrap_or(Timestamp::MAX));
         self.owed = None;
     }
 
-    /// Whether the status was ever written, or counts as written.
+    /// Notes that nobody waits for a word before the next tick.
+    pub(crate) fn silent(&mut self, grid: Grid, now: Timestamp) {
+        self.told(now);
+        self.quiet_until = self.quiet_until.min(Some(grid.after(now)));
+    }
+
+    /// Whether the status was ever written, or nobody waits for it.
     pub(crate) fn has_told(&self) -> bool {
-        self.told.is_some()
+        self.quiet_until.is_some()
     }
 
     /// Notes that a status could not be written.
-    pub(crate) fn owe(&mut self, now: Timestamp) {
-        self.owed = Some(STATUS_SLOT.after(now));
+    pub(crate) fn owe(&mut self) {
+        self.owed = self.quiet_until;
     }
 
     /// Whether the clock has been set back since the last evaluation, by more than a tick.
@@ -355,22 +361,37 @@ mod tests {
     fn a_status_that_could_not_be_written_is_owed() {
         let mut table = Timetable::starting(grid(), at("07:00:16"));
         table.told(at("07:00:16"));
-        table.owe(at("07:00:16"));
-        assert_eq!(table.wake(Grid::new(Duration::from_secs(3600)), at("07:00:16")), at("07:00:30"));
+        table.owe();
+        assert_eq!(table.wake(Grid::new(Duration::from_secs(3600)), at("07:00:16")), at("07:00:31"));
     }
 
     #[test]
-    fn the_status_is_written_once_in_a_quarter_of_a_minute_and_what_comes_later_is_owed() {
-        let mut table = Timetable::starting(grid(), at("07:00:16"));
-        assert!(table.may_tell(at("07:00:16")));
-        table.told(at("07:00:16"));
+    fn between_two_writes_of_the_status_lies_a_quarter_of_a_minute_and_what_comes_sooner_is_owed() {
+        let mut table = Timetable::starting(grid(), at("07:00:14"));
+        assert!(table.may_tell(at("07:00:14")));
+        table.told(at("07:00:14"));
         assert!(!table.owes(at("07:00:20")), "nothing new");
         assert!(!table.may_tell(at("07:00:20")));
-        assert_eq!(table.wake(Grid::new(Duration::from_secs(60)), at("07:00:20")), at("07:00:30"));
-        assert!(!table.owes(at("07:00:29.9")) && table.owes(at("07:00:30")));
-        assert!(table.may_tell(at("07:00:30")));
-        table.told(at("07:00:30"));
+        assert_eq!(table.wake(Grid::new(Duration::from_secs(60)), at("07:00:20")), at("07:00:29"));
+        assert!(!table.owes(at("07:00:28.9")) && table.owes(at("07:00:29")));
+        assert!(table.may_tell(at("07:00:29")));
+        table.told(at("07:00:29"));
         assert!(!table.owes(at("07:00:45")), "it is paid");
+        assert!(
+            table.may_tell(at("06:00:30")),
+            "a clock that is set back by an hour silences nobody for one"
+        );
+    }
+
+    #[test]
+    fn whoever_is_not_waited_for_is_silent_until_the_next_tick() {
+        let mut table = Timetable::starting(grid(), at("07:00:05"));
+        assert!(!table.has_told());
+        table.silent(grid(), at("07:00:05"));
+        assert!(table.has_told() && !table.may_tell(at("07:00:14.9")) && table.may_tell(at("07:00:15")));
+        let hourly = Grid::new(Duration::from_secs(3600));
+        table.silent(hourly, at("07:00:05"));
+        assert!(!table.may_tell(at("07:00:19.9")) && table.may_tell(at("07:00:20")));
     }
 
     #[test]

@@ -1,13 +1,10 @@
 //! Watching what may fail for long: a kind that is not installed, or one that the operator may not read.
 
-use std::fmt::Debug;
 use std::pin::pin;
 use std::time::Duration;
 
-use futures::StreamExt;
+use futures::{Stream, StreamExt};
 use kube::runtime::watcher;
-use kube::{Api, Resource};
-use serde::de::DeserializeOwned;
 
 /// How long the watch waits after a first failure.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
@@ -18,17 +15,15 @@ pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(60);
 /// A watch from which nothing is heard for so long, and no failure either, is well.
 const CALM: Duration = Duration::from_secs(120);
 
-/// Watches until it is dropped, and waits ever longer between two tries while it fails, up to `longest`. (kube's own
+/// Follows a watch until it is dropped, and waits ever longer between two tries while it fails, up to `longest`. (kube's own
 /// back-off starts anew with each page of a list that fails.) `on` is told of everything; `first` is whether this
 /// failure is the first since things went well.
 pub(super) async fn follow<K>(
-    api: Api<K>,
+    watch: impl Stream<Item = watcher::Result<watcher::Event<K>>>,
     longest: Duration,
     mut on: impl FnMut(Result<watcher::Event<K>, Failure>),
-) where
-    K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
-{
-    let mut events = pin!(watcher(api, watcher::Config::default()));
+) {
+    let mut events = pin!(watch);
     let (mut wait, mut first) = (FIRST_WAIT, true);
     loop {
         let Ok(event) = tokio::time::timeout(CALM, events.next()).await else {

@@ -59,3 +59,20 @@ async fn who_is_asked_to_wait_sends_nothing_until_then_and_nobody_else_waits() {
     assert_eq!(stage.replicas(&refused).await, 12);
     stage.stop().await;
 }
+
+#[tokio::test]
+async fn who_was_forestalled_looks_again_at_once_and_overwrites_nothing_unseen() {
+    let fault = Arc::new(Mutex::new(None));
+    let objects = [deployment("web", 0), policy_for("web")];
+    let mut stage = Stage::with_fault("2026-11-23T05:59:46Z", &objects, Arc::clone(&fault)).await;
+    assert_eq!(stage.next().await.outcome, Outcome::Unchanged);
+    *fault.lock().expect("not poisoned") = Some(Fault::Forestalled(7));
+    stage.clock.advance_to(at("2026-11-23T06:00:00Z"));
+    let edge = stage.next().await;
+    assert_eq!((edge.occasion, edge.outcome), (Occasion::Edge, scaled(7, 12)), "in one evaluation");
+    assert_eq!(stage.replicas("web").await, 12);
+    let told = stage.events().await.into_iter().map(|(_, note)| note);
+    let told: Vec<String> = told.filter(|note| note.contains("7 was set by person")).collect();
+    assert_eq!(told.len(), 1, "{:?}", stage.events().await);
+    stage.stop().await;
+}

@@ -51,7 +51,7 @@ async fn next_change(stage: &Stage) -> String {
 async fn ready(stage: &Stage) -> (String, String) {
     let conditions = stage.status("web").await.conditions;
     let ready = conditions.into_iter().find(|condition| condition.r#type == "Ready").expect("Ready");
-    (ready.reason, ready.message)
+    (ready.reason.into_owned(), ready.message.into_owned())
 }
 
 const MISSING: &str = "there is no ScaleCalendar holidays-de; the schedule runs as without its dates";

@@ -30,12 +30,7 @@ fn candidate(stage: &Stage, identity: &str) -> Started {
 }
 
 fn candidate_with(client: Client, clock: &Clock, sources: Sources, identity: &str) -> Started {
-    let lease = LeaseOptions {
-        namespace: "default".to_owned(),
-        name: "tidetable".to_owned(),
-        identity: identity.to_owned(),
-        duration: LeaseOptions::DURATION,
-    };
+    let lease = lease(identity);
     let (sender, evaluations) = unbounded_channel();
     let options = OperatorOptions {
         clock: clock.clone(),
@@ -47,6 +42,15 @@ fn candidate_with(client: Client, clock: &Clock, sources: Sources, identity: &st
     };
     let shutdown = CancellationToken::new();
     (tokio::spawn(Operator::new(options).run(shutdown.clone())), evaluations, shutdown)
+}
+
+fn lease(identity: &str) -> LeaseOptions {
+    LeaseOptions {
+        namespace: "default".to_owned(),
+        name: "tidetable".to_owned(),
+        identity: identity.to_owned(),
+        duration: LeaseOptions::DURATION,
+    }
 }
 
 async fn holder(stage: &Stage) -> Option<String> {
@@ -289,6 +293,46 @@ async fn a_process_that_is_told_to_stop_hands_over_long_before_its_lease_ends() 
     assert_eq!(one.terminate().await?.code(), Some(0), "{}", one.log());
     metric(&two, "tidetable_leader", |leads| leads == 1).await?;
     sandbox.shutdown().await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn who_stops_leaves_reports_that_get_no_answer_to_the_next() -> Checked {
+    let mut stage =
+        Stage::with("2026-11-23T12:00:00Z", &[deployment("web", 3), policy(&day_and_night())], "{}").await;
+    stage.end_operator().await;
+    let proxy = Proxy::before(stage.client.clone()).await;
+    proxy.trouble.send_replace(Trouble::IgnoredReports);
+    let (sender, mut evaluations) = unbounded_channel();
+    // Whoever waits for such a call to be given up waits longer than this test, and nobody moves the clock.
+    let one = OperatorOptions {
+        clock: stage.clock.clone(),
+        kube_timeout: Duration::from_secs(3600),
+        evaluations: Some(sender),
+        lease: Some(lease("one")),
+        ..OperatorOptions::new(proxy.client())
+    };
+    let shutdown = CancellationToken::new();
+    let operator = tokio::spawn(Operator::new(one).run(shutdown.clone()));
+    in_time("a report that gets no answer", async {
+        while proxy.struck() == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        Ok(())
+    })
+    .await?;
+    assert_eq!(stage.replicas("web").await, 12);
+    let (second, mut seconds, stop_second) = candidate(&stage, "two");
+    shutdown.cancel();
+    in_time("the first to end", async { Ok(operator.await??) }).await?;
+    let told = async { evaluations.recv().await.ok_or("it says nothing".into()) };
+    assert_eq!(in_time("its last word", told).await?.outcome, scaled(3, 12));
+    let first = in_time("the second to lead", async { seconds.recv().await.ok_or("it ended".into()) });
+    assert_eq!(first.await?.outcome, Outcome::Unchanged);
+    stage.condition("Ready", "AsPlanned").await;
+    stop_second.cancel();
+    second.await??;
+    stage.sandbox.shutdown().await;
     Ok(())
 }
 

@@ -6,7 +6,7 @@ use k8s_openapi::api::apps::v1::Deployment;
 use kube::api::{Patch, PatchParams, PostParams};
 use kube::{Api, CustomResourceExt};
 use serde_json::{Value, json};
-use tidetable::api::ScalePolicy;
+use tidetable::api::{ScalePolicy, ScalePolicyStatus};
 use tidetable::clock::Clock;
 use tidetable::operator::{Occasion, Outcome};
 use tidetable::sandbox::{Sandbox, SandboxOptions};
@@ -33,6 +33,9 @@ async fn a_scheduled_change_is_written_at_its_instant_down_to_zero_and_back() {
     let tick = stage.next().await;
     assert_eq!((tick.occasion, tick.at, tick.outcome), (Occasion::Tick, edge, Outcome::Unchanged));
 
+    // A quarter of a minute after the first one.
+    stage.clock.advance_to(at("2026-11-23T06:00:05Z"));
+    stage.until_status("web", |status| status.current_replicas == Some(12)).await;
     let status = stage.status("web").await;
     assert_eq!((status.current_replicas, status.desired_replicas), (Some(12), Some(12)));
     assert_eq!(status.last_scale_time, Some(edge));
@@ -236,12 +239,20 @@ async fn a_load_is_read_as_of_its_tick_and_a_ratio_multiplies_by_the_ready_repli
         stage.clock.advance_to(at("2026-11-23T12:00:15Z"));
         let tick = stage.next().await;
         assert_eq!((tick.occasion, tick.outcome), (Occasion::Tick, scaled(4, replicas)), "{query}");
+        // A quarter of a minute after the first one.
+        stage.clock.advance_to(at("2026-11-23T12:00:16Z"));
+        stage.until_status("web", |status| status.current_replicas == Some(replicas)).await;
         let status = stage.status("web").await;
         let metric = status.decision.expect("a decision").metrics.remove(0);
         assert_eq!(metric.value.as_deref(), Some(query));
         assert_eq!(status.load.expect("a load").level, Some(replicas));
         stage.clock.advance_to(at("2026-11-23T12:00:30Z"));
         assert_eq!(stage.next().await.outcome, Outcome::Unchanged, "NaN is missing and lowers nothing");
+        stage.clock.advance_to(at("2026-11-23T12:00:31Z"));
+        let has_problem = |status: &ScalePolicyStatus| {
+            status.decision.as_ref().is_some_and(|decision| decision.metrics[0].problem.is_some())
+        };
+        stage.until_status("web", has_problem).await;
         let status = stage.status("web").await;
         let problem = status.decision.expect("a decision").metrics.remove(0).problem.expect("a problem");
         assert_eq!(problem, "Invalid: the value is not finite: NaN");

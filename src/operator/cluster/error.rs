@@ -23,6 +23,9 @@ pub(in crate::operator) enum CallError {
     /// Another operator leads, or may lead by now: nothing was sent.
     #[error("this operator does not lead")]
     NotLeading,
+    /// The operator ends, and others wait for that: nothing was sent, or it was given up.
+    #[error("this operator stops")]
+    Stopping,
     /// The API server refused with another status code.
     #[error("the API server answered {code}: {message}")]
     Refused {
@@ -49,6 +52,7 @@ impl CallError {
             Self::Forbidden(_) => "forbidden",
             Self::Unprocessable(_) => "unprocessable",
             Self::NotLeading => "not-leading",
+            Self::Stopping => "stopping",
             Self::Refused { .. } => "refused",
             Self::Timeout(_) => "timeout",
             Self::Transport(_) => "transport",
@@ -58,7 +62,11 @@ impl CallError {
     /// Whether a write that ended so may have been carried out all the same.
     pub(in crate::operator) fn leaves_doubt(&self) -> bool {
         match self {
-            Self::NotFound(_) | Self::Forbidden(_) | Self::Unprocessable(_) | Self::NotLeading => false,
+            Self::NotFound(_)
+            | Self::Forbidden(_)
+            | Self::Unprocessable(_)
+            | Self::NotLeading
+            | Self::Stopping => false,
             Self::Refused { code, .. } => *code >= 500,
             Self::Timeout(_) | Self::Transport(_) => true,
         }
@@ -67,7 +75,11 @@ impl CallError {
     /// Whether the same call may succeed a moment later.
     pub(in crate::operator) fn is_passing(&self) -> bool {
         match self {
-            Self::NotFound(_) | Self::Forbidden(_) | Self::Unprocessable(_) | Self::NotLeading => false,
+            Self::NotFound(_)
+            | Self::Forbidden(_)
+            | Self::Unprocessable(_)
+            | Self::NotLeading
+            | Self::Stopping => false,
             Self::Refused { code, .. } => *code == 409 || *code == 429 || *code >= 500,
             Self::Timeout(_) | Self::Transport(_) => true,
         }
@@ -81,6 +93,7 @@ impl CallError {
             | Self::Forbidden(_)
             | Self::Unprocessable(_)
             | Self::NotLeading
+            | Self::Stopping
             | Self::Timeout(_)
             | Self::Transport(_) => None,
         }

@@ -1,7 +1,5 @@
 //! A tick: the metrics are read, and the schedule goes on meanwhile.
 
-use std::pin::pin;
-
 use jiff::Timestamp;
 
 use super::super::Occasion;
@@ -20,7 +18,8 @@ impl Context {
         }
         let rebuilding = state.rebuilding;
         let (answers, past) = {
-            let mut queries = pin!(futures::future::join(
+            // On the heap, and no longer than they take: what follows may have to wait.
+            let mut queries = Box::pin(futures::future::join(
                 self.read_metrics(subject.namespace, &subject.policy, tick),
                 self.read_past(subject.namespace, &subject.policy, rebuilding, tick),
             ));

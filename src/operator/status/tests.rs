@@ -62,8 +62,7 @@ fn a_status_says_what_was_decided() {
     assert_eq!(status.last_scale_time, Some(at("2026-11-23T12:00:00Z")));
     let decision = status.decision.expect("a decision");
     assert_eq!((decision.reason.as_str(), decision.floor_entry.as_deref()), ("Baseline", Some("day")));
-    let conditions: Vec<_> =
-        status.conditions.iter().map(|c| (c.r#type.as_str(), c.status, c.reason.as_str())).collect();
+    let conditions: Vec<_> = status.conditions.iter().map(|c| (&*c.r#type, c.status, &*c.reason)).collect();
     assert_eq!(
         conditions,
         [
@@ -108,7 +107,7 @@ fn a_status_is_written_for_what_a_person_would_care_about_and_for_nothing_else()
         ("the load's level", true, |s| s.load = Some(LoadStatus { level: Some(4), ..LoadStatus::default() })),
         ("the reason", true, |s| s.decision.as_mut().expect("d").reason = "Load".to_owned()),
         ("the next change", true, |s| s.next_change.as_mut().expect("n").floor = 4),
-        ("a condition", true, |s| s.conditions[0].reason = "InvalidSpec".to_owned()),
+        ("a condition", true, |s| s.conditions[0].reason = "InvalidSpec".into()),
         ("the generation", true, |s| s.observed_generation = Some(2)),
     ];
     for (what, meaningful, change) in table {

@@ -11,12 +11,13 @@ use serde::Deserialize;
 use crate::decision::Replicas;
 use crate::labels;
 use crate::operator::cluster::ScaleSeen;
+use crate::operator::metadata;
 use crate::operator::setting::Setting;
 
 /// A Deployment, a StatefulSet or a ReplicaSet.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Workload {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "metadata::narrow")]
     pub(super) metadata: ObjectMeta,
     #[serde(default)]
     spec: Spec,

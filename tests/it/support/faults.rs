@@ -19,6 +19,8 @@ pub(crate) enum Fault {
     Silence,
     /// Nothing is carried out: the server is overloaded, and asks to be left alone for so many seconds.
     Overload(u16),
+    /// Somebody else sets so many replicas a moment before.
+    Forestalled(i32),
 }
 
 /// A client that talks to `client`'s server through a proxy. The next write of a `/scale` takes `fault`
@@ -43,11 +45,19 @@ async fn forward(client: Client, fault: Arc<Mutex<Option<Fault>>>, request: Requ
         return (StatusCode::TOO_MANY_REQUESTS, header, "Too many requests, please try again later.")
             .into_response();
     }
+    if let Some(Fault::Forestalled(replicas)) = fault {
+        let theirs = serde_json::json!({"spec": {"replicas": replicas}}).to_string();
+        let write = http::Request::patch(format!("{}?fieldManager=person", head.uri.path()))
+            .header(http::header::CONTENT_TYPE, "application/merge-patch+json")
+            .body(theirs.into_bytes().into());
+        let written = client.send(write.expect("a request")).await.expect("an answer");
+        assert!(written.status().is_success(), "{written:?}");
+    }
     head.headers.remove(http::header::HOST);
     let body = axum::body::to_bytes(body, usize::MAX).await.expect("a body");
     let answer = client.send(http::Request::from_parts(head, body.to_vec().into())).await.expect("an answer");
     match fault {
-        None | Some(Fault::Overload(_)) => answer.map(Body::new),
+        None | Some(Fault::Overload(_) | Fault::Forestalled(_)) => answer.map(Body::new),
         Some(Fault::Status(code)) => code.into_response(),
         Some(Fault::Cut) => {
             let broken = std::io::Error::from(std::io::ErrorKind::ConnectionReset);

@@ -36,6 +36,8 @@ pub(crate) enum Trouble {
     Overload,
     /// The answer to a write of a `/scale` gets lost after it was carried out.
     LostAnswers,
+    /// A write of a status or an event gets no answer.
+    IgnoredReports,
     /// Among the objects of each list is one that nobody can read; watches have to begin with a list.
     Garbage,
 }
@@ -124,6 +126,9 @@ async fn pass(
 async fn answer(State(behind): State<Behind>, request: Request) -> Response {
     let trouble = *behind.trouble.borrow();
     let is_scaling = request.method() == Method::PATCH && request.uri().path().ends_with("/scale");
+    let path = request.uri().path();
+    let is_reporting =
+        request.method() != Method::GET && (path.ends_with("/status") || path.ends_with("/events"));
     let is_watch = request.uri().query().is_some_and(|query| query.contains("watch=true"));
     let is_list = request.method() == Method::GET && !is_watch;
     let strikes = match trouble {
@@ -131,6 +136,7 @@ async fn answer(State(behind): State<Behind>, request: Request) -> Response {
         Trouble::Gone | Trouble::HalfOpen | Trouble::Slow(_) | Trouble::Overload => true,
         Trouble::CutWatches(_) | Trouble::Expired => is_watch,
         Trouble::RefusedWrites(_) | Trouble::LostAnswers => is_scaling,
+        Trouble::IgnoredReports => is_reporting,
         Trouble::Garbage => is_list || is_watch && !behind.handed_out.load(Ordering::Relaxed),
     };
     if strikes {
@@ -169,6 +175,7 @@ impl Behind {
                 let broken = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
                 Body::from_stream(futures::stream::iter([Err::<Vec<u8>, _>(broken)])).into_response()
             }
+            Trouble::IgnoredReports => std::future::pending().await,
             // The connection itself is what fails.
             Trouble::Gone | Trouble::HalfOpen | Trouble::Nothing => self.forward(request).await,
         }
