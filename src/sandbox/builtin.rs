@@ -198,10 +198,13 @@ pub(crate) fn initialise(resource: &ResourceType, object: &mut Value, store: &St
     }
 }
 
-/// Keeps what an object was given when an update doesn't speak of it.
-pub(crate) fn keep_given(resource: &ResourceType, object: &mut Value, old: &Value) {
+/// Keeps what an object was given when an update doesn't speak of it, and gives it what it newly needs.
+pub(crate) fn keep_given(resource: &ResourceType, object: &mut Value, old: &Value, store: &Store) {
     match resource.storage.as_str() {
-        "services" => services::keep_allocated(object, old),
+        "services" => {
+            services::keep_allocated(object, old);
+            services::allocate(object, store);
+        }
         // Its finalizers have a door of their own.
         "namespaces" => object["spec"] = old["spec"].clone(),
         _ => {}

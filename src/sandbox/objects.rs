@@ -130,7 +130,7 @@ impl Objects {
         let warnings =
             admission::shape_object(resource, &mut object, &duplicates, write.strictness, write.patched)?;
         if write.part == Part::Main {
-            super::builtin::keep_given(resource, &mut object, &old);
+            super::builtin::keep_given(resource, &mut object, &old, &self.store);
         }
         let owners = object["metadata"]["managedFields"].clone();
         let mut object = confine(resource, &old, object, write.part);

@@ -83,6 +83,11 @@ async fn objects_that_break_a_rule_are_refused_in_the_servers_words() -> Checked
                 .into(),
         ),
         (
+            service(json!({"ports": [{"port": 80, "nodePort": 30_001}]})),
+            "Service \"x\" is invalid: spec.ports[0].nodePort: Forbidden: may not be used when `type` is 'ClusterIP'"
+                .into(),
+        ),
+        (
             service(json!({"type": "ExternalName"})),
             "Service \"x\" is invalid: spec.externalName: Required value".into(),
         ),
@@ -258,6 +263,15 @@ async fn objects_are_completed_as_a_server_completes_them() -> Checked {
         put(&wire, &made("v1", "Service", &json!({"spec": {"type": "NodePort", "ports": [{"port": 80}]}})))
             .await?;
     assert_eq!(kept["spec"], *spec);
+    // With another type it gives back what that doesn't have, and gets what it does.
+    let inner = put(&wire, &made("v1", "Service", &json!({"spec": {"ports": [{"port": 80}]}}))).await?;
+    assert!(inner["spec"]["ports"][0]["nodePort"].is_null(), "{inner}");
+    assert!(
+        inner["spec"]["externalTrafficPolicy"].is_null() && inner["spec"]["clusterIP"] == spec["clusterIP"]
+    );
+    let outer = json!({"spec": {"type": "LoadBalancer", "ports": [{"port": 80}]}});
+    let outer = put(&wire, &made("v1", "Service", &outer)).await?;
+    assert!(outer["spec"]["ports"][0]["nodePort"].is_u64(), "{outer}");
 
     let object =
         deployment(&json!({"nodeSelector": {}, "containers": [{"name": "c", "image": "i:1", "args": [],

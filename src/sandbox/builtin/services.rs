@@ -36,7 +36,7 @@ pub(super) fn fill_defaults(object: &mut Value) {
     }
 }
 
-/// Gives a new Service an address and its ports numbers on the nodes, as its type wants.
+/// Gives a Service the address and its ports the numbers on nodes that its type wants and that it lacks.
 pub(super) fn allocate(object: &mut Value, store: &Store) {
     let others = store.list("services", None).0;
     let text = |value: &Value, pointer: &str| text_at(value, pointer).to_owned();
@@ -84,9 +84,12 @@ pub(super) fn allocate(object: &mut Value, store: &Store) {
     }
 }
 
-/// Keeps what a Service was given when an update doesn't speak of it.
+/// Keeps what a Service was given when an update doesn't speak of it, and takes back what its new type doesn't have.
 pub(super) fn keep_allocated(object: &mut Value, old: &Value) {
     let kind = text_at(object, "/spec/type").to_owned();
+    if old["spec"]["type"] != kind {
+        give_back(object_at(object, "spec"), &old["spec"], &kind);
+    }
     if kind == "ExternalName" || text_at(old, "/spec/type") == "ExternalName" {
         return;
     }
@@ -108,6 +111,28 @@ pub(super) fn keep_allocated(object: &mut Value, old: &Value) {
             fields(port).insert("nodePort".to_owned(), number);
         }
     }
+}
+
+/// What only another type has, and what nobody has changed along with the type.
+fn give_back(spec: &mut Map<String, Value>, old: &Value, kind: &str) {
+    let exposed = matches!(kind, "NodePort" | "LoadBalancer");
+    let mut gone = Vec::new();
+    if !exposed {
+        gone.extend(["externalTrafficPolicy", "healthCheckNodePort"]);
+        let before = old["ports"].as_array().map(Vec::as_slice).unwrap_or_default();
+        for port in spec.get_mut("ports").and_then(Value::as_array_mut).into_iter().flatten() {
+            if before.iter().any(|other| other["nodePort"] == port["nodePort"]) {
+                fields(port).remove("nodePort");
+            }
+        }
+    }
+    if kind != "LoadBalancer" {
+        gone.extend(["allocateLoadBalancerNodePorts", "loadBalancerClass"]);
+    }
+    if kind == "ExternalName" {
+        gone.extend(["clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy", "internalTrafficPolicy"]);
+    }
+    spec.retain(|field, value| !(gone.contains(&field.as_str()) && *value == old[field.as_str()]));
 }
 
 /// What is wrong with a Service.
@@ -147,6 +172,19 @@ pub(super) fn judge(object: &Value, old: Option<&Value>, errors: &mut Vec<FieldE
         _ => {}
     }
     judge_ports(ports, errors);
+    if !matches!(kind, "NodePort" | "LoadBalancer") {
+        for (index, _) in
+            ports.iter().enumerate().filter(|(_, port)| port["nodePort"].as_u64().unwrap_or_default() > 0)
+        {
+            let detail = format!("may not be used when `type` is '{kind}'");
+            errors.push(FieldError::forbidden(format!("spec.ports[{index}].nodePort"), &detail));
+        }
+        let policy = &spec["externalTrafficPolicy"];
+        if !policy.is_null() && spec["externalIPs"].as_array().is_none_or(Vec::is_empty) {
+            let detail = "may only be set for externally-accessible services";
+            errors.push(FieldError::invalid("spec.externalTrafficPolicy", policy, detail));
+        }
+    }
     labels::judge(&spec["selector"], "spec.selector", errors);
     choose(spec, "sessionAffinity", &["ClientIP", "None"], errors);
     choose(spec, "type", &["ClusterIP", "ExternalName", "LoadBalancer", "NodePort"], errors);
