@@ -236,13 +236,12 @@ pub(super) fn set(
         last_transition_time: since,
         observed_generation: generation,
     };
-    match old {
-        Some(old) => *old = new,
-        None => {
-            // Room for one of each, and not for eight.
-            conditions.reserve_exact(Aspect::ALL.len().saturating_sub(conditions.len()));
-            conditions.push(new);
-        }
+    if let Some(old) = old {
+        *old = new;
+    } else {
+        // Room for one of each, and not for eight.
+        conditions.reserve_exact(Aspect::ALL.len().saturating_sub(conditions.len()));
+        conditions.push(new);
     }
 }
 
