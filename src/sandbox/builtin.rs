@@ -5,7 +5,7 @@
 use serde_json::{Value, json};
 
 use super::error::FieldError;
-use super::json::{fields, object_at, text_at};
+use super::json::{fields, object_at};
 use super::resources::ResourceType;
 use super::store::Store;
 use super::upstream;
@@ -16,6 +16,7 @@ mod decoding;
 mod happenings;
 mod labels;
 mod permissions;
+mod pod_defaults;
 mod pods;
 mod services;
 mod shares;
@@ -128,7 +129,7 @@ pub(crate) fn fill_defaults(resource: &ResourceType, object: &mut Value) {
         "pods" => {
             defaults(object_at(object, "spec"), json!({"enableServiceLinks": true}));
             pods::ask_for_limits(&mut object["spec"]);
-            pod_defaults(&mut object["spec"]);
+            pod_defaults::fill(&mut object["spec"]);
         }
         "services" => services::fill_defaults(object),
         "rolebindings.rbac.authorization.k8s.io" | "clusterrolebindings.rbac.authorization.k8s.io" => {
@@ -257,42 +258,7 @@ pub(crate) fn judge(resource: &ResourceType, object: &Value, old: Option<&Value>
 fn template_defaults(object: &mut Value) {
     let template = object_at(object, "spec").entry("template").or_insert_with(|| json!({}));
     object_at(template, "spec");
-    pod_defaults(&mut template["spec"]);
-}
-
-fn pod_defaults(spec: &mut Value) {
-    let Some(spec) = spec.as_object_mut() else { return };
-    defaults(
-        spec,
-        json!({
-            "restartPolicy": "Always",
-            "terminationGracePeriodSeconds": 30,
-            "dnsPolicy": "ClusterFirst",
-            "securityContext": {},
-            "schedulerName": "default-scheduler",
-        }),
-    );
-    for list in ["containers", "initContainers"] {
-        for container in spec.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
-            let image = text_at(container, "/image");
-            let latest =
-                image.ends_with(":latest") || !image.rsplit('/').next().unwrap_or_default().contains(':');
-            let pull = if latest { "Always" } else { "IfNotPresent" };
-            let Some(container) = container.as_object_mut() else { continue };
-            defaults(
-                container,
-                json!({
-                    "resources": {},
-                    "terminationMessagePath": "/dev/termination-log",
-                    "terminationMessagePolicy": "File",
-                    "imagePullPolicy": pull,
-                }),
-            );
-            for port in container.get_mut("ports").and_then(Value::as_array_mut).into_iter().flatten() {
-                fields(port).entry("protocol").or_insert_with(|| json!("TCP"));
-            }
-        }
-    }
+    pod_defaults::fill(&mut template["spec"]);
 }
 
 fn defaults(map: &mut serde_json::Map<String, Value>, values: Value) {
