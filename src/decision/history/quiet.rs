@@ -4,12 +4,12 @@
 //! It is the same arithmetic and no second opinion: whatever needs more than a look is left to `decide`, and a property
 //! test holds the two together, in what they say and in what they remember.
 
+use std::cmp::Ordering;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::History;
-use crate::decision::damping::bound;
 use crate::decision::load::deadband;
 use crate::decision::smoothing::Smoothed;
 use crate::decision::{
@@ -123,9 +123,19 @@ impl Rest<'_> {
         // The replicas are ready or not: an average does not ask.
         let asked = recommend(self.average, load, level, desired, damping)?;
         let raw = deadband(damping, level, asked);
-        let lowest = self.history.lowest.extreme(at, damping.up.stabilization);
-        let highest = self.history.highest.extreme(at, damping.down.stabilization);
-        if bound(level, raw, lowest, highest).0 != level {
+        // What `bound` comes to: only one of the windows can hold a move back.
+        let stays = match raw.cmp(&level) {
+            Ordering::Equal => true,
+            Ordering::Greater => {
+                let lowest = self.history.lowest.extreme(at, damping.up.stabilization);
+                lowest.is_some_and(|lowest| lowest <= level)
+            }
+            Ordering::Less => {
+                let highest = self.history.highest.extreme(at, damping.down.stabilization);
+                highest.is_some_and(|highest| highest >= level)
+            }
+        };
+        if !stays {
             return None;
         }
         if let (Some(value), Some(known)) = (smoothed, self.history.smoothed.first_mut()) {
