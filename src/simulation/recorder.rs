@@ -246,7 +246,7 @@ impl<'a> Recorder<'a> {
 
     /// Serves one step of the traffic, from `now` until `next` or earlier, and says until when.
     fn serve(&mut self, now: Timestamp, next: Timestamp) -> Timestamp {
-        let step = later(now, STEP).unwrap_or(next);
+        let step = self.step(now).unwrap_or(next);
         let monitors = self.tiers.iter().filter_map(|tier| tier.service.as_ref());
         let scrapes = monitors.map(|(_, monitor)| monitor.next_scrape(now));
         let next = scrapes.chain([step]).fold(next, Timestamp::min);
@@ -258,6 +258,19 @@ impl<'a> Recorder<'a> {
             }
         }
         next
+    }
+
+    /// When a step ends that begins `now`, at the latest: after a second, or when the demand changes that is served as it
+    /// comes.
+    fn step(&self, now: Timestamp) -> Option<Timestamp> {
+        if let [Tier { service: Some((service, _)), id, .. }] = self.tiers.as_slice() {
+            let ready = f64::from(self.plant.ready(*id).get());
+            let (demand, holds_until) = self.scenario.traffic.holds(now);
+            if service.is_calm(demand, ready) {
+                return Some(holds_until);
+            }
+        }
+        later(now, STEP)
     }
 
     /// Whether queries have no answer at `at`.

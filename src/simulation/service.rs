@@ -1,5 +1,5 @@
 //! How requests are served when they may wait, come again, or depend on a tier behind: a fluid model in steps of
-//! at most a second.
+//! at most a second. While nobody waits and the demand stays as it is, all steps are alike, and one may be longer.
 //!
 //! In a step of length `h`, with `q` waiting, `a` arriving (fresh ones and those that come again) and `x` the rate at
 //! which they can be served,
@@ -173,7 +173,21 @@ impl Service {
         }
     }
 
-    /// Serves `demand` requests per second from `at` until `next`, at most [`STEP`] later, with `ready` replicas.
+    /// Whether `demand` requests per second are served as they come, however long that goes on: nobody waits, nobody comes
+    /// again, and there is room for all.
+    pub(super) fn is_calm(&self, demand: f64, ready: f64) -> bool {
+        let is_empty = self.again.is_empty() && self.standing.queue <= 0.0;
+        let front = self.front(ready);
+        let throughput = |tier: &DownstreamSpec| tier.serve(demand.min(front), ready).throughput;
+        // Where requests in flight are bounded, a step depends on how long those of the step before took.
+        is_empty
+            && self.spec.concurrency.is_none()
+            && demand <= front
+            && self.spec.downstream.as_ref().is_none_or(|tier| throughput(tier) >= demand)
+    }
+
+    /// Serves `demand` requests per second from `at` until `next` with `ready` replicas. That is at most [`STEP`] later,
+    /// unless all is calm.
     /// `call` tells what becomes of so many requests per second in the tiers behind.
     pub(super) fn step(
         &mut self,

@@ -266,3 +266,36 @@ fn a_restart_that_finds_its_past_in_prometheus_changes_no_replica() {
 
 mod loops;
 mod tiers;
+
+#[test]
+fn a_step_of_many_seconds_is_as_good_as_a_second_each() {
+    let (from, to) = (at("2026-11-22T23:00:00Z"), at("2026-11-23T03:00:00Z"));
+    let minute = Duration::from_secs(60);
+    // Sudden, so that some of it has to wait, is late, is lost, and comes again.
+    let qps = |now: Timestamp| if now.as_second() / 900 % 2 == 0 { 180.0 } else { 460.0 };
+    let coarse = Traffic::sampled(from, to, minute, qps);
+    let fine = Traffic::sampled(from, to, Duration::from_secs(1), qps);
+    let queue = service::QueueSpec { timeout: 10.0, retries: 1, backoff: 2.0, late_after: 1.0 };
+    let tier = service::DownstreamSpec {
+        capacity: 400.0,
+        latency: 0.02,
+        connections_per_replica: 5.0,
+        contention: 0.01,
+    };
+    for downstream in [None, Some(tier)] {
+        let played = |traffic: &Traffic| {
+            let mut scenario = scenario(LOAD, traffic.clone(), 3);
+            scenario.plant.service =
+                Some(service::ServiceSpec { latency: 0.1, queue, downstream, concurrency: None });
+            let run = run(&scenario);
+            let of = |row: &Row| [row.requests, row.retried, row.late, row.dropped, f64::from(row.ready)];
+            run.rows.iter().map(of).collect::<Vec<_>>()
+        };
+        let (long, short) = (played(&coarse), played(&fine));
+        assert!(short.iter().any(|row| row[1] > 0.0) && short.iter().any(|row| row[2] > 0.0));
+        for (tick, (long, short)) in long.iter().zip(&short).enumerate() {
+            let is_near = long.iter().zip(short).all(|(long, short)| (long - short).abs() < 1e-6);
+            assert!(is_near, "tick {tick}: {long:?} is not {short:?}");
+        }
+    }
+}

@@ -180,6 +180,14 @@ impl Traffic {
         self.piece(at.as_millisecond()).qps
     }
 
+    /// Demand at an instant, and until when it stays the same.
+    pub(super) fn holds(&self, at: Timestamp) -> (f64, Timestamp) {
+        let at = at.as_millisecond();
+        let index = self.index(at);
+        let next = self.pieces.get(index + 1).filter(|next| next.start > at);
+        (self.piece(at).qps, next.map_or(Timestamp::MAX, |next| instant(next.start)))
+    }
+
     /// Mean demand in `[from, to)`, in requests per second; at `from` when that is empty.
     #[must_use]
     pub fn mean(&self, from: Timestamp, to: Timestamp) -> f64 {
@@ -206,12 +214,17 @@ impl Traffic {
     #[inline]
     fn piece(&self, at: i64) -> Piece {
         const NONE: Piece = Piece { start: 0, qps: 0.0, before: 0.0 };
-        let Some(first) = self.pieces.first() else { return NONE };
-        let index = match self.regular {
+        self.pieces.get(self.index(at)).or(self.pieces.last()).copied().unwrap_or(NONE)
+    }
+
+    /// The number of the piece at an instant, which may be beyond the last one.
+    #[inline]
+    fn index(&self, at: i64) -> usize {
+        let Some(first) = self.pieces.first() else { return 0 };
+        match self.regular {
             Some(step) => index(at - first.start, step),
             None => self.pieces.partition_point(|piece| piece.start <= at).saturating_sub(1),
-        };
-        self.pieces.get(index).or(self.pieces.last()).copied().unwrap_or(NONE)
+        }
     }
 }
 
