@@ -130,16 +130,17 @@ pub fn halve(
     note: &(dyn Fn() + Sync),
 ) -> Result<Vec<Trial>, Mistakes> {
     let mut left = candidates.to_vec();
-    let mut trials = Vec::new();
+    let (mut trials, mut played) = (Vec::new(), 1.0);
     for share in ROUNDS {
         if !trials.is_empty() {
-            let mut best: Vec<usize> = objective.order(&trials);
+            let mut best: Vec<usize> = objective.of_part(played).order(&trials);
             best.truncate(left.len().div_ceil(ETA));
             best.sort_unstable();
             left = best.into_iter().map(|index| left[index].clone()).collect();
         }
         let part: Vec<Scenario> = scenarios.iter().map(|scenario| before(scenario, share)).collect();
         trials = search(&part, template, &left, threads, note)?;
+        played = share;
     }
     Ok(trials)
 }

@@ -23,6 +23,20 @@ pub struct Expectation {
     bounds: Vec<(Comparison, f64)>,
 }
 
+/// The scores that add up over time.
+const SUMS: [&str; 10] = [
+    "requests",
+    "dropped_requests",
+    "late_requests",
+    "retried_requests",
+    "unplaced_replica_hours",
+    "node_hours",
+    "cost",
+    "replica_hours",
+    "scale_events",
+    "reversals",
+];
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Comparison {
     Below,
@@ -77,6 +91,17 @@ impl Expectation {
         Ok(Self { score: score.to_owned(), wanted: wanted.to_owned(), bounds })
     }
 
+    /// The same for a part of the time: what adds up over time may come to that part of it. Shares and peaks stay as they
+    /// are.
+    #[must_use]
+    pub(crate) fn of_part(&self, share: f64) -> Self {
+        let mut part = self.clone();
+        if SUMS.contains(&part.score.as_str()) {
+            part.bounds.iter_mut().for_each(|(_, bound)| *bound *= share);
+        }
+        part
+    }
+
     /// Compares it with what came out.
     #[must_use]
     pub fn hold(&self, scores: &Scores) -> Outcome {
@@ -119,6 +144,13 @@ pub fn named(scores: &Scores) -> impl Iterator<Item = (String, f64)> + use<> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_sum_is_a_score() {
+        for name in SUMS {
+            assert_eq!(Expectation::parse(name, "< 1").err(), None);
+        }
+    }
 
     fn holds(wanted: &str, reversals: u64) -> bool {
         let mut scores = Scores::default();

@@ -63,6 +63,12 @@ fn upper_limit(text: &str) -> Result<Expectation, String> {
 }
 
 impl Objective {
+    /// The same for a part of every scenario.
+    pub(super) fn of_part(&self, share: f64) -> Self {
+        let limits = self.limits.iter().map(|limit| limit.of_part(share)).collect();
+        Self { limits, score: self.score.clone() }
+    }
+
     /// Whether a trial keeps all limits in every scenario.
     #[must_use]
     pub fn is_kept(&self, trial: &Trial) -> bool {

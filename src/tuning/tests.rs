@@ -207,6 +207,22 @@ fn halving_plays_the_best_to_the_end() {
 }
 
 #[test]
+fn halving_holds_a_part_of_the_time_to_a_part_of_what_adds_up() {
+    let params = [param(&format!("{WINDOW}=0..600/60"))];
+    let (template, scenarios) = (template(&params), [square_wave()]);
+    let candidates = grid(&params).expect("a grid");
+    let all = search(&scenarios, &template, &candidates, 1, &|| ()).expect("played");
+    let mut hours: Vec<f64> = all.iter().map(|trial| trial.scores[0].elasticity.replica_hours).collect();
+    hours.sort_by(f64::total_cmp);
+    // What most have is too much; with the longest windows the least is lost.
+    let limit = hours[hours.len() / 3] * 1.01;
+    let objective: Objective =
+        format!("replica_hours<={limit} then dropped_percent").parse().expect("an objective");
+    let last = halve(&scenarios, &template, &candidates, &objective, 1, &|| ()).expect("played");
+    assert!(last.iter().any(|trial| objective.is_kept(trial)), "{limit} of {hours:?}: {last:?}");
+}
+
+#[test]
 fn weights_add_scores_up() {
     let objective = |text: &str| text.parse::<Objective>();
     for wrong in ["2*", "x*late_percent", "-1*late_percent", "late_percent+", "late_percent + latte_percent"]
