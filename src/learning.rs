@@ -28,6 +28,9 @@ pub const FEWEST_DAYS: usize = 4;
 /// A schedule that saves less than this part of the cost of one number is not worth its entries.
 pub const WORTH: f64 = 0.05;
 
+/// A saving of fewer standard errors than this may be chance.
+const SURE: f64 = 3.0;
+
 /// What another group of days must save in addition to be worth telling apart.
 const WORTH_OF_GROUPS: f64 = 0.01;
 
@@ -96,12 +99,15 @@ pub enum Patternless {
     TooShort(usize),
     /// Days are not alike, or always the same.
     #[error(
-        "no pattern worth a schedule: on days that were left out it would save {:.1} % of the cost of the best single \
-         number, which is {flat}; {:.0} % are the least", 100.0 * saving, 100.0 * WORTH
+        "no pattern worth a schedule: on days that were left out it would save {:.1} % (standard error {:.1} %) of the cost \
+         of the best single number, which is {flat}; {:.0} % and three times that error are the least",
+        100.0 * saving, 100.0 * error, 100.0 * WORTH
     )]
     NotWorth {
         /// The part of the cost that the best schedule would save.
         saving: f64,
+        /// The standard error of that.
+        error: f64,
         /// The best single number.
         flat: u32,
     },
@@ -136,15 +142,16 @@ pub fn learn(
         return Err(Patternless::TooShort(days.len()));
     }
     let flat = segments::flat(&days, settings);
-    let (mut groups, mut saving) = (GROUPINGS[0], f64::NEG_INFINITY);
-    for grouping in GROUPINGS.into_iter().filter(|grouping| are_known(grouping, &days)) {
+    let mut groups = GROUPINGS[0];
+    let Saving { part: mut saving, mut error } = saved(&days, groups, settings);
+    for grouping in GROUPINGS.into_iter().skip(1).filter(|grouping| are_known(grouping, &days)) {
         let saved = saved(&days, grouping, settings);
-        if saved > saving + WORTH_OF_GROUPS {
-            (groups, saving) = (grouping, saved);
+        if saved.part > saving + WORTH_OF_GROUPS {
+            (groups, saving, error) = (grouping, saved.part, saved.error);
         }
     }
-    if saving < WORTH {
-        return Err(Patternless::NotWorth { saving, flat });
+    if saving < WORTH.max(SURE * error) {
+        return Err(Patternless::NotWorth { saving, error, flat });
     }
     let lead = settings.lead.as_secs().div_ceil(60);
     // More entries than a schedule may have are too cheap.
@@ -212,10 +219,17 @@ fn turns(days: &[Day], groups: &[DaySet]) -> Vec<usize> {
     (0..days.len()).map(turn).collect()
 }
 
-/// The part of the cost of the best single number that a schedule saves on days that neither has seen.
-fn saved(days: &[Day], groups: &[DaySet], settings: &Settings) -> f64 {
+/// The part of the cost of the best single number that a schedule saves.
+struct Saving {
+    part: f64,
+    /// The standard error of that.
+    error: f64,
+}
+
+/// What a schedule saves on days that neither it nor the single number has seen, which are left out in turn.
+fn saved(days: &[Day], groups: &[DaySet], settings: &Settings) -> Saving {
     let turns = turns(days, groups);
-    let (mut scheduled, mut constant) = (0.0, 0.0);
+    let mut costs: Vec<(f64, f64)> = Vec::new();
     for fold in 0..FOLDS {
         let part = |is_left_out: bool| -> Vec<Day> {
             let of = days.iter().zip(&turns).filter(|(_, turn)| (**turn == fold) == is_left_out);
@@ -228,10 +242,31 @@ fn saved(days: &[Day], groups: &[DaySet], settings: &Settings) -> f64 {
         }
         let flat = segments::flat(&known, settings);
         let levels = fit(&known, groups, settings);
-        for day in &left_out {
-            scheduled += segments::cost(day, |slot| levels[day.weekday][slot], settings);
-            constant += segments::cost(day, |_| flat, settings);
-        }
+        let scheduled =
+            left_out.iter().map(|day| segments::cost(day, |slot| levels[day.weekday][slot], settings)).sum();
+        let constant = left_out.iter().map(|day| segments::cost(day, |_| flat, settings)).sum();
+        costs.push((scheduled, constant));
     }
-    if constant > 0.0 { 1.0 - scheduled / constant } else { 0.0 }
+    saving(&costs)
+}
+
+/// The saving of these costs, those of a schedule and those of a single number, one pair for each turn:
+///
+/// ```text
+/// part = 1 − Σ s / Σ c      error² = n/(n−1) Σ (s − (1 − part) c)² / (Σ c)²
+/// ```
+/// which is the standard error of a ratio (Cochran, "Sampling Techniques", 1977, 2.11).
+fn saving(costs: &[(f64, f64)]) -> Saving {
+    let (scheduled, constant) =
+        costs.iter().fold((0.0, 0.0), |(s, c), (scheduled, constant)| (s + scheduled, c + constant));
+    if constant <= 0.0 {
+        return Saving { part: 0.0, error: 0.0 };
+    }
+    let ratio = scheduled / constant;
+    let squares: f64 = costs.iter().map(|(s, c)| (s - ratio * c) * (s - ratio * c)).sum();
+    #[expect(clippy::cast_precision_loss, reason = "a handful of turns")]
+    let turns = costs.len() as f64;
+    // Of a single turn nobody knows what chance had to do with it.
+    let error = if turns > 1.0 { (turns / (turns - 1.0) * squares).sqrt() / constant } else { f64::INFINITY };
+    Saving { part: 1.0 - ratio, error }
 }

@@ -6,6 +6,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use super::*;
+use crate::simulation::synthetic::uniform;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -131,6 +132,38 @@ fn noise_and_sameness_are_no_pattern() {
     let traffic = Traffic::sampled(start, end, MINUTE, restless);
     let learned = learn(&traffic, start, end, &settings());
     assert!(matches!(learned, Err(Patternless::NotWorth { .. })), "{learned:?}");
+}
+
+#[test]
+fn a_walk_that_leads_nowhere_is_hardly_ever_a_pattern() {
+    let (start, end) = (midnight(date(2026, 6, 1)), midnight(date(2026, 7, 27)));
+    let found = (0..8).filter(|seed| {
+        let mut state = *seed;
+        let step = |qps: &mut f64, _| {
+            *qps = (*qps + 20.0 * (uniform(&mut state) - 0.5)).max(100.0);
+            Some(*qps)
+        };
+        let quarters = 8 * 7 * 96;
+        let walk: Vec<f64> = (0..quarters).scan(1000.0, step).collect();
+        let quarter =
+            |at: Timestamp| usize::try_from((at.as_second() - start.as_second()) / 900).expect("later");
+        let traffic = Traffic::sampled(start, end, MINUTE, |at| walk[quarter(at).min(walk.len() - 1)]);
+        learn(&traffic, start, end, &settings()).is_ok()
+    });
+    let found: Vec<u64> = found.collect();
+    // Three standard errors of five turns are passed by chance once in fifty times, if turns had nothing in common; parts of
+    // one walk have.
+    assert!(found.len() <= 1, "{found:?}");
+}
+
+#[test]
+fn the_standard_error_of_a_saving_is_that_of_a_ratio() {
+    let Saving { part, error } = saving(&[(8.0, 10.0), (6.0, 10.0)]);
+    // 14 of 20; each is 1 away from seven tenths: √(2/1 × 2) / 20.
+    assert!((part - 0.3).abs() < 1e-12 && (error - 0.1).abs() < 1e-12, "{part} {error}");
+    let Saving { part, error } = saving(&[(5.0, 10.0), (10.0, 20.0), (1.0, 2.0)]);
+    assert!((part - 0.5).abs() < 1e-12 && error < 1e-12, "{part} {error}");
+    assert!(saving(&[(5.0, 10.0)]).error.is_infinite(), "one turn says nothing of chance");
 }
 
 #[test]
