@@ -22,6 +22,11 @@ pub use self::calendars::{CalendarManifest, Shelf};
 use self::shape::{Fault, FaultKind, Mended};
 use self::tree::Node;
 
+/// The first part of a policy's path, such as `spec.damping.scaleUp`, that no policy has, and what was likely meant.
+pub(crate) fn misnamed_in_policy(path: &str) -> Option<(String, String)> {
+    shape::misnamed(&schema::policy(), path)
+}
+
 /// A mistake in a file: where, and what would be right.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mistake {

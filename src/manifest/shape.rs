@@ -67,6 +67,36 @@ pub(super) fn alternatives(schema: &Value) -> Vec<&str> {
     branches.iter().filter_map(|branch| branch["required"][0].as_str()).collect()
 }
 
+/// The first part of a path such as `spec.metrics[0].target` that the schema does not have, and what was likely meant.
+pub(super) fn misnamed(schema: &Value, path: &str) -> Option<(String, String)> {
+    let (mut schema, mut so_far) = (schema, String::new());
+    for part in path.split('.') {
+        let field = part.split('[').next().unwrap_or(part);
+        so_far = child(&so_far, field);
+        let known = schema["properties"].as_object();
+        schema = match known.and_then(|known| known.get(field)) {
+            Some(schema) => schema,
+            // Where any name will do.
+            None if schema["additionalProperties"].is_object() => &schema["additionalProperties"],
+            None => {
+                let none = Map::new();
+                let known = known.unwrap_or(&none);
+                let meant = words::nearest(field, known.keys().map(String::as_str));
+                let problem = if known.is_empty() {
+                    "unknown field; there are none here".to_owned()
+                } else {
+                    words::unknown_field(meant, known)
+                };
+                return Some((so_far, problem));
+            }
+        };
+        let items = part.matches('[').count();
+        schema = (0..items).fold(schema, |schema, _| &schema["items"]);
+        so_far.push_str(&part[field.len()..]);
+    }
+    None
+}
+
 struct Walk {
     guess: usize,
     guesses: usize,

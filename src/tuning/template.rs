@@ -68,11 +68,14 @@ impl Template {
                         holes.push(Hole { bytes, param, written });
                     }
                     Some(None) => mistakes.push(policy.mistake(&path, "is not a number, so it can't be tuned")),
-                    None => mistakes.push(policy.mistake(
-                        &path,
-                        "there is no number here to tune: write the field into the policy first, with the number \
-                         that it has now",
-                    )),
+                    None => mistakes.push(match manifest::misnamed_in_policy(&path) {
+                        Some((path, problem)) => policy.mistake(&path, problem),
+                        None => policy.mistake(
+                            &path,
+                            "there is no number here to tune: write the field into the policy first, with the number \
+                             that it has now",
+                        ),
+                    }),
                 }
             }
         }

@@ -94,13 +94,27 @@ fn a_unit_stays_and_a_star_multiplies_every_item() {
 #[test]
 fn a_field_that_is_not_there_or_no_number_is_a_mistake_at_its_place() {
     for (path, problem) in [
-        ("damping.smoothing.alpha", "write the field into the policy first"),
+        ("damping.smoothing.halfLife", "write the field into the policy first"),
+        ("damping.smoothing.alpha", "unknown field; there are halfLife"),
         ("metrics[0].name", "is not a number"),
         ("metrics[7].name", "write the field into the policy first"),
     ] {
         let params = [param(&format!("{path}=0..1"))];
         let mistakes = Template::new(Path::new("web.yaml"), POLICY, &params).expect_err(path).to_string();
         assert!(mistakes.contains(problem) && mistakes.contains(&format!("spec.{path}")), "{mistakes}");
+    }
+    for (path, problem) in [
+        ("damping.scaleDwon.tolerance", "spec.damping.scaleDwon: unknown field; did you mean scaleDown?"),
+        ("metrics[0].targett.averageValue", "spec.metrics[0].targett: unknown field; did you mean target?"),
+        (
+            "schedule.entries[*].replica",
+            "spec.schedule.entries[0].replica: unknown field; did you mean replicas?",
+        ),
+        ("minReplicas.low", "spec.minReplicas.low: unknown field; there are none here"),
+    ] {
+        let params = [param(&format!("{path}=0..1"))];
+        let mistakes = Template::new(Path::new("web.yaml"), POLICY, &params).expect_err(path).to_string();
+        assert!(mistakes.contains(problem), "{mistakes}");
     }
     let twice = [param("minReplicas=1..2"), param("minReplicas=1..3")];
     let mistakes = Template::new(Path::new("web.yaml"), POLICY, &twice).expect_err("twice").to_string();
