@@ -25,7 +25,7 @@ conformance: ## every case table under CONFORMANCE_DIR
 
 comparison: ## docs/comparison.md and its policies, from the recorded traces in TRACES
 	@test -n "$(TRACES)" || { echo 'set TRACES to a directory of recorded traces' >&2; exit 2; }
-	@$(CARGO) run --quiet --example comparison -- "$(TRACES)"
+	@$(CARGO) run --quiet --release --example comparison -- "$(TRACES)"
 
 transcript: tools ## replay TRANSCRIPT, a recorded conversation with a real API server, against the sandbox
 	@test -n "$(TRANSCRIPT)" || { echo 'set TRANSCRIPT to a recorded conversation' >&2; exit 2; }
