@@ -35,8 +35,9 @@ pub fn chart(run: &Run, zone: &TimeZone, width: usize, color: bool) -> String {
     let labels = demand.ticks().chain(replicas.ticks()).map(|(_, label)| label.chars().count());
     // Labels, a blank and the axis.
     let gutter = labels.max().unwrap_or(0) + 2;
-    let columns = columns(run, width - gutter);
-    let ticks = period.ticks(zone, i64::try_from(width - gutter).unwrap_or(0) / BETWEEN_LABELS);
+    let columns = columns(run, width.saturating_sub(gutter).max(1));
+    let ticks =
+        period.ticks(zone, i64::try_from(width.saturating_sub(gutter).max(1)).unwrap_or(0) / BETWEEN_LABELS);
     let mut canvas = Canvas::new(width, color);
     canvas.text(&format!("{}, {}", printable(&run.name), period.words(zone)), Ink::Bold);
     canvas.legend(

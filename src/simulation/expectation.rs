@@ -91,6 +91,11 @@ impl Expectation {
         Ok(Self { score: score.to_owned(), wanted: wanted.to_owned(), bounds })
     }
 
+    /// The score that it is about, by its name in JSON.
+    pub(crate) fn score(&self) -> &str {
+        &self.score
+    }
+
     /// The same for a part of the time: what adds up over time may come to that part of it. Shares and peaks stay as they
     /// are.
     #[must_use]

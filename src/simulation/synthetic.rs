@@ -1,4 +1,5 @@
-//! Made-up traffic: components that add up, sampled every 15 s.
+//! Made-up traffic: components that add up, sampled every 15 s, and wherever a rise or a fall begins or ends. What rises or falls
+//! counts with its exact mean until the next sample.
 //!
 //! ```text
 //! qps(t) = scale × Σ added(t) × Π factor(t),   never below zero
@@ -42,14 +43,40 @@ pub(super) fn traffic(components: &[Component], scale: f64, from: Timestamp, len
     let length = SignedDuration::try_from(length).unwrap_or(SignedDuration::MAX);
     let start = from.saturating_sub(LEAD).unwrap_or(Timestamp::MIN);
     let end = from.saturating_add(length).unwrap_or(Timestamp::MAX);
-    Traffic::sampled(start, end, STEP, |at| {
-        let sum: f64 = components.iter().map(|component| component.added(at)).sum();
+    let breaks: Vec<Timestamp> = components.iter().flat_map(Component::breaks).collect();
+    Traffic::sampled_at(start, end, STEP, &breaks, |at, until| {
+        let sum: f64 = components.iter().map(|component| component.added(at, until)).sum();
         components.iter().fold(sum * scale, |qps, component| qps * component.factor(at)).max(0.0)
     })
 }
 
 impl Component {
-    fn added(&self, at: Timestamp) -> f64 {
+    /// Where a rise or a fall begins or ends.
+    fn breaks(&self) -> Vec<Timestamp> {
+        let after = |start: &Timestamp, seconds: f64| {
+            SignedDuration::try_from_secs_f64(seconds).ok().and_then(|span| start.checked_add(span).ok())
+        };
+        let breaks = match self {
+            Self::Spike { at, length, ramp, .. } => {
+                let rise = ramp.min(length / 2.0);
+                [0.0, rise, length - rise, *length].map(|seconds| after(at, seconds))
+            }
+            Self::Ramp { at, length, .. } => [after(at, 0.0), after(at, *length), None, None],
+            Self::Constant(_)
+            | Self::Diurnal { .. }
+            | Self::Weekly { .. }
+            | Self::Noise { .. }
+            | Self::Recorded(_) => [None; 4],
+        };
+        breaks.into_iter().flatten().collect()
+    }
+
+    /// What is added in the stretch from `at` until `until`, in which there is no break.
+    fn added(&self, at: Timestamp, until: Timestamp) -> f64 {
+        // Between two breaks everything is straight, so this is its mean.
+        let middle = |start: &Timestamp| {
+            at.duration_since(*start).as_secs_f64() + until.duration_since(at).as_secs_f64() / 2.0
+        };
         match self {
             Self::Constant(qps) => *qps,
             Self::Diurnal { low, high, peak, zone } => {
@@ -59,7 +86,7 @@ impl Component {
                 low + (high - low) * f64::midpoint(1.0, cosine(phase))
             }
             Self::Spike { at: start, length, ramp, qps } => {
-                let since = at.duration_since(*start).as_secs_f64();
+                let since = middle(start);
                 if since < 0.0 || since >= *length {
                     return 0.0;
                 }
@@ -68,7 +95,7 @@ impl Component {
                 qps * edge
             }
             Self::Ramp { at: start, length, qps } => {
-                let since = at.duration_since(*start).as_secs_f64();
+                let since = middle(start);
                 if since < 0.0 {
                     0.0
                 } else if since < *length {
@@ -78,7 +105,7 @@ impl Component {
                 }
             }
             Self::Noise { .. } | Self::Weekly { .. } => 0.0,
-            Self::Recorded(traffic) => traffic.mean(at, at.saturating_add(STEP).unwrap_or(at)),
+            Self::Recorded(traffic) => traffic.mean(at, until),
         }
     }
 
@@ -143,6 +170,39 @@ mod tests {
     use super::*;
 
     #[test]
+    fn every_request_of_a_rise_is_there_wherever_it_begins() {
+        let from: Timestamp = "2026-11-23T00:00:00Z".parse().expect("an instant");
+        let at = |millis: i64| from + SignedDuration::from_millis(millis);
+        let hour = Duration::from_secs(3600);
+        for (name, component, requests) in [
+            (
+                "ten seconds",
+                Component::Spike { at: at(301_000), length: 10.0, ramp: 0.0, qps: 2000.0 },
+                20_000.0,
+            ),
+            (
+                "on the grid",
+                Component::Spike { at: at(300_000), length: 10.0, ramp: 0.0, qps: 2000.0 },
+                20_000.0,
+            ),
+            // The whole of it at full height, less half of each edge.
+            ("edges", Component::Spike { at: at(301_500), length: 60.0, ramp: 1.0, qps: 500.0 }, 29_500.0),
+            (
+                "edges that meet",
+                Component::Spike { at: at(7_000), length: 40.0, ramp: 60.0, qps: 300.0 },
+                2000.0,
+            ),
+            ("a step", Component::Ramp { at: at(3_590_250), length: 0.0, qps: 100.0 }, 975.0),
+            ("a ramp", Component::Ramp { at: at(3_500_000), length: 50.0, qps: 100.0 }, 7500.0),
+        ] {
+            let traffic = traffic(&[component], 1.0, from, hour);
+            let until = from + hour;
+            let counted = traffic.mean(from, until) * 3600.0;
+            assert!((counted - requests).abs() < 1e-6, "{name}: {counted} and not {requests}");
+        }
+    }
+
+    #[test]
     fn noise_is_normal_and_neighbours_have_nothing_in_common() {
         let n = 20_000_u32;
         for seed in [0, 1, 7, 42, u64::MAX] {
@@ -193,7 +253,7 @@ mod tests {
             (Component::Spike { at, length: 60.0, ramp: 0.0, qps: 9.0 }, [0.0, 9.0, 9.0, 0.0, 0.0]),
             (Component::Spike { at, length: 90.0, ramp: 45.0, qps: 9.0 }, [0.0, 0.0, 6.0, 6.0, 0.0]),
         ] {
-            let got = [-15, 0, 30, 60, 90].map(|seconds| component.added(after(seconds)));
+            let got = [-15, 0, 30, 60, 90].map(|seconds| component.added(after(seconds), after(seconds)));
             let close = got.iter().zip(expected).all(|(got, expected)| (got - expected).abs() < 1e-9);
             assert!(close, "{component:?}: {got:?}");
         }

@@ -73,6 +73,31 @@ impl Traffic {
         Self::new(points)
     }
 
+    /// The same with further samples at `breaks`; `qps(a, b)` gives the demand from a sample until the next one.
+    pub(super) fn sampled_at(
+        from: Timestamp,
+        to: Timestamp,
+        step: Duration,
+        breaks: &[Timestamp],
+        qps: impl Fn(Timestamp, Timestamp) -> f64,
+    ) -> Self {
+        let step = SignedDuration::try_from(step).unwrap_or(SignedDuration::MAX);
+        let grid = std::iter::successors(Some(from), |at| at.checked_add(step).ok());
+        let mut starts: Vec<i64> =
+            grid.take_while(|at| *at < to || *at == from).map(Timestamp::as_millisecond).collect();
+        let last = starts.last().copied().unwrap_or(0);
+        let inside = breaks.iter().map(|at| at.as_millisecond());
+        starts.extend(inside.filter(|at| (from.as_millisecond()..=last).contains(at)));
+        starts.sort_unstable();
+        starts.dedup();
+        let ends = starts
+            .iter()
+            .skip(1)
+            .map(|at| instant(*at))
+            .chain([instant(last).saturating_add(step).unwrap_or(to)]);
+        Self::new(starts.iter().zip(ends).map(|(at, end)| (*at, qps(instant(*at), end))).collect())
+    }
+
     /// The same demand at all times.
     #[must_use]
     pub fn constant(qps: f64) -> Self {

@@ -47,7 +47,7 @@ fn a_guard_that_holds_is_named_with_its_bound() {
         "minReplicas is 4; latency is 2.074; guard database keeps it from 166\n",
         "  rate      166 → 8: rate policies allow up to 8; minReplicas 4, maxReplicas 40\n",
         "  holds     8 → 4: a guard holds it\n",
-        "  guard     database is over 0.7 since Mon 2026-11-23 08:34:45+00:00 (2026-11-23T08:34:45Z), and holds\n",
+        "  guard     database is over 0.7 since Mon 2026-11-23 08:34:30+00:00 (2026-11-23T08:34:30Z), and holds\n",
     ] {
         assert!(out.contains(part), "{part}: {out}");
     }

@@ -100,8 +100,8 @@ fn every_part_of_traffic_counts() {
         (format!("{{constant: 10}}, {{step: {{{at}, qps: -10}}}}"), 18_000.0),
         (format!("{{constant: 10}}, {{spike: {{{at}, for: 10m, qps: 10}}}}"), 42_000.0),
         ("{constant: 10}, {diurnal: {low: 5, high: 5, peak: \"14:00\"}}".to_owned(), 54_000.0),
-        // Half of a rise by 120 in 30 minutes, sampled at the start of every 15 s.
-        (format!("{{ramp: {{{at}, for: 30m, qps: 120}}}}"), 120.0 * 1800.0 * (119.0 / 240.0)),
+        (format!("{{ramp: {{{at}, for: 30m, qps: 120}}}}"), 120.0 * 1800.0 / 2.0),
+        ("{spike: {at: \"2026-11-23T00:30:01Z\", for: 10s, qps: 600}}".to_owned(), 6000.0),
     ] {
         let got = play(&parts);
         assert!((got - expected).abs() < 1e-6, "{parts}: {got}, not {expected}");
@@ -128,10 +128,10 @@ fn a_trace_that_cannot_be_played_as_asked_is_refused_with_its_place() {
         let error = refused(&format!("0,{rate}\n"), &[]);
         assert!(error.starts_with(&format!("{name}:2:1: {rate:?} is not a rate")), "{error}");
     }
-    // A value that is missing is a gap, and a trace of gaps has no rows.
+    // A value that is missing is a gap, and a trace of gaps has no rate.
     for gap in ["NaN", ""] {
         let error = refused(&format!("0,{gap}\n"), &[]);
-        assert!(error.starts_with(&format!("{name}: no rows")), "{error}");
+        assert!(error.starts_with(&format!("{name}: no row has a rate")), "{error}");
     }
     for (rows, problem) in [
         ("0;5\n", ":2:1: expected timestamp,qps with a comma between them, not a semicolon"),
@@ -224,7 +224,7 @@ fn a_workload_that_is_scaled_by_the_latency_of_its_database_is_scaled_into_an_ou
         (replicas, (scores["dropped_percent"].as_f64().expect("a number") * 100.0).round() / 100.0)
     };
     // The numbers are those of docs/load.md.
-    assert_eq!(play("latency"), (40, 50.48));
+    assert_eq!(play("latency"), (40, 50.59));
     assert_eq!(play("guard"), (4, 0.61));
     assert_eq!(play("demand"), (4, 1.35));
 }

@@ -76,6 +76,9 @@ impl Asked<'_> {
             None => self.length,
         };
         let traffic = synthetic::traffic(parts, self.scale(), from, length);
+        if let Some(problem) = traffic.too_high() {
+            return Err(format!("the traffic {problem}"));
+        }
         Ok(Played { from, length, cut_from: None, traffic, gaps: None })
     }
 
@@ -133,6 +136,9 @@ impl Asked<'_> {
         let gaps = stretches.iter().find_map(|stretch| stretch.gaps);
         parts.extend(stretches.into_iter().map(|stretch| Component::Recorded(stretch.traffic)));
         let traffic = synthetic::traffic(&parts, self.scale(), from, length);
+        if let Some(problem) = traffic.too_high() {
+            return Err(Mistakes(vec![document.mistake("traffic", problem)]));
+        }
         Ok(self.played(Stretch { traffic, length, gaps }, from))
     }
 

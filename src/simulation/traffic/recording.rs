@@ -9,6 +9,18 @@ use super::{Samples, Traffic};
 /// The highest rate of a trace, in requests per second: as many for ten thousand years can still be added up.
 const HIGHEST_RATE: f64 = 1e12;
 
+impl Traffic {
+    /// That there is a higher rate than can be added up, and when.
+    pub(in crate::simulation) fn too_high(&self) -> Option<String> {
+        let piece = self.pieces.iter().find(|piece| piece.qps > HIGHEST_RATE)?;
+        let at = super::instant(piece.start);
+        Some(format!(
+            "comes to {:e} requests/s at {at}; {HIGHEST_RATE:e} are the most, after scaling too",
+            piece.qps
+        ))
+    }
+}
+
 /// A trace that can't be used.
 #[derive(Debug, thiserror::Error)]
 #[error("{file}{}: {problem}", .line.map(|line| format!(":{line}")).unwrap_or_default())]
@@ -79,9 +91,15 @@ type Wrong = (Option<usize>, String);
 /// The rows of a CSV, or the line that is wrong and why.
 fn rows(text: &str, scale: f64) -> Result<Vec<(i64, f64)>, Wrong> {
     let (mut points, mut last) = (Vec::<(i64, f64)>::new(), None);
+    // Spreadsheets put a mark of the byte order before the text.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     for (index, row) in text.lines().enumerate() {
         let number = Some(index + 1);
-        if row.trim().is_empty() || (index == 0 && row.starts_with(|first: char| first.is_alphabetic())) {
+        if row.trim().is_empty() {
+            continue;
+        }
+        if index == 0 && row.starts_with(|first: char| first.is_alphabetic()) {
+            heads(row).map_err(|problem| (number, problem))?;
             continue;
         }
         let (at, qps) = parse_row(row, scale).map_err(|problem| (number, problem))?;
@@ -91,6 +109,9 @@ fn rows(text: &str, scale: f64) -> Result<Vec<(i64, f64)>, Wrong> {
         last = Some(at);
         points.extend(qps.map(|qps| (at, qps)));
     }
+    if points.is_empty() && last.is_some() {
+        return Err((None, "no row has a rate".to_owned()));
+    }
     if points.is_empty() {
         return Err((None, "no rows; expected a header timestamp,qps and rows below it".to_owned()));
     }
@@ -99,6 +120,16 @@ fn rows(text: &str, scale: f64) -> Result<Vec<(i64, f64)>, Wrong> {
         return Err((None, problem.to_owned()));
     }
     Ok(points)
+}
+
+/// Refuses a header whose second column is the time and whose first is not.
+fn heads(row: &str) -> Result<(), String> {
+    let is_time = |head: &str| head.to_ascii_lowercase().contains("time");
+    let mut heads = row.split(',');
+    if !heads.next().is_some_and(is_time) && heads.next().is_some_and(is_time) {
+        return Err(format!("{row:?}: the time must be the first column, and the rate the second"));
+    }
+    Ok(())
 }
 
 /// The instant of a row and its rate times `scale`, if it has one.
