@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 
+use crate::decision::Replicas;
 use crate::manifest::{self, Mistake, Mistakes};
 use crate::simulation::scores::Scores;
 use crate::simulation::{self, Scenario};
@@ -88,6 +89,7 @@ pub fn search(
         }
     };
     let mut results: Vec<(usize, Result<Trial, Mistakes>)> = std::thread::scope(|scope| {
+        let threads = threads.min(candidates.len());
         let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
         let mut results = work();
         for other in others {
@@ -143,6 +145,34 @@ pub fn halve(
         played = share;
     }
     Ok(trials)
+}
+
+/// Plays one candidate in what [`after`] leaves of every scenario. Workloads begin with the replicas that they have by
+/// then, when the candidate is played from the start.
+///
+/// # Errors
+/// What is wrong with it as a policy.
+pub fn held_out(
+    scenarios: &[Scenario],
+    share: f64,
+    template: &Template,
+    values: &[f64],
+) -> Result<Trial, Mistakes> {
+    let mut rest = Vec::new();
+    for scenario in scenarios {
+        let mut first = before(scenario, share);
+        adopt(&mut first, template.file(), template.fill(values))?;
+        let run = simulation::run(&first);
+        let mut after = after(scenario, share);
+        let tiers = after.behind.iter_mut().map(|tier| &mut tier.scenario.plant);
+        for (plant, run) in std::iter::once(&mut after.plant).chain(tiers).zip(run.tiers()) {
+            if let Some(row) = run.rows.last() {
+                plant.initial_replicas = Replicas::saturating_from(row.replicas.into());
+            }
+        }
+        rest.push(after);
+    }
+    trial(&mut rest, template, values)
 }
 
 /// Plays one candidate in every scenario.

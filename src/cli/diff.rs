@@ -74,6 +74,10 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
     let play = |policy: &Path| -> Result<(Scenario, Run), Failure> {
         let scenario = args.changes.scenario_by(|overrides| read(args, &made_up, policy, overrides))?;
         check::warn(&scenario.missing_calendars);
+        if scenario.price.is_none() && args.limit.iter().any(|limit| limit.score() == "cost") {
+            let problem = "--limit: cost needs price, which the scenario has not";
+            return Err(Failure::BadInput(problem.to_owned()));
+        }
         let run = simulation::run(&scenario);
         Ok((scenario, run))
     };

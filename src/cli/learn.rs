@@ -13,7 +13,7 @@ use super::Failure;
 use super::playing::Changes;
 use super::simulate::{duration_text, factor, length, warn_of_gaps, writable, write, zone};
 use crate::decision::Replicas;
-use crate::learning::{self, Learned, Settings};
+use crate::learning::{self, Learned, Patternless, Settings};
 use crate::policy::parse_duration;
 use crate::report::table::aligned;
 use crate::simulation::rivals::Rival;
@@ -124,7 +124,11 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
     let learned = learning::learn(&scenario.traffic, start, end, &settings);
     let learned = match learned {
         Ok(learned) => learned,
-        Err(patternless) => {
+        // That is nothing found out about the traffic.
+        Err(Patternless::TooShort(days)) => {
+            return Err(Failure::BadInput(format!("{}; give a longer history", Patternless::TooShort(days))));
+        }
+        Err(patternless @ Patternless::NotWorth { .. }) => {
             // As a comment: what reads this as a policy finds nothing to apply.
             writeln!(out, "# {patternless}.")?;
             return Ok(());
@@ -144,7 +148,10 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
                 &comments(&learned, &tested(&policy, &learned, &backtest)?, held_out, until, &zone),
             )
         }
-        None => policy.text(args.changes.query(), &found(&learned)),
+        None => {
+            let found = found(&learned) + "# There was too little to keep any of it for a backtest.\n";
+            policy.text(args.changes.query(), &found)
+        }
     };
     match &args.write {
         Some(file) => write(file, &text),

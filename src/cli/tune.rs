@@ -9,15 +9,15 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use self::progress::Progress;
-use super::Failure;
 use super::playing::Changes;
 use super::recorded::Recorded;
-use super::simulate::{factor, writable, write};
+use super::simulate::{factor, warn_of_trace, writable, write};
+use super::{Failure, check};
 use crate::manifest;
 use crate::report::heatmap;
 use crate::report::table::aligned;
-use crate::simulation::Scenario;
 use crate::simulation::scores::Scores;
+use crate::simulation::{self, Scenario};
 use crate::tuning::{self, Objective, Param, Template, Trial};
 use crate::zones::Moment;
 
@@ -103,6 +103,14 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
     }
     let scenarios = scenarios(args)?;
     let Some(first) = scenarios.first() else { return Ok(()) };
+    if args.objective.names("cost") && scenarios.iter().any(|scenario| scenario.price.is_none()) {
+        let problem = "--objective: cost needs price, which the scenario has not";
+        return Err(Failure::BadInput(problem.to_owned()));
+    }
+    for scenario in &scenarios {
+        warn_of_trace(scenario);
+    }
+    check::warn(&first.missing_calendars);
     let file = policy_file(&args.scenario)?;
     let template = Template::new(&file, &first.policy_text, &args.params)?;
     let candidates = candidates(args)?;
@@ -116,14 +124,20 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
         scenarios.iter().map(|scenario| tuning::before(scenario, 1.0 - args.hold_out)).collect();
     let trials = search(args, &seen, &template, &candidates)?;
     let Some(best) = args.objective.best(&trials) else { return Ok(()) };
-    let mut rest: Vec<Scenario> =
-        scenarios.iter().map(|scenario| tuning::after(scenario, 1.0 - args.hold_out)).collect();
-    let tested = tuning::trial(&mut rest, &template, &best.values)?;
+    let tested = tuning::held_out(&scenarios, 1.0 - args.hold_out, &template, &best.values)?;
     writeln!(out, "{} candidates; of these none beats another in everything:\n", trials.len())?;
     let front = tuning::front(&trials);
     write!(out, "{}", table(&args.params, front.iter().map(|trial| ("", *trial))))?;
-    writeln!(out, "\nChosen, and tested on the {}% that the search did not see:\n", 100.0 * args.hold_out)?;
+    writeln!(
+        out,
+        "\nChosen, and tested on the {}% that the search did not see:\n",
+        (1e5 * args.hold_out).round() / 1e3
+    )?;
     write!(out, "{}", table(&args.params, [("search", best), ("hold-out", &tested)]))?;
+    writeln!(out)?;
+    for scenario in &scenarios {
+        writeln!(out, "{}", periods(scenario, args.hold_out))?;
+    }
     if let Some(directory) = &args.explain {
         write!(out, "\n{}", explain::explain(directory, &seen, &template, &args.params, best)?)?;
     }
@@ -131,7 +145,8 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
         write(file, &heat_map(args, &trials))?;
     }
     if let Some(target) = &args.write {
-        write(target, &commented(args, best, &tested, &template.fill(&best.values)))?;
+        let text = commented(args, &scenarios, (best, trials.len()), &tested, &template.fill(&best.values));
+        write(target, &text)?;
     }
     if args.objective.is_kept(best) {
         Ok(())
@@ -203,13 +218,33 @@ fn policy_file(scenario: &Path) -> Result<PathBuf, Failure> {
     Ok(scenario.parent().unwrap_or(Path::new("")).join(policy))
 }
 
+/// Which time was searched, and on which the result was tested.
+fn periods(scenario: &Scenario, hold_out: f64) -> String {
+    let tested = tuning::after(scenario, 1.0 - hold_out);
+    let (from, split, end) = (scenario.from, tested.from, simulation::end(scenario));
+    format!("{}: searched from {from} until {split}, tested from there until {end}.", scenario.name)
+}
+
 /// The policy, with why it has its numbers above it.
-fn commented(args: &Args, best: &Trial, tested: &Trial, policy: &str) -> String {
-    let mut text = String::from("# Tuned by `tidetable tune`:\n");
+fn commented(
+    args: &Args,
+    scenarios: &[Scenario],
+    (best, candidates): (&Trial, usize),
+    tested: &Trial,
+    policy: &str,
+) -> String {
+    let mut text = format!("# Tuned by `tidetable tune`, the best of {candidates} candidates:\n");
     for (param, value) in args.params.iter().zip(&best.values) {
         let (low, high) = (param.values.first(), param.values.last());
         let [low, high] = [low, high].map(|end| end.copied().unwrap_or_default());
         let _ = writeln!(text, "#   {} = {value}, out of {low} to {high}", param.path);
+    }
+    let _ = writeln!(text, "# Best is: {}.", args.objective);
+    if !args.objective.is_kept(best) {
+        text.push_str("# No candidate keeps these limits; this one comes nearest.\n");
+    }
+    for scenario in scenarios {
+        let _ = writeln!(text, "# {}", periods(scenario, args.hold_out));
     }
     for (name, trial) in [("On the part that was searched", best), ("On the rest, which was not", tested)] {
         let [dropped, late, hours, reversals] = figures(&trial.scores);

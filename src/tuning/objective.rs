@@ -1,6 +1,7 @@
 //! What is best: limits that have to hold in every scenario, and then the least of one score, added up.
 
 use std::cmp::Ordering;
+use std::fmt;
 use std::str::FromStr;
 
 use super::Trial;
@@ -10,6 +11,8 @@ use crate::simulation::scores::Scores;
 /// Which of two candidates is better, such as `dropped_percent<=0.1, late_percent<=0.1 then replica_hours`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Objective {
+    /// As it was written.
+    text: String,
     limits: Vec<Expectation>,
     /// Scores and their weights.
     score: Vec<(f64, String)>,
@@ -25,7 +28,13 @@ impl FromStr for Objective {
         let score = score.split('+').map(weighted).collect::<Result<_, _>>()?;
         let limits = limits.split(',').filter(|limit| !limit.trim().is_empty());
         let limits = limits.map(upper_limit).collect::<Result<_, _>>()?;
-        Ok(Self { limits, score })
+        Ok(Self { text: text.to_owned(), limits, score })
+    }
+}
+
+impl fmt::Display for Objective {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
     }
 }
 
@@ -37,10 +46,11 @@ fn weighted(text: &str) -> Result<(f64, String), String> {
     let read = read.ok_or_else(|| {
         format!("{weight:?} is no weight: write a number from 0 on before the score, as in 50 * late_percent")
     })?;
-    if named(&Scores::default()).any(|(name, _)| name == score) {
+    let all = || named(&Scores { cost: Some(0.0), ..Scores::default() });
+    if all().any(|(name, _)| name == score) {
         return Ok((read, score.to_owned()));
     }
-    let known: Vec<String> = named(&Scores::default()).map(|(name, _)| name).collect();
+    let known: Vec<String> = all().map(|(name, _)| name).collect();
     Err(format!("{score:?} is no score; there are {}", known.join(", ")))
 }
 
@@ -63,10 +73,17 @@ fn upper_limit(text: &str) -> Result<Expectation, String> {
 }
 
 impl Objective {
+    /// Whether it asks for this score.
+    #[must_use]
+    pub fn names(&self, score: &str) -> bool {
+        self.limits.iter().any(|limit| limit.score() == score)
+            || self.score.iter().any(|(_, name)| name == score)
+    }
+
     /// The same for a part of every scenario.
     pub(super) fn of_part(&self, share: f64) -> Self {
         let limits = self.limits.iter().map(|limit| limit.of_part(share)).collect();
-        Self { limits, score: self.score.clone() }
+        Self { limits, ..self.clone() }
     }
 
     /// Whether a trial keeps all limits in every scenario.

@@ -158,8 +158,8 @@ fn the_parts_of_a_scenario_are_the_whole() {
 fn an_objective_is_read_or_refused() {
     assert!("replica_hours".parse::<Objective>().is_ok());
     for (wrong, problem) in [
-        ("cost", "\"cost\" is no score; there are "),
-        ("late_percent<1 then cost", "\"cost\" is no score"),
+        ("costs", "\"costs\" is no score; there are "),
+        ("late_percent<1 then costs", "\"costs\" is no score"),
         ("late<1 then replica_hours", "no score has this name"),
         ("late_percent>1 then replica_hours", "a limit is from above"),
     ] {

@@ -44,7 +44,9 @@ pub(super) struct Outcome {
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let verdict = if self.holds { "holds" } else { "does not hold" };
-        write!(f, "{} {verdict}: {} before, {} after", self.limit, self.before, self.after)
+        // Without what adding up binary fractions leaves behind.
+        let number = |score: f64| (score * 1e6).round() / 1e6;
+        write!(f, "{} {verdict}: {} before, {} after", self.limit, number(self.before), number(self.after))
     }
 }
 
@@ -88,6 +90,11 @@ impl Bound {
 }
 
 impl Limit {
+    /// The score that it is about.
+    pub(super) fn score(&self) -> &str {
+        &self.score
+    }
+
     /// Compares the scores of both policies.
     pub(super) fn hold(&self, old: &Scores, new: &Scores) -> Outcome {
         // Only the number is of interest.
