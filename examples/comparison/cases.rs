@@ -141,8 +141,9 @@ pub(crate) const CASES: &[Case] = &[
         reasons: &[
             Reason {
                 score: Score::Cost,
-                better: &["hpa", "knative"],
-                text: "`hpa` and `knative` cost less: they have no floor that is there before the rise, and drop requests in steep ones.",
+                better: &["hpa", "knative", "hpa, tuned"],
+                text: "`hpa`, tuned or not, and `knative` cost less: they have no floor that is there before the rise, and are late \
+                       in steep ones.",
             },
             Reason {
                 score: Score::Changes,
@@ -166,7 +167,7 @@ pub(crate) const CASES: &[Case] = &[
             Reason {
                 score: Score::Late,
                 better: &["keda", "static"],
-                text: "`keda` drops less: a load within a tenth of the workload's replicas asks for these replicas, those of \
+                text: "`keda` is late less often: a load within a tenth of the workload's replicas asks for these replicas, those of \
                        the schedule too, and that counts for five minutes; so after a step or a burst it rests a replica \
                        higher, and costs that much more. tidetable's level does not hear of the schedule. `static` is \
                        several times what is needed.",
@@ -174,8 +175,8 @@ pub(crate) const CASES: &[Case] = &[
             Reason {
                 score: Score::Cost,
                 better: &["hpa", "knative", "hpa, tuned"],
-                text: "`hpa`, tuned or not, and `knative` cost less, and drop several times as much: they follow every lull, \
-                       and the next minute is not like the last one.",
+                text: "`hpa`, tuned or not, and `knative` cost less, and are late two to twelve times as often: they follow \
+                       every lull, and the next minute is not like the last one.",
             },
             Reason {
                 score: Score::Changes,
@@ -200,15 +201,14 @@ pub(crate) const CASES: &[Case] = &[
         reasons: &[
             Reason {
                 score: Score::Late,
-                better: &["keda", "knative", "static", "hpa, tuned"],
-                text: "`knative` drops less: it sees a jump within seconds, where Prometheus needs a minute to show all of \
-                       it. `keda` happens to rest a replica higher at a few of the jumps. `static` has the size of the \
-                       days before Christmas, and `hpa, tuned` carries a quarter more than tidetable at all times.",
+                better: &["knative", "static"],
+                text: "`knative` is late less often: it sees a jump within seconds, where Prometheus needs a minute to show \
+                       all of it. `static` has the size of the days before Christmas.",
             },
             Reason {
                 score: Score::Cost,
-                better: &["hpa"],
-                text: "`hpa` costs less: it goes below the medians of autumn and winter whenever the load does, where tidetable \
+                better: &["hpa", "hpa, tuned"],
+                text: "`hpa`, tuned or not, costs less: it goes below the medians of autumn and winter whenever the load does, where tidetable \
                        keeps its floor.",
             },
             Reason {
@@ -233,13 +233,10 @@ pub(crate) const CASES: &[Case] = &[
         reasons: &[
             Reason {
                 score: Score::Late,
-                better: &["static"],
-                text: "`static` drops nothing, at several times the cost: bursts are shorter than a pod's start.",
-            },
-            Reason {
-                score: Score::Cost,
-                better: &["hpa, tuned"],
-                text: "`hpa, tuned` costs less, as tidetable does with the same numbers: without a schedule they are alike.",
+                better: &["static", "hpa, tuned"],
+                text: "`static` is never late, at several times the cost: bursts are shorter than a pod's start. `hpa, tuned` keeps \
+                       what a burst needed for longer, as tidetable does with the same numbers: without a schedule they are \
+                       alike.",
             },
             Reason {
                 score: Score::Changes,
