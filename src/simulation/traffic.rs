@@ -85,16 +85,12 @@ impl Traffic {
         let grid = std::iter::successors(Some(from), |at| at.checked_add(step).ok());
         let mut starts: Vec<i64> =
             grid.take_while(|at| *at < to || *at == from).map(Timestamp::as_millisecond).collect();
-        let last = starts.last().copied().unwrap_or(0);
+        let end = starts.last().map_or(to, |last| instant(*last).saturating_add(step).unwrap_or(to));
         let inside = breaks.iter().map(|at| at.as_millisecond());
-        starts.extend(inside.filter(|at| (from.as_millisecond()..=last).contains(at)));
+        starts.extend(inside.filter(|at| (from.as_millisecond()..end.as_millisecond()).contains(at)));
         starts.sort_unstable();
         starts.dedup();
-        let ends = starts
-            .iter()
-            .skip(1)
-            .map(|at| instant(*at))
-            .chain([instant(last).saturating_add(step).unwrap_or(to)]);
+        let ends = starts.iter().skip(1).map(|at| instant(*at)).chain([end]);
         Self::new(starts.iter().zip(ends).map(|(at, end)| (*at, qps(instant(*at), end))).collect())
     }
 
