@@ -135,23 +135,20 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
         }
     };
     let policy = Draft::new(args, &learned);
-    let text = match held_out {
-        Some(held_out) => {
-            let backtest = Scenario {
-                from: held_out,
-                length: Duration::try_from(until.duration_since(held_out)).unwrap_or_default(),
-                cut_from: None,
-                ..scenario
-            };
-            policy.text(
-                args.changes.query(),
-                &comments(&learned, &tested(&policy, &learned, &backtest)?, held_out, until, &zone),
-            )
-        }
-        None => {
-            let found = found(&learned) + "# There was too little to keep any of it for a backtest.\n";
-            policy.text(args.changes.query(), &found)
-        }
+    let text = if let Some(held_out) = held_out {
+        let backtest = Scenario {
+            from: held_out,
+            length: Duration::try_from(until.duration_since(held_out)).unwrap_or_default(),
+            cut_from: None,
+            ..scenario
+        };
+        policy.text(
+            args.changes.query(),
+            &comments(&learned, &tested(&policy, &learned, &backtest)?, held_out, until, &zone),
+        )
+    } else {
+        let found = found(&learned) + "# There was too little to keep any of it for a backtest.\n";
+        policy.text(args.changes.query(), &found)
     };
     match &args.write {
         Some(file) => write(file, &text),
