@@ -103,6 +103,16 @@ impl Scenario {
         std::iter::once((1.0, self)).chain(self.behind.iter().map(|tier| (tier.calls, &tier.scenario)))
     }
 
+    /// Begins with the replicas that every tier has at the end of a run.
+    pub(crate) fn go_on_from(&mut self, run: &Run) {
+        let tiers = self.behind.iter_mut().map(|tier| &mut tier.scenario.plant);
+        for (plant, run) in std::iter::once(&mut self.plant).chain(tiers).zip(run.tiers()) {
+            if let Some(row) = run.rows.last() {
+                plant.initial_replicas = Replicas::saturating_from(row.replicas.into());
+            }
+        }
+    }
+
     /// The same for another stretch of time.
     #[must_use]
     pub fn during(&self, from: Timestamp, length: Duration) -> Self {

@@ -15,7 +15,6 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 
-use crate::decision::Replicas;
 use crate::manifest::{self, Mistake, Mistakes};
 use crate::simulation::scores::Scores;
 use crate::simulation::{self, Scenario};
@@ -164,12 +163,7 @@ pub fn held_out(
         adopt(&mut first, template.file(), template.fill(values))?;
         let run = simulation::run(&first);
         let mut after = after(scenario, share);
-        let tiers = after.behind.iter_mut().map(|tier| &mut tier.scenario.plant);
-        for (plant, run) in std::iter::once(&mut after.plant).chain(tiers).zip(run.tiers()) {
-            if let Some(row) = run.rows.last() {
-                plant.initial_replicas = Replicas::saturating_from(row.replicas.into());
-            }
-        }
+        after.go_on_from(&run);
         rest.push(after);
     }
     trial(&mut rest, template, values)

@@ -201,8 +201,8 @@ pub(crate) const CASES: &[Case] = &[
         reasons: &[
             Reason {
                 score: Score::Late,
-                better: &["knative", "static"],
-                text: "`knative` is late less often: it sees a jump within seconds, where Prometheus needs a minute to show \
+                better: &["keda", "knative", "static"],
+                text: "`keda` happens to rest a replica higher at a few of the jumps. `knative` sees a jump within seconds, where Prometheus needs a minute to show \
                        all of it. `static` has the size of the days before Christmas.",
             },
             Reason {

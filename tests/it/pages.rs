@@ -178,7 +178,7 @@ fn the_cursor_tells_the_values_and_the_decision_in_force_with_its_reason() {
     for (row, decision) in [
         (40, None),
         (150, None),
-        (190, Some("8 → 16, Load: the load's level is 16; latency is")),
+        (190, Some("16 → 32, Load: the load's level is 32; latency is")),
         (700, Some("5 → 4, ")),
     ] {
         let y = ruler.height(1, "40", 20.0);
