@@ -116,7 +116,7 @@ fn outcomes(scenario: &Scenario, run: &Run) -> Vec<Outcome> {
     outcomes
 }
 
-/// Says where recorded traffic ends too early, and where it has no values.
+/// Says where recorded traffic ends too early, where it has no values, and that a rate may have too few samples.
 pub(super) fn warn_of_trace(scenario: &Scenario) {
     if let Some(asked) = scenario.cut_from {
         let [asked, length] =
@@ -129,6 +129,19 @@ pub(super) fn warn_of_trace(scenario: &Scenario) {
         );
     }
     warn_of_gaps(scenario);
+    for (_, tier) in scenario.tiers() {
+        let measured = tier.plant.measurement;
+        if measured.window < measured.scrape_interval.saturating_mul(2) && !tier.policy.metrics.is_empty() {
+            let [window, scrape] = [measured.window, measured.scrape_interval]
+                .map(|span| SignedDuration::try_from(span).unwrap_or_default());
+            let _ = writeln!(
+                std::io::stderr(),
+                "warning: {}: queryWindow is {window:#}, and scrapes are {scrape:#} apart: a rate needs two of them, so that \
+                 queries have no result at times",
+                tier.name
+            );
+        }
+    }
 }
 
 /// Says where recorded traffic has no values.

@@ -1,5 +1,5 @@
-//! The sandbox's HTTP, where a client can see it: formats, parameters, health, compression. What is expected is what
-//! kube-apiserver's source says.
+//! The sandbox's HTTP, where a client can see it: formats, parameters, health, compression. Statuses and
+//! codes are those of a kube-apiserver; its words are taken from its source where that was at hand.
 
 use std::error::Error;
 
