@@ -95,6 +95,14 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
         let problem = "say what to learn from: --trace FILE, or --prometheus URL with --query and --from";
         return Err(Failure::BadInput(problem.to_owned()));
     }
+    if args.changes.query().is_some() && !args.changes.has_beginning() {
+        let problem = "--from: needed with --prometheus: since when to learn, such as --from 2026-09-21";
+        return Err(Failure::BadInput(problem.to_owned()));
+    }
+    if args.changes.repeats() {
+        let problem = "--repeat: what is learned from must not come again in the backtest";
+        return Err(Failure::BadInput(problem.to_owned()));
+    }
     if let Some(file) = &args.write {
         writable(file)?;
     }

@@ -97,6 +97,16 @@ impl Changes {
         self.trace.is_some() || self.recorded.is_asked()
     }
 
+    /// Whether it is said where the traffic begins.
+    pub(super) fn has_beginning(&self) -> bool {
+        self.from.is_some()
+    }
+
+    /// Whether the same traffic comes more than once.
+    pub(super) fn repeats(&self) -> bool {
+        self.repeat.is_some_and(|times| times > 1)
+    }
+
     /// What a Prometheus server is asked, if one is.
     pub(super) fn query(&self) -> Option<&str> {
         self.recorded.query()

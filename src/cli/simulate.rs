@@ -75,7 +75,12 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
     let scenario = args.changes.scenario(&args.scenario)?;
     check::warn(&scenario.missing_calendars);
     let rivals = compare::rivals(&args.compare, &args.changes.calendars()?)?;
-    for file in [&args.csv, &args.html, &args.svg].into_iter().flatten() {
+    let files = [("--csv", &args.csv), ("--html", &args.html), ("--svg", &args.svg)];
+    let files: Vec<_> = files.iter().filter_map(|(flag, file)| Some((*flag, file.as_ref()?))).collect();
+    for (index, (flag, file)) in files.iter().enumerate() {
+        if let Some((other, _)) = files[..index].iter().find(|(_, before)| before == file) {
+            return Err(Failure::BadInput(format!("{other} and {flag}: both are {}", file.display())));
+        }
         writable(file)?;
     }
     warn_of_trace(&scenario);

@@ -83,12 +83,22 @@ fn what_can_not_be_learned_from_is_refused() {
         (["--provisioning", "25h"], "must be a day at most"),
         (["--name", "Shop Front"], "metadata.name"),
         (["--max-replicas", "0"], "0 is not in 1..=100000"),
+        (["--repeat", "2"], "--repeat: what is learned from must not come again"),
     ] {
         let output = learn(directory.path(), &csv, &more);
         let said = text(&output.stderr);
         assert_eq!(output.status.code(), Some(2), "{more:?}: {said}");
         assert!(said.contains(problem), "{more:?}: {said}");
     }
+    let few =
+        ["--prometheus", "http://127.0.0.1:1", "--query", "up", "--target", "100", "--time-zone", "UTC"];
+    let output = tidetable(directory.path(), &[&["learn"], few.as_slice()].concat());
+    assert!(text(&output.stderr).contains("--from: needed with --prometheus"), "{}", text(&output.stderr));
+    // Two days say nothing of a pattern, neither that there is one nor that there is none.
+    let rows: Vec<&str> = csv.lines().take(600).collect();
+    let output = learn(directory.path(), &rows.join("\n"), &[]);
+    assert_eq!((output.status.code(), text(&output.stdout)), (Some(2), String::new()));
+    assert!(text(&output.stderr).contains("give a longer history"), "{}", text(&output.stderr));
     let output = tidetable(directory.path(), &["learn", "--target", "100"]);
     assert!(text(&output.stderr).contains("--trace FILE, or --prometheus URL"), "{}", text(&output.stderr));
 }

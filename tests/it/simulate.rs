@@ -333,3 +333,17 @@ fn a_policy_in_the_place_of_a_scenario_is_told_what_a_scenario_looks_like() {
     std::fs::write(&file, example).expect("written");
     assert!(simulate(&[&file.display().to_string()]).status.success(), "the example works: {example}");
 }
+
+#[test]
+fn two_outputs_in_one_file_are_refused() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("out").display().to_string();
+    let output = simulate(&["simulations/web-day.yaml", "--csv", &file, "--svg", &file]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        text(&output.stderr).contains(&format!("--csv and --svg: both are {file}")),
+        "{}",
+        text(&output.stderr)
+    );
+    assert!(!directory.path().join("out").exists());
+}
