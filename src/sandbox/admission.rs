@@ -49,11 +49,7 @@ pub(crate) fn shape_object(
             let error = FieldError::invalid_unshown("patch", message);
             ApiError::invalid(&resource.group, &resource.kind, name, &[error])
         } else {
-            let kind = &resource.kind;
-            let version = &resource.version;
-            ApiError::bad_request(format!(
-                "{kind} in version \"{version}\" cannot be handled as a {kind}: {message}"
-            ))
+            ApiError::unfit(resource, message)
         }
     };
     let unknown = match &resource.custom {
@@ -111,7 +107,7 @@ pub(crate) fn check_identity(
     let metadata = &object["metadata"];
     if !metadata.is_object() && !metadata.is_null() && resource.custom.is_none() {
         // What follows looks into it.
-        builtin::prune(resource, object).map_err(|wrong| misfit(resource, &wrong))?;
+        builtin::prune(resource, object).map_err(|wrong| ApiError::unfit(resource, &wrong))?;
     }
     if kind.is_empty() {
         object["kind"] = json!(resource.kind);
@@ -138,11 +134,6 @@ fn another_version(found: &str, wanted: &str) -> ApiError {
     ApiError::bad_request(format!(
         "the API version in the data ({found}) does not match the expected API version ({wanted})"
     ))
-}
-
-fn misfit(resource: &ResourceType, wrong: &str) -> ApiError {
-    let ResourceType { kind, version, .. } = resource;
-    ApiError::bad_request(format!("{kind} in version \"{version}\" cannot be handled as a {kind}: {wrong}"))
 }
 
 /// A body of a built-in kind is first read as what it says it is, if there is such a kind, and then as what the path

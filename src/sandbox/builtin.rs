@@ -20,6 +20,7 @@ mod pod_defaults;
 mod pods;
 mod services;
 mod shares;
+mod values;
 mod workloads;
 
 /// Removes the fields that a kind doesn't have and returns their paths.
@@ -28,9 +29,7 @@ mod workloads;
 /// A message when a field has the wrong type.
 pub(crate) fn prune(resource: &ResourceType, object: &Value) -> Result<(Value, Vec<String>), String> {
     let mut kept = object.clone();
-    let name = upstream::name_of(&resource.group, &resource.version, &resource.kind);
-    let Some(name) = name else { return Ok((kept, Vec::new())) };
-    let decoded = decoding::decode(upstream::definition(name), name, &mut kept);
+    let decoded = decode(resource, &mut kept);
     match decoded.wrong {
         Some(wrong) => Err(wrong),
         None => Ok((kept, decoded.unknown)),
@@ -39,10 +38,14 @@ pub(crate) fn prune(resource: &ResourceType, object: &Value) -> Result<(Value, V
 
 /// The paths of the fields that a kind doesn't have.
 pub(crate) fn unknown(resource: &ResourceType, object: &Value) -> Vec<String> {
-    let Some(name) = upstream::name_of(&resource.group, &resource.version, &resource.kind) else {
-        return Vec::new();
-    };
-    decoding::decode(upstream::definition(name), name, &mut object.clone()).unknown
+    decode(resource, &mut object.clone()).unknown
+}
+
+fn decode(resource: &ResourceType, object: &mut Value) -> decoding::Decoded {
+    let name = upstream::name_of(&resource.group, &resource.version, &resource.kind);
+    name.map_or_else(decoding::Decoded::default, |name| {
+        decoding::decode(upstream::definition(name), name, object)
+    })
 }
 
 /// Leaves out what a real server doesn't show when it is empty.

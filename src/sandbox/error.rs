@@ -150,6 +150,12 @@ impl ApiError {
         Self::new(400, "BadRequest", message)
     }
 
+    /// 400: an object is not what the resource takes.
+    pub(crate) fn unfit(resource: &ResourceType, wrong: &str) -> Self {
+        let ResourceType { kind, version, .. } = resource;
+        Self::bad_request(format!("{kind} in version \"{version}\" cannot be handled as a {kind}: {wrong}"))
+    }
+
     /// 401: the token is unknown.
     pub(crate) fn unauthorized() -> Self {
         Self::new(401, "Unauthorized", "Unauthorized")

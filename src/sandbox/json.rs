@@ -48,6 +48,18 @@ pub(crate) fn parse_yaml(body: &[u8]) -> Result<Parsed, String> {
     Ok(Parsed { value, duplicates: Vec::new() })
 }
 
+/// What Go's JSON decoder calls a value that it can't put somewhere.
+pub(crate) fn go_kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "bool",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    }
+}
+
 fn worded(body: &[u8], error: &serde_json::Error) -> String {
     problem::of(body).unwrap_or_else(|| error.to_string())
 }

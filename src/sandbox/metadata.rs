@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::error::FieldError;
 use super::gotext;
-use super::json::text_at;
+use super::json::{go_kind, text_at};
 use super::names;
 use super::resources::ResourceType;
 
@@ -190,13 +190,7 @@ fn name_rule(resource: &ResourceType) -> fn(&str) -> Vec<String> {
 
 /// What doesn't fit the type of metadata, in the words of Go's JSON decoder.
 pub(crate) fn misfit(metadata: &Value) -> Option<String> {
-    let kind = |value: &Value| match value {
-        Value::Null | Value::Object(_) => "object",
-        Value::Bool(_) => "bool",
-        Value::Number(_) => "number",
-        Value::String(_) => "string",
-        Value::Array(_) => "array",
-    };
+    let kind = |value: &Value| if value.is_null() { "object" } else { go_kind(value) };
     let wrong = |value: &Value, field: &str, wanted: &str| {
         format!(
             "json: cannot unmarshal {} into Go struct field ObjectMeta.{field} of type {wanted}",

@@ -4,7 +4,7 @@ use json_patch::PatchOperation;
 use serde_json::Value;
 
 use super::error::ApiError;
-use super::json::fields;
+use super::json::{fields, go_kind};
 use super::typing::{ListType, Typing, item_key};
 
 /// Applies a JSON patch.
@@ -53,17 +53,6 @@ pub(crate) fn merge_patch(object: &mut Value, patch: &Value) -> Result<(), ApiEr
     }
     json_patch::merge(object, patch);
     Ok(())
-}
-
-fn go_kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "bool",
-        Value::Number(_) => "number",
-        Value::String(_) => "string",
-        Value::Array(_) => "array",
-        Value::Object(_) => "object",
-    }
 }
 
 /// Applies a strategic merge patch of a client.

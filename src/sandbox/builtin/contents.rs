@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::super::error::FieldError;
 use super::super::json::text_at;
 use super::super::names;
+use super::values::judge_name;
 
 /// How much there may be in one of them.
 const LARGEST: usize = 1024 * 1024;
@@ -63,9 +64,7 @@ pub(super) fn judge_secret(object: &Value, old: Option<&Value>, errors: &mut Vec
 
 fn judge_keys(object: &Value, field: &str, errors: &mut Vec<FieldError>) {
     for key in object[field].as_object().into_iter().flat_map(serde_json::Map::keys) {
-        for wrong in names::config_key(key) {
-            errors.push(FieldError::invalid(format!("{field}[{key}]"), &json!(key), &wrong));
-        }
+        judge_name(&format!("{field}[{key}]"), &json!(key), &names::config_key(key), errors);
     }
 }
 

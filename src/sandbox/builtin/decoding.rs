@@ -7,7 +7,7 @@ use base64::alphabet;
 use base64::engine::{GeneralPurpose, GeneralPurposeConfig};
 use serde_json::{Map, Value};
 
-use super::super::json::child_path;
+use super::super::json::{child_path, go_kind};
 use super::super::quantity::Quantity;
 use super::super::upstream;
 
@@ -159,8 +159,9 @@ fn amount(value: &Value) -> Option<Quantity> {
 
 /// What is wrong with a value of a type that reads itself.
 fn own_decoder(name: &str, schema: &Value, value: &Value) -> Option<String> {
-    let plain =
-        |wanted: &str| Some(format!("json: cannot unmarshal {} into Go value of type {wanted}", kind(value)));
+    let plain = |wanted: &str| {
+        Some(format!("json: cannot unmarshal {} into Go value of type {wanted}", go_kind(value)))
+    };
     match name.rsplit('.').next().unwrap_or_default() {
         "IntOrString" => match value {
             Value::String(_) => None,
@@ -201,7 +202,7 @@ fn fits(schema: &Value, number: &serde_json::Number) -> bool {
 fn mismatch(schema: &'static Value, name: &'static str, value: &Value, place: &Place<'_>) -> String {
     let found = match value {
         Value::Number(number) if schema["type"] == "integer" => format!("number {number}"),
-        other => kind(other).to_owned(),
+        other => go_kind(other).to_owned(),
     };
     format!(
         "json: cannot unmarshal {found} into Go struct field {}.{} of type {}",
@@ -209,17 +210,6 @@ fn mismatch(schema: &'static Value, name: &'static str, value: &Value, place: &P
         place.names.join("."),
         go_type(schema, name)
     )
-}
-
-fn kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "bool",
-        Value::Number(_) => "number",
-        Value::String(_) => "string",
-        Value::Array(_) => "array",
-        Value::Object(_) => "object",
-    }
 }
 
 /// The Go type of what a schema describes. Texts with a type of their own are not told from others.

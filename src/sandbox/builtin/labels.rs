@@ -4,16 +4,14 @@ use serde_json::{Value, json};
 
 use super::super::error::FieldError;
 use super::super::names;
+use super::values::judge_name;
 
 /// What is wrong with labels, which stand at `path`.
 pub(super) fn judge(labels: &Value, path: &str, errors: &mut Vec<FieldError>) {
     for (key, value) in labels.as_object().into_iter().flatten() {
         let value = value.as_str().unwrap_or_default();
-        let mut reject = |found: &str, wrong: Vec<String>| {
-            errors.extend(wrong.iter().map(|wrong| FieldError::invalid(path, &json!(found), wrong)));
-        };
-        reject(key, names::qualified(key));
-        reject(value, names::label_value(value));
+        judge_name(path, &json!(key), &names::qualified(key), errors);
+        judge_name(path, &json!(value), &names::label_value(value), errors);
     }
 }
 
@@ -40,13 +38,10 @@ pub(super) fn judge_selector(selector: &Value, path: &str, errors: &mut Vec<Fiel
             }
         }
         let key = term["key"].as_str().unwrap_or_default();
-        for wrong in names::qualified(key) {
-            errors.push(FieldError::invalid(format!("{path}.key"), &json!(key), &wrong));
-        }
+        judge_name(&format!("{path}.key"), &json!(key), &names::qualified(key), errors);
         for (index, value) in values.iter().enumerate() {
-            for wrong in names::label_value(value.as_str().unwrap_or_default()) {
-                errors.push(FieldError::invalid(format!("{path}.values[{index}]"), value, &wrong));
-            }
+            let wrong = names::label_value(value.as_str().unwrap_or_default());
+            judge_name(&format!("{path}.values[{index}]"), value, &wrong, errors);
         }
     }
 }

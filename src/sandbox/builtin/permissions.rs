@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::super::error::FieldError;
 use super::super::json::{fields, object_at, text_at};
 use super::super::names;
+use super::values::{judge_choice, judge_name};
 
 const GROUP: &str = "rbac.authorization.k8s.io";
 
@@ -53,15 +54,13 @@ pub(super) fn judge_role(kind: &str, object: &Value, errors: &mut Vec<FieldError
 pub(super) fn judge_binding(kind: &str, object: &Value, old: Option<&Value>, errors: &mut Vec<FieldError>) {
     let role = &object["roleRef"];
     let kinds: &[&str] = if kind == "RoleBinding" { &["Role", "ClusterRole"] } else { &["ClusterRole"] };
-    choose(role, "roleRef", "apiGroup", &[GROUP], errors);
-    choose(role, "roleRef", "kind", kinds, errors);
+    judge_choice(role, "roleRef", "apiGroup", &[GROUP], errors);
+    judge_choice(role, "roleRef", "kind", kinds, errors);
     let name = text_at(role, "/name");
     if name.is_empty() {
         errors.push(FieldError::required("roleRef.name", ""));
     }
-    for wrong in names::path_segment(name) {
-        errors.push(FieldError::invalid("roleRef.name", &json!(name), &wrong));
-    }
+    judge_name("roleRef.name", &json!(name), &names::path_segment(name), errors);
     for (index, subject) in object["subjects"].as_array().into_iter().flatten().enumerate() {
         judge_subject(kind, subject, &format!("subjects[{index}]"), errors);
     }
@@ -80,23 +79,13 @@ fn judge_subject(kind: &str, subject: &Value, path: &str, errors: &mut Vec<Field
     match text_at(subject, "/kind") {
         "ServiceAccount" => {
             let wrong = if name.is_empty() { Vec::new() } else { names::subdomain(name) };
-            errors.extend(
-                wrong.iter().map(|wrong| FieldError::invalid(format!("{path}.name"), &json!(name), wrong)),
-            );
-            choose(subject, path, "apiGroup", &[""], errors);
+            judge_name(&format!("{path}.name"), &json!(name), &wrong, errors);
+            judge_choice(subject, path, "apiGroup", &[""], errors);
             if kind == "ClusterRoleBinding" && text_at(subject, "/namespace").is_empty() {
                 errors.push(FieldError::required(format!("{path}.namespace"), ""));
             }
         }
-        "User" | "Group" => choose(subject, path, "apiGroup", &[GROUP], errors),
-        _ => choose(subject, path, "kind", &["ServiceAccount", "User", "Group"], errors),
-    }
-}
-
-fn choose(object: &Value, path: &str, field: &str, known: &[&str], errors: &mut Vec<FieldError>) {
-    let found = object[field].as_str().unwrap_or_default();
-    if !known.contains(&found) {
-        let known: Vec<Value> = known.iter().map(|name| json!(name)).collect();
-        errors.push(FieldError::unsupported(format!("{path}.{field}"), &json!(found), &known));
+        "User" | "Group" => judge_choice(subject, path, "apiGroup", &[GROUP], errors),
+        _ => judge_choice(subject, path, "kind", &["ServiceAccount", "User", "Group"], errors),
     }
 }

@@ -31,7 +31,7 @@ pub(super) fn fill(spec: &mut Value) {
         }),
     );
     for list in ["containers", "initContainers"] {
-        for container in spec.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
+        for container in items(spec, list) {
             let image = text_at(container, "/image");
             let latest =
                 image.ends_with(":latest") || !image.rsplit('/').next().unwrap_or_default().contains(':');
@@ -55,7 +55,7 @@ pub(super) fn fill(spec: &mut Value) {
                     "imagePullPolicy": pull,
                 }),
             );
-            for port in container.get_mut("ports").and_then(Value::as_array_mut).into_iter().flatten() {
+            for port in items(container, "ports") {
                 fields(port).entry("protocol").or_insert_with(|| json!("TCP"));
             }
         }

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::super::error::FieldError;
 use super::super::json::{object_at, text_at};
 use super::super::names;
 use super::super::quantity::Quantity;
+use super::values::{NEGATIVE, NO_PORT, PORTS, judge_count, judge_given_choice, judge_name};
 
 /// What is wrong with a pod's specification, which stands at `path`.
 pub(super) fn judge(spec: &Value, path: &str, errors: &mut Vec<FieldError>) {
@@ -23,8 +24,7 @@ pub(super) fn judge(spec: &Value, path: &str, errors: &mut Vec<FieldError>) {
             errors.push(FieldError::required(format!("{path}.name"), ""));
         } else {
             let at = format!("{path}.name");
-            let wrong = names::label(name);
-            errors.extend(wrong.iter().map(|wrong| FieldError::invalid(&at, &container["name"], wrong)));
+            judge_name(&at, &container["name"], &names::label(name), errors);
             if !seen.insert(name) {
                 errors.push(FieldError::duplicate(at, &container["name"]));
             }
@@ -33,17 +33,13 @@ pub(super) fn judge(spec: &Value, path: &str, errors: &mut Vec<FieldError>) {
         judge_mounts(spec, container, &path, errors);
     }
     judge_volumes(spec, path, errors);
-    let grace = &spec["terminationGracePeriodSeconds"];
-    if grace.as_i64().is_some_and(|seconds| seconds < 0) {
-        let at = format!("{path}.terminationGracePeriodSeconds");
-        errors.push(FieldError::invalid(at, grace, "must be greater than or equal to 0"));
-    }
-    judge_choice(spec, "restartPolicy", &["Always", "OnFailure", "Never"], path, errors);
-    judge_choice(
+    judge_count(spec, "terminationGracePeriodSeconds", path, errors);
+    judge_given_choice(spec, path, "restartPolicy", &["Always", "OnFailure", "Never"], errors);
+    judge_given_choice(
         spec,
+        path,
         "dnsPolicy",
         &["ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"],
-        path,
         errors,
     );
 }
@@ -56,17 +52,13 @@ fn judge_container(container: &Value, path: &str, errors: &mut Vec<FieldError>) 
         let path = format!("{path}.ports[{index}]");
         match port["containerPort"].as_i64() {
             None | Some(0) => errors.push(FieldError::required(format!("{path}.containerPort"), "")),
-            Some(1..=65_535) => {}
+            Some(number) if PORTS.contains(&number) => {}
             Some(_) => {
-                let detail = "must be between 1 and 65535, inclusive";
-                errors.push(FieldError::invalid(
-                    format!("{path}.containerPort"),
-                    &port["containerPort"],
-                    detail,
-                ));
+                let at = format!("{path}.containerPort");
+                errors.push(FieldError::invalid(at, &port["containerPort"], NO_PORT));
             }
         }
-        judge_choice(port, "protocol", &["SCTP", "TCP", "UDP"], &path, errors);
+        judge_given_choice(port, &path, "protocol", &["SCTP", "TCP", "UDP"], errors);
     }
     for (index, variable) in container["env"].as_array().into_iter().flatten().enumerate() {
         if text_at(variable, "/name").is_empty() {
@@ -74,7 +66,7 @@ fn judge_container(container: &Value, path: &str, errors: &mut Vec<FieldError>) 
         }
     }
     judge_resources(&container["resources"], &format!("{path}.resources"), errors);
-    judge_choice(container, "imagePullPolicy", &["Always", "IfNotPresent", "Never"], path, errors);
+    judge_given_choice(container, path, "imagePullPolicy", &["Always", "IfNotPresent", "Never"], errors);
 }
 
 /// Limits that a container of a pod doesn't ask for, it asks for.
@@ -149,8 +141,7 @@ fn judge_resources(resources: &Value, path: &str, errors: &mut Vec<FieldError>) 
     for list in ["limits", "requests"] {
         for (name, value) in resources[list].as_object().into_iter().flatten() {
             if amount(value).is_some_and(Quantity::is_negative) {
-                let detail = "must be greater than or equal to 0";
-                errors.push(FieldError::invalid(format!("{path}.{list}[{name}]"), value, detail));
+                errors.push(FieldError::invalid(format!("{path}.{list}[{name}]"), value, NEGATIVE));
             }
         }
     }
@@ -174,9 +165,7 @@ fn judge_volumes(spec: &Value, path: &str, errors: &mut Vec<FieldError>) {
         } else if !seen.insert(name) {
             errors.push(FieldError::duplicate(at, &volume["name"]));
         } else {
-            errors.extend(
-                names::label(name).iter().map(|wrong| FieldError::invalid(&at, &volume["name"], wrong)),
-            );
+            judge_name(&at, &volume["name"], &names::label(name), errors);
         }
     }
 }
@@ -201,13 +190,5 @@ fn judge_mounts(spec: &Value, container: &Value, path: &str, errors: &mut Vec<Fi
                 "must be unique",
             ));
         }
-    }
-}
-
-fn judge_choice(object: &Value, field: &str, known: &[&str], path: &str, errors: &mut Vec<FieldError>) {
-    let found = object[field].as_str().unwrap_or_default();
-    if !found.is_empty() && !known.contains(&found) {
-        let known: Vec<Value> = known.iter().map(|name| json!(name)).collect();
-        errors.push(FieldError::unsupported(format!("{path}.{field}"), &object[field], &known));
     }
 }

@@ -9,6 +9,7 @@ use super::super::error::FieldError;
 use super::super::json::{fields, object_at, text_at};
 use super::super::names;
 use super::super::store::Store;
+use super::values::{NO_PORT, PORTS, judge_given_choice, judge_name};
 use super::{defaults, labels};
 
 /// Fills in defaults.
@@ -164,9 +165,7 @@ pub(super) fn judge(object: &Value, old: Option<&Value>, errors: &mut Vec<FieldE
                 errors.push(FieldError::required("spec.externalName", ""));
             } else {
                 let wrong = names::subdomain(name.trim_end_matches('.'));
-                errors.extend(
-                    wrong.iter().map(|wrong| FieldError::invalid("spec.externalName", &json!(name), wrong)),
-                );
+                judge_name("spec.externalName", &json!(name), &wrong, errors);
             }
         }
         _ => {}
@@ -186,8 +185,14 @@ pub(super) fn judge(object: &Value, old: Option<&Value>, errors: &mut Vec<FieldE
         }
     }
     labels::judge(&spec["selector"], "spec.selector", errors);
-    choose(spec, "sessionAffinity", &["ClientIP", "None"], errors);
-    choose(spec, "type", &["ClusterIP", "ExternalName", "LoadBalancer", "NodePort"], errors);
+    judge_given_choice(spec, "spec", "sessionAffinity", &["ClientIP", "None"], errors);
+    judge_given_choice(
+        spec,
+        "spec",
+        "type",
+        &["ClusterIP", "ExternalName", "LoadBalancer", "NodePort"],
+        errors,
+    );
     judge_repeated(ports, errors);
     let address = text_at(spec, "/clusterIP");
     if !address.is_empty() && !headless && address.parse::<std::net::IpAddr>().is_err() {
@@ -205,36 +210,29 @@ fn judge_ports(ports: &[Value], errors: &mut Vec<FieldError>) {
             errors.push(FieldError::required(format!("{path}.name"), ""));
         } else if !name.is_empty() {
             let at = format!("{path}.name");
-            errors
-                .extend(names::label(name).iter().map(|wrong| FieldError::invalid(&at, &json!(name), wrong)));
+            judge_name(&at, &json!(name), &names::label(name), errors);
             if !seen.insert(name) {
                 errors.push(FieldError::duplicate(at, &json!(name)));
             }
         }
         let number = port["port"].as_i64().unwrap_or_default();
-        if !(1..=65_535).contains(&number) {
-            errors.push(FieldError::invalid(format!("{path}.port"), &json!(number), PORT_RANGE));
+        if !PORTS.contains(&number) {
+            errors.push(FieldError::invalid(format!("{path}.port"), &json!(number), NO_PORT));
         }
-        choose_at(port, &path, "protocol", &["SCTP", "TCP", "UDP"], errors);
+        judge_given_choice(port, &path, "protocol", &["SCTP", "TCP", "UDP"], errors);
         let target = &port["targetPort"];
         let at = format!("{path}.targetPort");
         match target {
-            Value::Number(number)
-                if !number.as_i64().is_some_and(|number| (1..=65_535).contains(&number)) =>
-            {
-                errors.push(FieldError::invalid(at, target, PORT_RANGE));
+            Value::Number(number) if !number.as_i64().is_some_and(|number| PORTS.contains(&number)) => {
+                errors.push(FieldError::invalid(at, target, NO_PORT));
             }
             Value::String(name) => {
-                errors.extend(
-                    names::port_name(name).iter().map(|wrong| FieldError::invalid(&at, target, wrong)),
-                );
+                judge_name(&at, target, &names::port_name(name), errors);
             }
             _ => {}
         }
     }
 }
-
-const PORT_RANGE: &str = "must be between 1 and 65535, inclusive";
 
 /// The same port of the same protocol is there once.
 fn judge_repeated(ports: &[Value], errors: &mut Vec<FieldError>) {
@@ -250,18 +248,6 @@ fn judge_repeated(ports: &[Value], errors: &mut Vec<FieldError>) {
             let field = format!("spec.ports[{index}]");
             errors.push(FieldError { reason: "FieldValueDuplicate", field, message });
         }
-    }
-}
-
-fn choose(spec: &Value, field: &str, known: &[&str], errors: &mut Vec<FieldError>) {
-    choose_at(spec, "spec", field, known, errors);
-}
-
-fn choose_at(object: &Value, path: &str, field: &str, known: &[&str], errors: &mut Vec<FieldError>) {
-    let found = object[field].as_str().unwrap_or_default();
-    if !found.is_empty() && !known.contains(&found) {
-        let known: Vec<Value> = known.iter().map(|name| json!(name)).collect();
-        errors.push(FieldError::unsupported(format!("{path}.{field}"), &json!(found), &known));
     }
 }
 

@@ -1,10 +1,11 @@
 //! Numbers that may be shares, such as `25%`, and the kinds whose rules are about them (Kubernetes,
 //! `pkg/apis/apps/validation` and `pkg/apis/policy/validation`).
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::super::error::FieldError;
 use super::labels;
+use super::values::{NEGATIVE, judge_choice};
 
 /// What is wrong with a number of pods, or a share of them.
 pub(super) fn judge(value: &Value, path: &str, errors: &mut Vec<FieldError>) {
@@ -15,7 +16,7 @@ pub(super) fn judge(value: &Value, path: &str, errors: &mut Vec<FieldError>) {
             errors.push(FieldError::invalid(path, value, detail));
         }
         Value::Number(number) if number.as_i64().is_some_and(|number| number < 0) => {
-            errors.push(FieldError::invalid(path, value, "must be greater than or equal to 0"));
+            errors.push(FieldError::invalid(path, value, NEGATIVE));
         }
         Value::Null
         | Value::Bool(_)
@@ -57,9 +58,8 @@ pub(super) fn judge_budget(object: &Value, errors: &mut Vec<FieldError>) {
         judge_most(value, path, errors);
     }
     labels::judge_selector(&spec["selector"], "spec.selector", errors);
-    let policy = spec["unhealthyPodEvictionPolicy"].as_str().unwrap_or("AlwaysAllow");
-    if !matches!(policy, "AlwaysAllow" | "IfHealthyBudget") {
-        let known = ["AlwaysAllow", "IfHealthyBudget"].map(Value::from);
-        errors.push(FieldError::unsupported("spec.unhealthyPodEvictionPolicy", &json!(policy), &known));
+    if spec["unhealthyPodEvictionPolicy"].is_string() {
+        let known = ["AlwaysAllow", "IfHealthyBudget"];
+        judge_choice(spec, "spec", "unhealthyPodEvictionPolicy", &known, errors);
     }
 }

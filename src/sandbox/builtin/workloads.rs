@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::super::error::FieldError;
 use super::super::json::text_at;
+use super::values::judge_count;
 use super::{labels, pods, shares};
 
 /// What is wrong with a Deployment or the like.
@@ -113,13 +114,6 @@ pub(super) fn judge_claim(object: &Value, errors: &mut Vec<FieldError>) {
     }
     if spec["resources"]["requests"]["storage"].is_null() {
         errors.push(FieldError::required("spec.resources[storage]", ""));
-    }
-}
-
-fn judge_count(object: &Value, field: &str, path: &str, errors: &mut Vec<FieldError>) {
-    if object[field].as_i64().is_some_and(|count| count < 0) {
-        let detail = "must be greater than or equal to 0";
-        errors.push(FieldError::invalid(format!("{path}.{field}"), &object[field], detail));
     }
 }
 

@@ -1,7 +1,5 @@
 //! The bodies of requests: read, and refused in the words of the real server's decoders.
 
-use serde_json::Value;
-
 use super::super::error::ApiError;
 use super::super::json::{self, Parsed, text_at};
 use super::super::metadata;
@@ -23,9 +21,7 @@ pub(crate) fn body_of(call: &Call) -> Result<Parsed, ApiError> {
             metadata::misfit(&parsed.value["metadata"])
         };
         if let Some(wrong) = wrong {
-            let (kind, version) = (&call.resource.kind, &call.resource.version);
-            let message = format!("{kind} in version \"{version}\" cannot be handled as a {kind}: {wrong}");
-            return Err(ApiError::bad_request(message));
+            return Err(ApiError::unfit(&call.resource, &wrong));
         }
     }
     Ok(parsed)
@@ -52,27 +48,17 @@ pub(super) fn parsed_body(call: &Call) -> Result<Parsed, ApiError> {
         ))
     })?;
     if !parsed.value.is_object() {
-        let found = match &parsed.value {
-            Value::Array(_) => "array",
-            Value::String(_) => "string",
-            Value::Bool(_) => "bool",
-            Value::Number(_) => "number",
-            Value::Null | Value::Object(_) => "null",
-        };
-        let version = &call.resource.version;
         // What comes before the type is read is told apart from what comes after it.
-        return Err(ApiError::bad_request(if found == "null" {
-            format!(
-                "{kind} in version \"{version}\" cannot be handled as a {kind}: Object 'Kind' is missing in 'null'"
-            )
-        } else {
-            format!(
-                "the object provided is unrecognized (must be of type {kind}): couldn't get version/kind; json parse \
+        if parsed.value.is_null() {
+            return Err(ApiError::unfit(&call.resource, "Object 'Kind' is missing in 'null'"));
+        }
+        let found = json::go_kind(&parsed.value);
+        return Err(ApiError::bad_request(format!(
+            "the object provided is unrecognized (must be of type {kind}): couldn't get version/kind; json parse \
                  error: json: cannot unmarshal {found} into Go value of type struct {{ APIVersion string \
                  \"json:\\\"apiVersion,omitempty\\\"\"; Kind string \"json:\\\"kind,omitempty\\\"\" }} ({})",
-                summary(&call.body)
-            )
-        }));
+            summary(&call.body)
+        )));
     }
     Ok(parsed)
 }

@@ -7,7 +7,7 @@ use super::super::custom::Part;
 use super::super::deletion::Deletion;
 use super::super::dependents::Dependents;
 use super::super::error::{ApiError, FieldError};
-use super::super::json::{parse, parse_yaml};
+use super::super::json::{go_kind, parse, parse_yaml};
 use super::super::managers::Manager;
 use super::super::objects::Write;
 use super::super::protobuf;
@@ -80,12 +80,8 @@ fn deletion_options(call: &Call) -> Result<Value, ApiError> {
         let found = match &options[field] {
             Value::Null => continue,
             value if fits(value) => continue,
-            Value::Bool(_) => "bool".to_owned(),
             Value::Number(number) if wanted == "int64" => format!("number {number}"),
-            Value::Number(_) => "number".to_owned(),
-            Value::String(_) => "string".to_owned(),
-            Value::Array(_) => "array".to_owned(),
-            Value::Object(_) => "object".to_owned(),
+            other => go_kind(other).to_owned(),
         };
         return Err(ApiError::odd_options(format!(
             "json: cannot unmarshal {found} into Go struct field DeleteOptions.{field} of type {wanted}"
