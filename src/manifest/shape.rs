@@ -82,12 +82,7 @@ pub(super) fn misnamed(schema: &Value, path: &str) -> Option<(String, String)> {
                 let none = Map::new();
                 let known = known.unwrap_or(&none);
                 let meant = words::nearest(field, known.keys().map(String::as_str));
-                let problem = if known.is_empty() {
-                    "unknown field; there are none here".to_owned()
-                } else {
-                    words::unknown_field(meant, known)
-                };
-                return Some((so_far, problem));
+                return Some((so_far, words::unknown_field(meant, known)));
             }
         };
         let items = part.matches('[').count();

@@ -104,6 +104,9 @@ pub(super) fn unknown_field(meant: Option<&str>, known: &Map<String, Value>) -> 
     if let Some(name) = meant {
         return format!("unknown field; did you mean {name}?");
     }
+    if known.is_empty() {
+        return "unknown field; there are none here".to_owned();
+    }
     let names: Vec<&str> = known.keys().map(String::as_str).collect();
     format!("unknown field; there are {}", list(&names, "and"))
 }

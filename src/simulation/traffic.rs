@@ -61,16 +61,7 @@ impl Traffic {
     /// Demand that `qps(t)` gives at the start of every `step` in `[from, to)` and that holds for the step.
     #[must_use]
     pub fn sampled(from: Timestamp, to: Timestamp, step: Duration, qps: impl Fn(Timestamp) -> f64) -> Self {
-        let step =
-            SignedDuration::try_from(step.max(Duration::from_millis(1))).unwrap_or(SignedDuration::MAX);
-        let mut points = Vec::new();
-        let mut at = from;
-        while at < to || points.is_empty() {
-            points.push((at.as_millisecond(), qps(at)));
-            let Ok(next) = at.checked_add(step) else { break };
-            at = next;
-        }
-        Self::new(points)
+        Self::sampled_at(from, to, step.max(Duration::from_millis(1)), &[], |at, _| qps(at))
     }
 
     /// The same with further samples at `breaks`; `qps(a, b)` gives the demand from a sample until the next one.
@@ -206,7 +197,7 @@ impl Traffic {
         let at = at.as_millisecond();
         let index = self.index(at);
         let next = self.pieces.get(index + 1).filter(|next| next.start > at);
-        (self.piece(at).qps, next.map_or(Timestamp::MAX, |next| instant(next.start)))
+        (self.piece_of(index).qps, next.map_or(Timestamp::MAX, |next| instant(next.start)))
     }
 
     /// Mean demand in `[from, to)`, in requests per second; at `from` when that is empty.
@@ -234,8 +225,14 @@ impl Traffic {
 
     #[inline]
     fn piece(&self, at: i64) -> Piece {
+        self.piece_of(self.index(at))
+    }
+
+    /// The piece of a number; the last one for what is beyond it.
+    #[inline]
+    fn piece_of(&self, index: usize) -> Piece {
         const NONE: Piece = Piece { start: 0, qps: 0.0, before: 0.0 };
-        self.pieces.get(self.index(at)).or(self.pieces.last()).copied().unwrap_or(NONE)
+        self.pieces.get(index).or(self.pieces.last()).copied().unwrap_or(NONE)
     }
 
     /// The number of the piece at an instant, which may be beyond the last one.
