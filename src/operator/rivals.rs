@@ -353,10 +353,7 @@ pub(super) async fn follow(client: Client, namespace: Option<&str>, context: Arc
 
 async fn follow_kind(kind: Kind, client: Client, namespace: Option<&str>, context: Arc<Context>) {
     let resource = kind.resource();
-    let api: Api<Scaler> = match namespace {
-        Some(namespace) => Api::namespaced_with(client, namespace, &resource),
-        None => Api::all_with(client, &resource),
-    };
+    let api: Api<Scaler> = watching::api(client, namespace, &resource);
     watching::follow(watcher(api, watcher::Config::default()), watching::LONGEST_WAIT, |event| match event {
         Ok(event) => context.wake(context.rivals.take(kind, event)),
         Err(failure) => {

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use futures::stream::FuturesUnordered;
 use futures::{Stream, StreamExt};
-use kube::core::{ApiResource, DynamicObject, DynamicResourceScope, PartialObjectMeta};
+use kube::core::{ApiResource, DynamicObject, PartialObjectMeta};
 use kube::runtime::watcher::{self, watcher};
 use kube::{Api, Client, Resource, ResourceExt};
 use tokio::sync::Notify;
@@ -229,22 +229,12 @@ async fn follow_kind(client: Client, namespace: Option<&str>, resource: ApiResou
                 claimed.rivals.claimants(&Key::of_parts(&object.metadata), &kind.group, &kind.kind);
             (!claimants.is_empty()).then(|| object.scale())
         };
-        let api: Api<Workload> = api(client, namespace, &resource);
+        let api: Api<Workload> = watching::api(client, namespace, &resource);
         watch(watcher(api, config), resource, context, read).await;
     } else {
         // Of such a type the API server sends the metadata alone.
-        let api: Api<Meta> = api(client, namespace, &resource);
+        let api: Api<Meta> = watching::api(client, namespace, &resource);
         watch(watcher(api, config), resource, context, |_| None).await;
-    }
-}
-
-fn api<K>(client: Client, namespace: Option<&str>, resource: &ApiResource) -> Api<K>
-where
-    K: Resource<DynamicType = ApiResource, Scope = DynamicResourceScope>,
-{
-    match namespace {
-        Some(namespace) => Api::namespaced_with(client, namespace, resource),
-        None => Api::all_with(client, resource),
     }
 }
 

@@ -4,7 +4,9 @@ use std::pin::pin;
 use std::time::Duration;
 
 use futures::{Stream, StreamExt};
+use kube::core::{ApiResource, DynamicResourceScope};
 use kube::runtime::watcher;
+use kube::{Api, Client, Resource};
 
 /// How long the watch waits after a first failure.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
@@ -14,6 +16,17 @@ pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 /// A watch from which nothing is heard for so long, and no failure either, is well.
 const CALM: Duration = Duration::from_secs(120);
+
+/// The objects of a kind in the cluster, or in one namespace.
+pub(super) fn api<K>(client: Client, namespace: Option<&str>, resource: &ApiResource) -> Api<K>
+where
+    K: Resource<DynamicType = ApiResource, Scope = DynamicResourceScope>,
+{
+    match namespace {
+        Some(namespace) => Api::namespaced_with(client, namespace, resource),
+        None => Api::all_with(client, resource),
+    }
+}
 
 /// Follows a watch until it is dropped, and waits ever longer between two tries while it fails, up to `longest`. (kube's own
 /// back-off starts anew with each page of a list that fails.) `on` is told of everything; `first` is whether this
