@@ -9,7 +9,7 @@ use serde_json::json;
 
 use self::limit::Limit;
 use super::playing::Changes;
-use super::simulate::{duration_text, factor, length, zone};
+use super::simulate::{duration_text, factor, length, priced, zone};
 use super::{Failure, check};
 use crate::decision::Target;
 use crate::manifest::{self, Mistakes};
@@ -74,9 +74,8 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
     let play = |policy: &Path| -> Result<(Scenario, Run), Failure> {
         let scenario = args.changes.scenario_by(|overrides| read(args, &made_up, policy, overrides))?;
         check::warn(&scenario.missing_calendars);
-        if scenario.price.is_none() && args.limit.iter().any(|limit| limit.score() == "cost") {
-            let problem = "--limit: cost needs price, which the scenario has not";
-            return Err(Failure::BadInput(problem.to_owned()));
+        if args.limit.iter().any(|limit| limit.score() == "cost") {
+            priced("--limit", &scenario)?;
         }
         let run = simulation::run(&scenario);
         Ok((scenario, run))

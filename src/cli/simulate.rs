@@ -84,6 +84,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
         writable(file)?;
     }
     warn_of_trace(&scenario);
+    warn_of_measurement(&scenario);
     let zone = zone(&scenario);
     let run = simulation::run(&scenario);
     let compared = if rivals.is_empty() { Vec::new() } else { compare::play(&scenario, &run, &rivals)? };
@@ -121,7 +122,7 @@ fn outcomes(scenario: &Scenario, run: &Run) -> Vec<Outcome> {
     outcomes
 }
 
-/// Says where recorded traffic ends too early, where it has no values, and that a rate may have too few samples.
+/// Says where recorded traffic ends too early, and where it has no values.
 pub(super) fn warn_of_trace(scenario: &Scenario) {
     if let Some(asked) = scenario.cut_from {
         let [asked, length] =
@@ -134,6 +135,18 @@ pub(super) fn warn_of_trace(scenario: &Scenario) {
         );
     }
     warn_of_gaps(scenario);
+}
+
+/// Refuses what asks for a cost of a scenario without a price.
+pub(super) fn priced(flag: &str, scenario: &Scenario) -> Result<(), Failure> {
+    match scenario.price {
+        Some(_) => Ok(()),
+        None => Err(Failure::BadInput(format!("{flag}: cost needs price, which the scenario has not"))),
+    }
+}
+
+/// Says that a rate may have too few samples.
+pub(super) fn warn_of_measurement(scenario: &Scenario) {
     for (_, tier) in scenario.tiers() {
         let measured = tier.plant.measurement;
         if measured.window < measured.scrape_interval.saturating_mul(2) && !tier.policy.metrics.is_empty() {

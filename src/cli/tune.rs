@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use self::progress::Progress;
 use super::playing::Changes;
 use super::recorded::Recorded;
-use super::simulate::{factor, warn_of_trace, writable, write};
+use super::simulate::{factor, priced, warn_of_measurement, warn_of_trace, writable, write};
 use super::{Failure, check};
 use crate::manifest;
 use crate::report::heatmap;
@@ -103,13 +103,13 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
     }
     let scenarios = scenarios(args)?;
     let Some(first) = scenarios.first() else { return Ok(()) };
-    if args.objective.names("cost") && scenarios.iter().any(|scenario| scenario.price.is_none()) {
-        let problem = "--objective: cost needs price, which the scenario has not";
-        return Err(Failure::BadInput(problem.to_owned()));
-    }
     for scenario in &scenarios {
+        if args.objective.names("cost") {
+            priced("--objective", scenario)?;
+        }
         warn_of_trace(scenario);
     }
+    warn_of_measurement(first);
     check::warn(&first.missing_calendars);
     let file = policy_file(&args.scenario)?;
     let template = Template::new(&file, &first.policy_text, &args.params)?;
