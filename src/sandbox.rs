@@ -265,7 +265,15 @@ impl Sandbox {
     /// # Errors
     /// [`SandboxError::Client`] when it can't be built.
     pub fn client(&self) -> Result<kube::Client, SandboxError> {
-        Ok(kube::Client::try_from(self.client_config()?)?)
+        self.client_for(&self.token)
+    }
+
+    /// A client with some user's token.
+    ///
+    /// # Errors
+    /// As for [`Sandbox::client`].
+    pub fn client_for(&self, token: &str) -> Result<kube::Client, SandboxError> {
+        Ok(kube::Client::try_from(self.client_config_for(token)?)?)
     }
 
     /// The objects, without HTTP and without the rules of the API.

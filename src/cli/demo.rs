@@ -168,7 +168,7 @@ fn start(scenario: &Scenario, stage: &Stage, clock: Clock) -> Result<Running, Fa
         sources: Sources::new(&[source]).map_err(|error| failed(&error))?,
         interval: scenario.interval,
         evaluations: Some(sender),
-        ..OperatorOptions::new(stage.sandbox.client().map_err(|error| failed(&error))?)
+        ..OperatorOptions::new(stage.operator_client().map_err(|error| failed(&error))?)
     };
     let shutdown = CancellationToken::new();
     Ok(Running { task: tokio::spawn(Operator::new(options).run(shutdown.clone())), evaluations, shutdown })

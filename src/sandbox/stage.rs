@@ -15,11 +15,20 @@ use crate::api::{ScaleCalendar, ScalePolicy};
 use crate::clock::Clock;
 use crate::simulation::Scenario;
 
+/// What `deploy/` grants the operator.
+const RIGHTS: &str = include_str!("../../deploy/base/rbac.yaml");
+
+/// Where `deploy/` puts the operator, and who it is there.
+const HOME: &str = "tidetable-system";
+const ACCOUNT: &str = "system:serviceaccount:tidetable-system:tidetable";
+
 /// A sandbox in which a scenario can be played. Everything stops when this is dropped.
 #[derive(Debug)]
 pub struct Stage {
     /// The Kubernetes API.
     pub sandbox: Sandbox,
+    /// The token of the operator, which may do what `deploy/` grants it, and no more.
+    token: String,
     /// The Prometheus endpoint.
     pub prometheus: PrometheusEndpoint,
     /// What it is asked: somebody has to answer.
@@ -45,6 +54,9 @@ pub enum StageError {
     /// An object could not be written as JSON.
     #[error("can't write an object as JSON: {0}")]
     Json(#[from] serde_json::Error),
+    /// What `deploy/` grants could not be read.
+    #[error("can't read deploy/base/rbac.yaml: {0}")]
+    Rights(String),
     /// The policy scales something that a sandbox has no plant for.
     #[error("the sandbox can only run policies for a Deployment (apps/v1), not for {0}")]
     Target(String),
@@ -74,6 +86,7 @@ impl Stage {
         let sandbox =
             Sandbox::start(SandboxOptions { faults: faults.clone(), ..SandboxOptions::new(clock.clone()) })
                 .await?;
+        let token = admit_operator(&sandbox)?;
         for crd in [ScalePolicy::crd(), ScaleCalendar::crd()] {
             sandbox.create(serde_json::to_value(crd)?)?;
         }
@@ -104,7 +117,15 @@ impl Stage {
         sandbox.run_workloads(PlantOptions { pods, cluster: scenario.cluster, ..PlantOptions::default() });
         let target = scenario.resource.spec.scale_target_ref.name.clone();
         let namespace = space(scenario);
-        Ok(Self { sandbox, prometheus, questions, namespace, target })
+        Ok(Self { sandbox, token, prometheus, questions, namespace, target })
+    }
+
+    /// A client for the operator.
+    ///
+    /// # Errors
+    /// As for [`Sandbox::client`].
+    pub fn operator_client(&self) -> Result<kube::Client, SandboxError> {
+        self.sandbox.client_for(&self.token)
     }
 
     /// `spec.replicas` of a tier's Deployment.
@@ -120,6 +141,20 @@ impl Stage {
     pub fn now(&self) -> Timestamp {
         self.sandbox.store().clock().now()
     }
+}
+
+/// Makes the operator's service account with the rights of `deploy/`, and a token that has these and no others.
+///
+/// # Errors
+/// When an object is refused, which says that the sandbox has it already.
+pub fn admit_operator(sandbox: &Sandbox) -> Result<String, StageError> {
+    sandbox.create(namespace(HOME))?;
+    for document in RIGHTS.split("\n---\n") {
+        let object =
+            serde_saphyr::from_str(document).map_err(|error| StageError::Rights(error.to_string()))?;
+        sandbox.create(object)?;
+    }
+    Ok(sandbox.add_token(ACCOUNT))
 }
 
 /// The namespace of a tier.

@@ -30,7 +30,7 @@ async fn started(clock: &Clock) -> Result<(Sandbox, kube::Client), Box<dyn Error
     let status = answer.status.ok_or("no status")?;
     let minutes = SignedDuration::from_mins(10);
     assert_eq!(status.expiration_timestamp.0, clock.now() + minutes);
-    let client = kube::Client::try_from(sandbox.client_config_for(&status.token)?)?;
+    let client = sandbox.client_for(&status.token)?;
     Ok((sandbox, client))
 }
 

@@ -28,7 +28,7 @@ async fn started(role: &str) -> Result<(Sandbox, kube::Client), Box<dyn Error>> 
         "subjects": [{"apiGroup": RBAC, "kind": "User", "name": "ann"}],
     }))?;
     let token = sandbox.add_token("ann");
-    let client = kube::Client::try_from(sandbox.client_config_for(&token)?)?;
+    let client = sandbox.client_for(&token)?;
     Ok((sandbox, client))
 }
 
@@ -180,7 +180,7 @@ async fn tokens_end_with_their_account_and_are_for_their_audience() -> Checked {
     };
     let (ours, others) = (token(Vec::new()).await?, token(vec!["vault".to_owned()]).await?);
     let accepted = async |token: &str| -> Result<u16, Box<dyn Error>> {
-        let client = kube::Client::try_from(sandbox.client_config_for(token)?)?;
+        let client = sandbox.client_for(token)?;
         Ok(refusal(client.list_api_groups().await).0)
     };
     assert_eq!(accepted(&ours).await?, 0);

@@ -77,7 +77,7 @@ impl Player<'_> {
             sources: Sources::new(std::slice::from_ref(&self.source)).expect("a source"),
             interval: self.scenario.interval,
             evaluations: Some(sender),
-            ..OperatorOptions::new(self.stage.sandbox.client().expect("a client"))
+            ..OperatorOptions::new(self.stage.operator_client().expect("a client"))
         };
         self.shutdown = CancellationToken::new();
         self.evaluations = evaluations;

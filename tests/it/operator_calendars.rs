@@ -167,9 +167,7 @@ async fn without_the_crd_of_calendars_policies_run_as_without_their_dates_until_
     for object in [crd(ScalePolicy::crd()), deployment("web", 3), policy(&but_on_holidays())] {
         sandbox.create(object).expect("a valid object");
     }
-    let client = sandbox.client().expect("a client");
-    let (operator, evaluations, shutdown) = start(client.clone(), &clock, "{}");
-    let mut stage = Stage { sandbox, client, clock, evaluations, shutdown, operator };
+    let mut stage = Stage::of(sandbox, clock, "{}");
     assert_eq!(stage.next().await.outcome, scaled(3, 12));
     let (reason, message) = ready(&stage).await;
     assert_eq!(reason, "CalendarMissing");

@@ -29,6 +29,25 @@ fn rollout_kind(has_scale: bool) -> Value {
     })
 }
 
+/// The role and binding that the comment in `deploy/base/rbac.yaml` tells people to make for such a kind.
+fn rights() -> [Value; 2] {
+    let lines = include_str!("../../deploy/base/rbac.yaml").lines();
+    let advice = lines.filter_map(|line| line.strip_prefix("#   ")).collect::<Vec<_>>().join("\n");
+    let rules: Value = serde_saphyr::from_str(&advice).expect("rules");
+    let group = "rbac.authorization.k8s.io";
+    [
+        json!({
+            "apiVersion": format!("{group}/v1"), "kind": "ClusterRole", "metadata": {"name": "rollouts"},
+            "rules": rules,
+        }),
+        json!({
+            "apiVersion": format!("{group}/v1"), "kind": "ClusterRoleBinding", "metadata": {"name": "rollouts"},
+            "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": "rollouts"},
+            "subjects": [{"kind": "ServiceAccount", "name": "tidetable", "namespace": "tidetable-system"}],
+        }),
+    ]
+}
+
 fn rollout(replicas: i32) -> Value {
     json!({
         "apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout",
@@ -53,8 +72,9 @@ async fn get(stage: &Stage) -> DynamicObject {
 
 #[tokio::test]
 async fn a_kind_from_a_crd_is_scaled_at_its_edges_and_costs_nothing_in_between() {
-    let mut stage =
-        Stage::with("2026-11-23T05:59:46Z", &[rollout_kind(true), rollout(0), rollout_policy()], "{}").await;
+    let [role, binding] = rights();
+    let objects = [role, binding, rollout_kind(true), rollout(0), rollout_policy()];
+    let mut stage = Stage::with("2026-11-23T05:59:46Z", &objects, "{}").await;
     assert_eq!(stage.next().await.outcome, Outcome::Unchanged);
     stage.clock.advance_to(at("2026-11-23T06:00:00Z"));
     assert_eq!(stage.next().await.outcome, scaled(0, 12));
@@ -100,7 +120,14 @@ async fn a_kind_that_is_installed_later_is_found_without_a_restart() {
     for object in [rollout_kind(true), rollout(3)] {
         stage.sandbox.create(object).expect("a valid object");
     }
+    // It is known now, and the policy says that the operator may not scale it, until somebody grants that.
     let mut now = at("2026-11-23T12:00:00Z");
+    stage.condition_at_ticks("AbleToScale", "Forbidden", &mut now).await;
+    let said = stage.condition("AbleToScale", "Forbidden").await;
+    assert!(said.contains("rollouts/scale"), "{said}");
+    for object in rights() {
+        stage.sandbox.create(object).expect("a valid object");
+    }
     until_scaled(&mut stage, &mut now).await;
     stage.condition_at_ticks("AbleToScale", "AsPlanned", &mut now).await;
     stage.stop().await;
@@ -108,7 +135,8 @@ async fn a_kind_that_is_installed_later_is_found_without_a_restart() {
 
 #[tokio::test]
 async fn a_kind_without_a_scale_subresource_is_said_to_have_none() {
-    let objects = [rollout_kind(false), rollout(3), rollout_policy()];
+    let [role, binding] = rights();
+    let objects = [role, binding, rollout_kind(false), rollout(3), rollout_policy()];
     let mut stage = Stage::with("2026-11-23T12:00:01Z", &objects, "{}").await;
     assert_eq!(stage.next().await.outcome, Outcome::Failed { category: "not-found" });
     stage.condition("AbleToScale", "TargetNotFound").await;

@@ -18,15 +18,18 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cluster::stage::{Checked, in_time};
 use crate::support::operator::{
-    Stage, Started, at, day_and_night, definitions, deployment, policy, scaled, sighted,
+    Stage, Started, admit_process, at, day_and_night, definitions, deployment, policy, scaled, sighted,
 };
 use crate::support::process::Process;
 use crate::support::proxy::{Proxy, Trouble};
 use crate::support::source::Source;
 
+/// Where `deploy/` lets the operator have its lease.
+const HOME: &str = "tidetable-system";
+
 /// An operator that stands for election as `identity`.
 fn candidate(stage: &Stage, identity: &str) -> Started {
-    candidate_with(stage.client.clone(), &stage.clock, Sources::default(), identity)
+    candidate_with(stage.own.clone(), &stage.clock, Sources::default(), identity)
 }
 
 fn candidate_with(client: Client, clock: &Clock, sources: Sources, identity: &str) -> Started {
@@ -46,7 +49,7 @@ fn candidate_with(client: Client, clock: &Clock, sources: Sources, identity: &st
 
 fn lease(identity: &str) -> LeaseOptions {
     LeaseOptions {
-        namespace: "default".to_owned(),
+        namespace: HOME.to_owned(),
         name: "tidetable".to_owned(),
         identity: identity.to_owned(),
         duration: LeaseOptions::DURATION,
@@ -54,7 +57,7 @@ fn lease(identity: &str) -> LeaseOptions {
 }
 
 async fn holder(stage: &Stage) -> Option<String> {
-    let api = Api::<Lease>::namespaced(stage.client.clone(), "default");
+    let api = Api::<Lease>::namespaced(stage.client.clone(), HOME);
     api.get_opt("tidetable").await.expect("an answer")?.spec?.holder_identity
 }
 
@@ -97,7 +100,7 @@ async fn a_leader_whose_lease_was_taken_stops_and_leads_again_when_it_can() -> C
     (stage.operator, stage.evaluations, stage.shutdown) = candidate(&stage, "one");
     while next(&mut stage).await != Outcome::Unchanged {}
     // As somebody with a clock of its own would write it, far in the past or the future.
-    let api = Api::<Lease>::namespaced(stage.client.clone(), "default");
+    let api = Api::<Lease>::namespaced(stage.client.clone(), HOME);
     let spec = json!({"spec": {"holderIdentity": "thief", "renewTime": "2001-01-01T00:00:00.000000Z"}});
     api.patch("tidetable", &PatchParams::default(), &Patch::Merge(spec)).await?;
     // The renewal at 12:00:05 fails; from then on nothing is written, whatever the schedule says.
@@ -135,10 +138,10 @@ async fn a_leader_writes_nothing_but_its_lease_while_nothing_changes() -> Checke
     let mut stage = Stage::with("2026-11-23T12:00:00Z", &[deployment("web", 12), policy(&spec)], "{}").await;
     stage.end_operator().await;
     let config = Config::parse("config.yaml".as_ref(), &source.config())?;
-    let (client, sources) = (stage.client.clone(), Sources::new(&config.sources)?);
+    let (client, sources) = (stage.own.clone(), Sources::new(&config.sources)?);
     (stage.operator, stage.evaluations, stage.shutdown) =
         candidate_with(client, &stage.clock, sources, "one");
-    let leases = Api::<Lease>::namespaced(stage.client.clone(), "default");
+    let leases = Api::<Lease>::namespaced(stage.client.clone(), HOME);
     let begin = at("2026-11-23T12:00:00Z");
     let writes = |stage: &Stage| -> BTreeMap<String, u64> {
         let asked = stage.sandbox.requests().into_iter();
@@ -187,7 +190,7 @@ async fn step(stage: &Stage, clocks: [&Clock; 2]) {
 
 /// The version of the lease.
 async fn renewed(stage: &Stage) -> Option<String> {
-    let leases = Api::<Lease>::namespaced(stage.client.clone(), "default");
+    let leases = Api::<Lease>::namespaced(stage.client.clone(), HOME);
     leases.get("tidetable").await.expect("the lease").metadata.resource_version
 }
 
@@ -209,13 +212,13 @@ async fn of_operators_whose_clocks_are_hours_apart_one_writes_even_when_the_lead
     let objects = [deployment("web", 12), policy(&always)];
     let mut stage = Stage::with("2026-11-23T12:00:00Z", &objects, "{}").await;
     stage.end_operator().await;
-    let proxy = Proxy::before(stage.client.clone()).await;
+    let proxy = Proxy::before(stage.own.clone()).await;
     let [behind, ahead] =
         ["2026-11-23T11:00:00Z", "2026-11-23T13:00:00Z"].map(|origin| Clock::stopped_at(at(origin)));
     let clocks = [&behind, &ahead];
     let (one, mut ones, stop_one) = candidate_with(proxy.client(), &behind, Sources::default(), "one");
     in_time("the first to lead", async { ones.recv().await.ok_or("it ended".into()) }).await?;
-    let (two, mut twos, stop_two) = candidate_with(stage.client.clone(), &ahead, Sources::default(), "two");
+    let (two, mut twos, stop_two) = candidate_with(stage.own.clone(), &ahead, Sources::default(), "two");
     // As long as the first can renew, the second waits, whatever its clock says of the lease.
     is_put_right(&stage, clocks).await?;
     assert_eq!(holder(&stage).await.as_deref(), Some("one"));
@@ -270,8 +273,7 @@ async fn metric(process: &Process, name: &str, wanted: impl Fn(u64) -> bool) -> 
 }
 
 async fn operator(kubeconfig: &Path) -> Checked<Process> {
-    let elected =
-        ["--interval", "1s", "--leader-elect", "--lease-duration", "3s", "--lease-namespace", "default"];
+    let elected = ["--interval", "1s", "--leader-elect", "--lease-duration", "3s", "--lease-namespace", HOME];
     Process::start_with(kubeconfig, &elected).await
 }
 
@@ -280,12 +282,12 @@ async fn a_process_that_is_told_to_stop_hands_over_long_before_its_lease_ends() 
     let sandbox = Sandbox::start(SandboxOptions::new(Clock::real())).await?;
     let directory = tempfile::tempdir()?;
     let kubeconfig = directory.path().join("kubeconfig");
-    sandbox.write_kubeconfig(&kubeconfig).await?;
+    admit_process(&sandbox, &kubeconfig);
     for object in definitions().into_iter().chain([deployment("web", 1), policy(&day_and_night())]) {
         sandbox.create(object)?;
     }
     // Whoever waits for the end of such a lease waits longer than this test.
-    let elected = ["--leader-elect", "--lease-duration", "1h", "--lease-namespace", "default"];
+    let elected = ["--leader-elect", "--lease-duration", "1h", "--lease-namespace", HOME];
     let mut one = Process::start_with(&kubeconfig, &elected).await?;
     metric(&one, "tidetable_leader", |leads| leads == 1).await?;
     let two = Process::start_with(&kubeconfig, &elected).await?;
@@ -301,7 +303,7 @@ async fn who_stops_leaves_reports_that_get_no_answer_to_the_next() -> Checked {
     let mut stage =
         Stage::with("2026-11-23T12:00:00Z", &[deployment("web", 3), policy(&day_and_night())], "{}").await;
     stage.end_operator().await;
-    let proxy = Proxy::before(stage.client.clone()).await;
+    let proxy = Proxy::before(stage.own.clone()).await;
     proxy.trouble.send_replace(Trouble::IgnoredReports);
     let (sender, mut evaluations) = unbounded_channel();
     // Whoever waits for such a call to be given up waits longer than this test, and nobody moves the clock.
@@ -348,7 +350,7 @@ async fn a_process_that_was_frozen_for_longer_than_its_lease_writes_nothing_when
     let sandbox = Sandbox::start(SandboxOptions::new(Clock::real())).await?;
     let directory = tempfile::tempdir()?;
     let kubeconfig = directory.path().join("kubeconfig");
-    sandbox.write_kubeconfig(&kubeconfig).await?;
+    admit_process(&sandbox, &kubeconfig);
     for definition in definitions() {
         sandbox.create(definition)?;
     }
@@ -414,7 +416,7 @@ async fn each_policy_belongs_to_one_shard() -> Checked {
             clock: stage.clock.clone(),
             evaluations: Some(sender.clone()),
             shard: Some(shard.parse()?),
-            ..OperatorOptions::new(stage.client.clone())
+            ..OperatorOptions::new(stage.own.clone())
         };
         let shutdown = CancellationToken::new();
         running.push((tokio::spawn(Operator::new(options).run(shutdown.clone())), shutdown));

@@ -11,7 +11,7 @@ use tidetable::clock::Clock;
 use tidetable::operator::{Occasion, Outcome};
 use tidetable::sandbox::{Sandbox, SandboxOptions};
 
-use crate::support::operator::{Stage, at, day_and_night, deployment, policy, scaled, sighting, start};
+use crate::support::operator::{Stage, at, day_and_night, deployment, policy, scaled, sighting};
 
 #[tokio::test]
 async fn a_scheduled_change_is_written_at_its_instant_down_to_zero_and_back() {
@@ -264,9 +264,7 @@ async fn a_load_is_read_as_of_its_tick_and_a_ratio_multiplies_by_the_ready_repli
 async fn an_operator_without_its_crd_stops_when_it_is_told_to() {
     let clock = Clock::stopped_at(at("2026-11-23T12:00:01Z"));
     let sandbox = Sandbox::start(SandboxOptions::new(clock.clone())).await.expect("a sandbox");
-    let client = sandbox.client().expect("a client");
-    let (operator, evaluations, shutdown) = start(client.clone(), &clock, "{}");
-    let stage = Stage { sandbox, client, clock, evaluations, shutdown, operator };
+    let stage = Stage::of(sandbox, clock, "{}");
     tokio::time::sleep(Duration::from_millis(100)).await;
     stage.stop().await;
 }

@@ -6,7 +6,7 @@ use tidetable::clock::Clock;
 use tidetable::sandbox::{Sandbox, SandboxOptions};
 
 use crate::cluster::stage::{Checked, in_time};
-use crate::support::operator::{definitions, deployment, policy};
+use crate::support::operator::{admit_process, definitions, deployment, policy};
 use crate::support::process::Process;
 use crate::support::source::Source;
 
@@ -28,7 +28,7 @@ async fn an_edge_and_a_failing_query_show_in_the_metrics_and_each_change_in_one_
     let sandbox = Sandbox::start(SandboxOptions::new(Clock::real())).await?;
     let directory = tempfile::tempdir()?;
     let kubeconfig = directory.path().join("kubeconfig");
-    sandbox.write_kubeconfig(&kubeconfig).await?;
+    admit_process(&sandbox, &kubeconfig);
     let source = Source::start().await;
     source.set("qps", Some(40.0));
     let config = directory.path().join("config.yaml");

@@ -18,7 +18,7 @@ use tidetable::clock::Clock;
 use tidetable::operator::OperatorOptions;
 use tidetable::sandbox::{Sandbox, SandboxOptions};
 
-use crate::support::operator::{Started, at, definitions, deployment, options, policy, run};
+use crate::support::operator::{Started, admitted, at, definitions, deployment, options, policy, run};
 use crate::support::proxy::{Proxy, Trouble};
 use crate::support::source::Source;
 
@@ -76,7 +76,7 @@ impl Voyage {
         }
         let source = Source::start().await;
         source.set("qps", Some(40.0));
-        let proxy = Proxy::before(sandbox.client().expect("a client")).await;
+        let proxy = Proxy::before(admitted(&sandbox)).await;
         let courses = [("web", 5), ("api", 4)].map(|(name, replicas)| followed(&sandbox, name, replicas));
         let options = options(client(&sandbox, &proxy), &clock, &source.config());
         let operator = run(OperatorOptions { kube_timeout: CALL, ..options });
@@ -266,8 +266,7 @@ async fn what_the_operator_may_do_is_withdrawn_and_granted_again() {
         for object in [role, binding.clone()] {
             sandbox.create(object).expect("a valid object");
         }
-        let config = sandbox.client_config_for(&sandbox.add_token(user)).expect("a configuration");
-        Client::try_from(config).expect("a client")
+        sandbox.client_for(&sandbox.add_token(user)).expect("a client")
     })
     .await;
     let bindings = Api::<ClusterRoleBinding>::all(voyage.sandbox.client().expect("a client"));

@@ -21,7 +21,7 @@ use tokio::process::{Child, Command};
 
 use crate::support::certificates::Authority;
 use crate::support::free_port;
-use crate::support::operator::{deployment, policy};
+use crate::support::operator::{admit_process, deployment, policy};
 
 const TOKEN: &str = "tok-5f3a9c/+=7e~Q";
 const PASSWORD: &str = r#"p"w d%7+xZ/k"#;
@@ -153,7 +153,7 @@ async fn play(format: &str) {
     for object in objects() {
         sandbox.create(object).expect("a valid object");
     }
-    sandbox.write_kubeconfig(&directory.join("kubeconfig")).await.expect("written");
+    admit_process(&sandbox, &directory.join("kubeconfig"));
     let client = sandbox.client().expect("a client");
     let port = free_port();
     let mut operator = operator(directory, port, format);

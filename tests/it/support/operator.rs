@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use tidetable::operator::config::Config;
 use tidetable::operator::{
     Evaluation, Operator, OperatorError, OperatorOptions, Outcome, Setting, Sighted, Sources,
 };
+use tidetable::sandbox::stage::admit_operator;
 use tidetable::sandbox::{Sandbox, SandboxOptions};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::JoinHandle;
@@ -30,7 +32,10 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// A sandbox with an operator at work in it.
 pub(crate) struct Stage {
     pub(crate) sandbox: Sandbox,
+    /// The administrator's.
     pub(crate) client: Client,
+    /// The operator's, which may do what `deploy/` grants.
+    pub(crate) own: Client,
     pub(crate) clock: Clock,
     pub(crate) evaluations: UnboundedReceiver<Evaluation>,
     pub(crate) shutdown: CancellationToken,
@@ -64,6 +69,18 @@ pub(crate) fn at(text: &str) -> Timestamp {
     text.parse().expect("a timestamp")
 }
 
+/// A client for an operator that may do what `deploy/` grants it.
+pub(crate) fn admitted(sandbox: &Sandbox) -> Client {
+    let token = admit_operator(sandbox).expect("the rights of deploy/");
+    sandbox.client_for(&token).expect("a client")
+}
+
+/// Writes a kubeconfig for a process that may do what `deploy/` grants.
+pub(crate) fn admit_process(sandbox: &Sandbox, kubeconfig: &Path) {
+    let token = admit_operator(sandbox).expect("the rights of deploy/");
+    std::fs::write(kubeconfig, sandbox.kubeconfig_for("tidetable", &token)).expect("written");
+}
+
 impl Stage {
     /// Starts with these objects; `config` is the operator's configuration file.
     pub(crate) async fn with(origin: &str, objects: &[Value], config: &str) -> Self {
@@ -74,13 +91,19 @@ impl Stage {
     pub(crate) async fn with_crd(origin: &str, crd: &Value, objects: &[Value], config: &str) -> Self {
         let clock = Clock::stopped_at(at(origin));
         let sandbox = Sandbox::start(SandboxOptions::new(clock.clone())).await.expect("a sandbox");
-        let client = sandbox.client().expect("a client");
         let calendars = serde_json::to_value(ScaleCalendar::crd()).expect("a CRD");
         for object in [crd, &calendars].into_iter().chain(objects) {
             sandbox.create(object.clone()).expect("a valid object");
         }
-        let (operator, evaluations, shutdown) = start(client.clone(), &clock, config);
-        Self { sandbox, client, clock, evaluations, shutdown, operator }
+        Self::of(sandbox, clock, config)
+    }
+
+    /// Starts an operator in a sandbox on this clock, with the rights of `deploy/`.
+    pub(crate) fn of(sandbox: Sandbox, clock: Clock, config: &str) -> Self {
+        let client = sandbox.client().expect("a client");
+        let own = admitted(&sandbox);
+        let (operator, evaluations, shutdown) = start(own.clone(), &clock, config);
+        Self { sandbox, client, own, clock, evaluations, shutdown, operator }
     }
 
     /// As [`Stage::with`], but with another interval between ticks, and without sources.
@@ -99,7 +122,7 @@ impl Stage {
         for object in objects {
             stage.sandbox.create(object.clone()).expect("a valid object");
         }
-        let options = change(options(stage.client.clone(), &stage.clock, "{}"));
+        let options = change(options(stage.own.clone(), &stage.clock, "{}"));
         (stage.operator, stage.evaluations, stage.shutdown) = run(options);
         stage
     }
@@ -117,7 +140,7 @@ impl Stage {
         for object in objects {
             stage.sandbox.create(object.clone()).expect("a valid object");
         }
-        let client = faults::between(stage.client.clone(), fault).await;
+        let client = faults::between(stage.own.clone(), fault).await;
         (stage.operator, stage.evaluations, stage.shutdown) = start(client, &stage.clock, "{}");
         stage
     }
@@ -135,7 +158,7 @@ impl Stage {
 
     /// The same with a configuration.
     pub(crate) fn start_operator_with(&mut self, config: &str) {
-        (self.operator, self.evaluations, self.shutdown) = start(self.client.clone(), &self.clock, config);
+        (self.operator, self.evaluations, self.shutdown) = start(self.own.clone(), &self.clock, config);
     }
 
     /// The next evaluation.
