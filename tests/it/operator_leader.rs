@@ -20,6 +20,7 @@ use crate::support::proxy::{Proxy, Trouble};
 use crate::support::source::Source;
 
 mod processes;
+mod slow_answers;
 
 /// Where `deploy/` lets the operator have its lease.
 const HOME: &str = "tidetable-system";

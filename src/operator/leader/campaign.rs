@@ -23,6 +23,8 @@ pub(in crate::operator) struct Campaign {
     leadership: Arc<Leadership>,
     /// The Lease as last seen, and when it was first seen so, by our clock.
     seen: Option<(Lease, Duration)>,
+    /// Whether the Lease may have been written in our name without our knowing it.
+    is_in_doubt: bool,
 }
 
 /// Why an attempt at a Lease came to nothing.
@@ -42,7 +44,7 @@ impl Campaign {
         leadership: Arc<Leadership>,
     ) -> Self {
         let api = Api::namespaced(client, &options.namespace);
-        Self { api, clock, options, leadership, seen: None }
+        Self { api, clock, options, leadership, seen: None, is_in_doubt: false }
     }
 
     /// Wins, renews, loses and wins again. Never ends.
@@ -55,8 +57,11 @@ impl Campaign {
             let (is_news, lease) = (!fails, &self.options.name);
             fails = result.is_err();
             let wait = match result {
-                Ok(true) => self.options.renewal(),
-                Ok(false) => self.until_expiry(),
+                // The tenure counts from when the renewal was sent, however long the answer took.
+                Ok(Some(sent)) => {
+                    self.options.renewal().saturating_sub(self.clock.elapsed().saturating_sub(sent))
+                }
+                Ok(None) => self.until_expiry(),
                 Err(error) => {
                     if is_news {
                         tracing::warn!(lease, "the lease can't be had or renewed: {error}");
@@ -86,30 +91,58 @@ impl Campaign {
 
     /// Gives the Lease back, so that another need not wait for its end.
     pub(in crate::operator) async fn release(&mut self) {
-        let deadline = self.leadership.may_write();
+        let deadline = self.leadership.may_write().or(self.is_in_doubt.then(|| self.options.renewal()));
         self.leadership.lost();
-        let (Some(deadline), Some((lease, _))) = (deadline, self.seen.take()) else { return };
-        let mut free = lease;
-        let spec = free.spec.get_or_insert_default();
-        spec.holder_identity = Some(String::new());
-        spec.lease_duration_seconds = Some(1);
-        spec.renew_time = Some(MicroTime(self.clock.now()));
+        let Some(deadline) = deadline else { return };
+        let seen = self.seen.take().map(|(lease, _)| lease).filter(|lease| self.is_ours(lease));
         let lease = &self.options.name;
-        match tokio::time::timeout(deadline, self.api.replace(lease, &PostParams::default(), &free)).await {
-            Ok(Ok(_)) => tracing::info!(lease, "the lease is given back"),
+        match tokio::time::timeout(deadline, self.give_back(seen)).await {
+            Ok(Ok(true)) => tracing::info!(lease, "the lease is given back"),
+            Ok(Ok(false)) => {}
             Ok(Err(error)) => tracing::warn!(lease, "the lease could not be given back: {error}"),
             Err(_) => tracing::warn!(lease, "the lease could not be given back in time"),
         }
     }
 
-    /// Takes or renews the Lease. Gives whether it is ours.
-    async fn attempt(&mut self) -> Result<bool, LeaseError> {
-        let (sent, sent_wall) = (self.clock.elapsed(), self.clock.now());
+    /// Gives whether there was something to give back. A write that was under way when we were told to stop may
+    /// have been carried out: then the Lease is another one than we saw, and still ours.
+    async fn give_back(&self, seen: Option<Lease>) -> Result<bool, kube::Error> {
+        if let Some(lease) = seen {
+            match self.free(lease).await {
+                Err(kube::Error::Api(status)) if status.is_conflict() => {}
+                result => return result.map(|_| true),
+            }
+        }
+        match self.api.get_opt(&self.options.name).await? {
+            Some(lease) if self.is_ours(&lease) => self.free(lease).await.map(|_| true),
+            Some(_) | None => Ok(false),
+        }
+    }
+
+    async fn free(&self, mut lease: Lease) -> Result<Lease, kube::Error> {
+        let spec = lease.spec.get_or_insert_default();
+        spec.holder_identity = Some(String::new());
+        spec.lease_duration_seconds = Some(1);
+        spec.renew_time = Some(MicroTime(self.clock.now()));
+        self.api.replace(&self.options.name, &PostParams::default(), &lease).await
+    }
+
+    /// Takes or renews the Lease. Gives when that was sent, if the Lease is ours.
+    async fn attempt(&mut self) -> Result<Option<Duration>, LeaseError> {
         let ours = self.seen.as_ref().map(|(lease, _)| lease).filter(|lease| self.is_ours(lease)).cloned();
         let lease = match ours {
             Some(lease) => Some(lease),
             None => self.call(self.api.get_opt(&self.options.name)).await?,
         };
+        if let Some(lease) = &lease {
+            self.note(lease);
+            if !self.is_ours(lease) && !is_free(lease) && self.until_expiry() > Duration::ZERO {
+                self.leadership.lost();
+                return Ok(None);
+            }
+        }
+        let (sent, sent_wall) = (self.clock.elapsed(), self.clock.now());
+        self.is_in_doubt = true;
         let written = match lease {
             None => {
                 let metadata = ObjectMeta { name: Some(self.options.name.clone()), ..ObjectMeta::default() };
@@ -117,11 +150,6 @@ impl Campaign {
                 self.call(self.api.create(&PostParams::default(), &self.signed(lease, sent_wall))).await
             }
             Some(lease) => {
-                self.note(&lease);
-                if !self.is_ours(&lease) && !is_free(&lease) && self.until_expiry() > Duration::ZERO {
-                    self.leadership.lost();
-                    return Ok(false);
-                }
                 let signed = self.signed(lease, sent_wall);
                 self.call(self.api.replace(&self.options.name, &PostParams::default(), &signed)).await
             }
@@ -130,15 +158,17 @@ impl Campaign {
             Ok(lease) => self.note(&lease),
             Err(error) => {
                 // Perhaps somebody else wrote: look again before the next attempt.
-                if matches!(&error, LeaseError::Refused(kube::Error::Api(_))) {
+                if let LeaseError::Refused(kube::Error::Api(status)) = &error {
                     self.seen = None;
+                    self.is_in_doubt = status.code >= 500;
                 }
                 return Err(error);
             }
         }
+        self.is_in_doubt = false;
         let (begin_within, end_within) = (self.options.tenure(), self.options.duration);
         self.leadership.renewed(Tenure { sent, sent_wall, begin_within, end_within });
-        Ok(true)
+        Ok(Some(sent))
     }
 
     /// The Lease with our name.

@@ -38,6 +38,8 @@ pub(crate) enum Trouble {
     LostAnswers,
     /// A write of a status or an event gets no answer.
     IgnoredReports,
+    /// A write of a Lease is carried out, and its answer comes when the trouble is over.
+    HeldLeases,
     /// Among the objects of each list is one that nobody can read; watches have to begin with a list.
     Garbage,
 }
@@ -129,6 +131,7 @@ async fn answer(State(behind): State<Behind>, request: Request) -> Response {
     let path = request.uri().path();
     let is_reporting =
         request.method() != Method::GET && (path.ends_with("/status") || path.ends_with("/events"));
+    let is_leasing = request.method() != Method::GET && path.contains("/leases");
     let is_watch = request.uri().query().is_some_and(|query| query.contains("watch=true"));
     let is_list = request.method() == Method::GET && !is_watch;
     let strikes = match trouble {
@@ -137,6 +140,7 @@ async fn answer(State(behind): State<Behind>, request: Request) -> Response {
         Trouble::CutWatches(_) | Trouble::Expired => is_watch,
         Trouble::RefusedWrites(_) | Trouble::LostAnswers => is_scaling,
         Trouble::IgnoredReports => is_reporting,
+        Trouble::HeldLeases => is_leasing,
         Trouble::Garbage => is_list || is_watch && !behind.handed_out.load(Ordering::Relaxed),
     };
     if strikes {
@@ -176,6 +180,12 @@ impl Behind {
                 Body::from_stream(futures::stream::iter([Err::<Vec<u8>, _>(broken)])).into_response()
             }
             Trouble::IgnoredReports => std::future::pending().await,
+            Trouble::HeldLeases => {
+                let mut changes = self.trouble.clone();
+                let answer = self.forward(request).await;
+                drop(changes.wait_for(|now| *now != trouble).await);
+                answer
+            }
             // The connection itself is what fails.
             Trouble::Gone | Trouble::HalfOpen | Trouble::Nothing => self.forward(request).await,
         }
