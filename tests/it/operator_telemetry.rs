@@ -1,13 +1,16 @@
 //! What `tidetable run` says of itself: its metrics and its log.
 
+use std::time::Duration;
+
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use tidetable::clock::Clock;
 use tidetable::sandbox::{Sandbox, SandboxOptions};
 
 use crate::cluster::stage::{Checked, in_time};
-use crate::support::operator::{admit_process, definitions, deployment, policy};
+use crate::support::operator::{admit_process, admitted, day_and_night, definitions, deployment, policy};
 use crate::support::process::Process;
+use crate::support::proxy::{Proxy, Trouble};
 use crate::support::source::Source;
 
 /// A policy for a deployment of its own name.
@@ -68,7 +71,7 @@ async fn an_edge_and_a_failing_query_show_in_the_metrics_and_each_change_in_one_
             if wanted(&text) {
                 return Ok(text);
             }
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
     })
     .await?;
@@ -113,6 +116,40 @@ async fn an_edge_and_a_failing_query_show_in_the_metrics_and_each_change_in_one_
     assert_eq!((&span["policy"], &span["namespace"]), (&json!("web"), &json!("default")), "{change}");
     let quiet = |line: &&Value| line["span"]["policy"] == "api";
     assert_eq!(lines.iter().filter(quiet).count(), 0, "nothing to say of what stays as it is: {log}");
+    sandbox.shutdown().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn watches_that_are_cut_are_not_worth_a_warning() -> Checked {
+    let sandbox = Sandbox::start(SandboxOptions::new(Clock::real())).await?;
+    for object in definitions().into_iter().chain([deployment("web", 1), policy(&day_and_night())]) {
+        sandbox.create(object)?;
+    }
+    let proxy = Proxy::before(admitted(&sandbox)).await;
+    let directory = tempfile::tempdir()?;
+    let kubeconfig = directory.path().join("kubeconfig");
+    let config = json!({
+        "apiVersion": "v1", "kind": "Config", "current-context": "c",
+        "clusters": [{"name": "c", "cluster": {"server": proxy.config().cluster_url.to_string()}}],
+        "users": [{"name": "u", "user": {}}],
+        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
+    });
+    std::fs::write(&kubeconfig, config.to_string())?;
+    proxy.trouble.send_replace(Trouble::CutWatches(Duration::from_millis(100)));
+    let mut operator = Process::start_with(&kubeconfig, &["--log-format", "json"]).await?;
+    in_time("watches to be cut", async {
+        while proxy.struck() < 40 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        Ok(())
+    })
+    .await?;
+    assert_eq!(operator.terminate().await?.code(), Some(0), "{}", operator.log());
+    let log = operator.log();
+    let lines: Vec<Value> = log.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
+    let warnings: Vec<&Value> = lines.iter().filter(|line| line["level"] != "INFO").collect();
+    assert!(!lines.is_empty() && warnings.is_empty(), "{warnings:#?}");
     sandbox.shutdown().await;
     Ok(())
 }

@@ -79,7 +79,7 @@ async fn a_leader_whose_renewals_are_answered_after_three_seconds_leads_on() -> 
 #[tokio::test]
 async fn who_is_told_to_stop_while_the_lease_is_being_written_gives_it_back() -> Checked {
     for renews in [false, true] {
-        let mut stage = staged().await;
+        let stage = staged().await;
         let proxy = Proxy::before(stage.own.clone()).await;
         let hold = || proxy.trouble.send_replace(Trouble::HeldLeases);
         if !renews {
