@@ -10,6 +10,7 @@ mod segments;
 #[cfg(test)]
 mod tests;
 mod week;
+mod worth;
 
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use jiff::{Timestamp, civil};
 
 use self::history::Day;
 use self::segments::fit;
+use self::worth::Saving;
 use crate::simulation::traffic::Traffic;
 
 pub use self::week::{DaySet, Entry};
@@ -28,20 +30,11 @@ pub const FEWEST_DAYS: usize = 4;
 /// A schedule that saves less than this part of the cost of one number is not worth its entries.
 pub const WORTH: f64 = 0.05;
 
-/// A saving of fewer standard errors than this may be chance.
-const SURE: f64 = 3.0;
-
 /// What another group of days must save in addition to be worth telling apart.
 const WORTH_OF_GROUPS: f64 = 0.01;
 
 /// The most entries that a schedule may have.
 const MOST_ENTRIES: usize = 64;
-
-/// The days are left out in at most so many turns.
-const FOLDS: usize = 5;
-
-/// With fewer weeks than this, single days are left out.
-const FEWEST_WEEKS: usize = 4;
 
 /// How the days of a week may be alike, the simplest first: every day, working days and the weekend, each its own.
 const GROUPINGS: [&[DaySet]; 3] = [&[DaySet::ALL], &[DaySet::WORKING, DaySet::WEEKEND], &DaySet::EACH];
@@ -111,6 +104,20 @@ pub enum Patternless {
         /// The best single number.
         flat: u32,
     },
+    /// The same days do as well when the hours of each are moved at random.
+    #[error(
+        "no pattern worth a schedule: on days that were left out it would save {:.1} % of the cost of the best single \
+         number, which is {flat}; the same days, each moved by some hours at random, save as much ({:.1} %)",
+        100.0 * saving, 100.0 * chance
+    )]
+    Chance {
+        /// The part of the cost that the best schedule would save.
+        saving: f64,
+        /// What it saves of days whose hours were moved.
+        chance: f64,
+        /// The best single number.
+        flat: u32,
+    },
 }
 
 /// Where the part that is not learned from begins: the last week, or the last quarter of the whole local days when
@@ -143,15 +150,25 @@ pub fn learn(
     }
     let flat = segments::flat(&days, settings);
     let mut groups = GROUPINGS[0];
-    let Saving { part: mut saving, mut error } = saved(&days, groups, settings);
+    let mut found = worth::saved(&days, groups, settings);
     for grouping in GROUPINGS.into_iter().skip(1).filter(|grouping| are_known(grouping, &days)) {
-        let saved = saved(&days, grouping, settings);
-        if saved.part > saving + WORTH_OF_GROUPS {
-            (groups, saving, error) = (grouping, saved.part, saved.error);
+        let saved = worth::saved(&days, grouping, settings);
+        let is_finer = saved.part > found.part + WORTH_OF_GROUPS;
+        if is_finer
+            && saved.is_sure()
+            && worth::chance_of_groups(&days, grouping, groups, &saved, settings).is_none()
+        {
+            (groups, found) = (grouping, saved);
         }
     }
-    if saving < WORTH.max(SURE * error) {
+    let Saving { part: saving, error } = found;
+    if !found.is_sure() {
         return Err(Patternless::NotWorth { saving, error, flat });
+    }
+    if groups.len() == 1
+        && let Some(chance) = worth::chance_of_hours(&days, &found, settings)
+    {
+        return Err(Patternless::Chance { saving, chance, flat });
     }
     let lead = settings.lead.as_secs().div_ceil(60);
     // More entries than a schedule may have are too cheap.
@@ -196,77 +213,4 @@ fn are_known(groups: &[DaySet], days: &[Day]) -> bool {
         _ => 3,
     };
     groups.iter().all(|group| days.iter().filter(|day| group.contains(day.weekday)).count() >= fewest)
-}
-
-/// When the days of a history are left out. With enough weeks, whole weeks are: what drifts is much the same on days
-/// that follow each other, and would look like a pattern if only some of them were left out. With fewer, days of one group
-/// are, so that the rest always knows each group.
-fn turns(days: &[Day], groups: &[DaySet]) -> Vec<usize> {
-    let week =
-        |day: &Day| day.date.duration_since(jiff::civil::date(1970, 1, 5)).as_hours().div_euclid(7 * 24);
-    let first = days.first().map(week).unwrap_or_default();
-    let weeks: Vec<usize> =
-        days.iter().map(|day| usize::try_from(week(day) - first).unwrap_or_default()).collect();
-    if weeks.last().is_some_and(|last| last + 1 >= FEWEST_WEEKS) {
-        return weeks.iter().map(|week| week % FOLDS).collect();
-    }
-    let turn = |index: usize| {
-        let group = groups.iter().find(|group| group.contains(days[index].weekday));
-        let before =
-            days[..index].iter().filter(|day| group.is_some_and(|group| group.contains(day.weekday)));
-        before.count() % FOLDS
-    };
-    (0..days.len()).map(turn).collect()
-}
-
-/// The part of the cost of the best single number that a schedule saves.
-struct Saving {
-    part: f64,
-    /// The standard error of that.
-    error: f64,
-}
-
-/// What a schedule saves on days that neither it nor the single number has seen, which are left out in turn.
-fn saved(days: &[Day], groups: &[DaySet], settings: &Settings) -> Saving {
-    let turns = turns(days, groups);
-    let mut costs: Vec<(f64, f64)> = Vec::new();
-    for fold in 0..FOLDS {
-        let part = |is_left_out: bool| -> Vec<Day> {
-            let of = days.iter().zip(&turns).filter(|(_, turn)| (**turn == fold) == is_left_out);
-            of.map(|(day, _)| day.clone()).collect()
-        };
-        let (known, left_out) = (part(false), part(true));
-        let is_known = |group: &DaySet| known.iter().any(|day| group.contains(day.weekday));
-        if left_out.is_empty() || !groups.iter().all(is_known) {
-            continue;
-        }
-        let flat = segments::flat(&known, settings);
-        let levels = fit(&known, groups, settings);
-        let scheduled =
-            left_out.iter().map(|day| segments::cost(day, |slot| levels[day.weekday][slot], settings)).sum();
-        let constant = left_out.iter().map(|day| segments::cost(day, |_| flat, settings)).sum();
-        costs.push((scheduled, constant));
-    }
-    saving(&costs)
-}
-
-/// The saving of these costs, those of a schedule and those of a single number, one pair for each turn:
-///
-/// ```text
-/// part = 1 − Σ s / Σ c      error² = n/(n−1) Σ (s − (1 − part) c)² / (Σ c)²
-/// ```
-/// which is the standard error of a ratio (Cochran, "Sampling Techniques", 1977, 2.11).
-fn saving(costs: &[(f64, f64)]) -> Saving {
-    let (scheduled, constant) =
-        costs.iter().fold((0.0, 0.0), |(s, c), (scheduled, constant)| (s + scheduled, c + constant));
-    if constant <= 0.0 {
-        return Saving { part: 0.0, error: 0.0 };
-    }
-    let ratio = scheduled / constant;
-    let squares: f64 = costs.iter().map(|(s, c)| (s - ratio * c) * (s - ratio * c)).sum();
-    #[expect(clippy::cast_precision_loss, reason = "a handful of turns")]
-    let turns = costs.len() as f64;
-    // Of a single turn nobody knows what chance had to do with it.
-    let error = if turns > 1.0 { (turns / (turns - 1.0) * squares).sqrt() / constant } else { f64::INFINITY };
-    Saving { part: 1.0 - ratio, error }
 }

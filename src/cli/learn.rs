@@ -136,7 +136,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
         Err(Patternless::TooShort(days)) => {
             return Err(Failure::BadInput(format!("{}; give a longer history", Patternless::TooShort(days))));
         }
-        Err(patternless @ Patternless::NotWorth { .. }) => {
+        Err(patternless @ (Patternless::NotWorth { .. } | Patternless::Chance { .. })) => {
             // As a comment: what reads this as a policy finds nothing to apply.
             writeln!(out, "# {patternless}.")?;
             return Ok(());

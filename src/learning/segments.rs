@@ -42,7 +42,7 @@ pub(super) fn fit(days: &[Day], groups: &[DaySet], settings: &Settings) -> [Vec<
     let mut week: [Vec<u32>; 7] = Default::default();
     for group in groups {
         let table = Table::new(days, *group, settings);
-        let levels = if groups.len() == 1 { table.around(entry) } else { table.along(entry, 0).1 };
+        let levels = if groups.len() == 1 { table.around(entry) } else { table.along(entry) };
         for (weekday, of_day) in week.iter_mut().enumerate() {
             if group.contains(weekday) {
                 of_day.clone_from(&levels);
@@ -89,28 +89,32 @@ impl Table {
         let width = self.levels.len();
         let (first, last) = (&self.before[from * width..][..width], &self.before[to * width..][..width]);
         let costs = last.iter().zip(first).map(|(last, first)| last - first).enumerate();
-        costs.map(|(level, cost)| (cost, level)).min_by(|a, b| a.0.total_cmp(&b.0))
+        costs.fold(None, |best: Option<(f64, usize)>, (level, cost)| match best {
+            Some(best) if cost >= best.0 => Some(best),
+            _ => Some((cost, level)),
+        })
     }
 
-    /// The cheapest levels of a day that begins at slot `first` and ends where it began, and what they cost.
-    fn along(&self, entry: f64, first: usize) -> (f64, Vec<u32>) {
-        let stretches = self.stretches();
-        self.cut(&stretches, entry, first)
+    /// The cheapest levels of a day that begins and ends at midnight.
+    fn along(&self, entry: f64) -> Vec<u32> {
+        self.cut(&self.stretches(self.slots), entry, 0).1
     }
 
     /// The same of the best beginning: the days go on at midnight.
     fn around(&self, entry: f64) -> Vec<u32> {
-        let stretches = self.stretches();
+        let stretches = self.stretches(2 * self.slots);
         let cuts = (0..self.slots).map(|first| self.cut(&stretches, entry, first));
         cuts.min_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, levels)| levels).unwrap_or_default()
     }
 
-    /// The best level of each stretch, by where it begins and how long it is.
-    fn stretches(&self) -> Vec<(f64, usize)> {
+    /// The best level of each stretch that ends before `end`, by where it begins and how long it is.
+    fn stretches(&self, end: usize) -> Vec<(f64, usize)> {
         let from = (0..self.slots).flat_map(|from| (1..=self.slots).map(move |length| (from, from + length)));
-        from.map(|(from, to)| self.best(from, to).unwrap_or_default()).collect()
+        let best = |(from, to)| if to <= end { self.best(from, to) } else { None };
+        from.map(|stretch| best(stretch).unwrap_or_default()).collect()
     }
 
+    /// The cheapest levels of a day that begins at slot `first` and ends where it began, and what they cost.
     fn cut(&self, stretches: &[(f64, usize)], entry: f64, first: usize) -> (f64, Vec<u32>) {
         let stretch =
             |from: usize, to: usize| stretches[(first + from) % self.slots * self.slots + to - from - 1];
