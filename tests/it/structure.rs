@@ -152,6 +152,24 @@ fn decision_is_total() {
     assert!(broken.is_empty(), "{}", broken.join("\n"));
 }
 
+/// The lines of a file at the root that are no comments.
+fn lines_of(file: &str) -> BTreeSet<String> {
+    let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file));
+    let text = text.expect("it is checked in");
+    text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).map(str::to_owned).collect()
+}
+
+#[test]
+fn what_git_ignores_and_the_history_are_no_part_of_an_image_whoever_builds_it() {
+    // podman would read this one in the place of .dockerignore, and docker would not.
+    assert!(!Path::new(env!("CARGO_MANIFEST_DIR")).join(".containerignore").exists());
+    // A pattern without a slash is one for all directories in .gitignore, and for the root in .dockerignore.
+    let everywhere = |line: String| if line.starts_with('/') { line } else { format!("**/{line}") };
+    let mut ignored: BTreeSet<String> = lines_of(".gitignore").into_iter().map(everywhere).collect();
+    ignored.insert("/.git".to_owned());
+    assert_eq!(lines_of(".dockerignore"), ignored);
+}
+
 /// The CRDs that are checked in, by file.
 const CRDS: [&str; 2] = ["crds/scalepolicies.yaml", "crds/scalecalendars.yaml"];
 
