@@ -308,7 +308,8 @@ impl Context {
                 // Not found: the policy was deleted meanwhile. Who stops leaves the rest to the next.
                 Ok(()) | Err(CallError::NotFound(_) | CallError::Stopping) => {}
                 Err(error) => {
-                    tracing::warn!(category = error.category(), "the status was not written: {error}");
+                    let (category, cure) = (error.category(), error.cure().unwrap_or_default());
+                    tracing::warn!(category, "the status was not written: {error}{cure}");
                 }
             }
         };

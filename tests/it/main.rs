@@ -31,6 +31,7 @@ mod operator_memory;
 mod operator_restarts;
 mod operator_sandbox;
 mod operator_telemetry;
+mod operator_upgrade;
 mod overriding;
 mod pages;
 mod preview;

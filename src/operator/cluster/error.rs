@@ -59,6 +59,25 @@ impl CallError {
         }
     }
 
+    /// What somebody can do about it, if that is known: the end of a sentence about the failure.
+    pub(in crate::operator) fn cure(&self) -> Option<&'static str> {
+        match self {
+            // Server-side apply refuses what the schema doesn't have, and drops nothing. The code is 500, and may become 400
+            // (kubernetes/kubernetes#139253).
+            Self::Refused { message, .. } if message.ends_with("field not declared in schema") => {
+                Some("; the CRDs are older than this operator: apply its own (kubectl apply -k crds)")
+            }
+            Self::Refused { .. }
+            | Self::NotFound(_)
+            | Self::Forbidden(_)
+            | Self::Unprocessable(_)
+            | Self::NotLeading
+            | Self::Stopping
+            | Self::Timeout(_)
+            | Self::Transport(_) => None,
+        }
+    }
+
     /// Whether a write that ended so may have been carried out all the same.
     pub(in crate::operator) fn leaves_doubt(&self) -> bool {
         match self {
