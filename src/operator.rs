@@ -262,8 +262,10 @@ impl Operator {
         };
         let (sender, news) = unbounded_channel();
         let policies = policies::follow(api, self.options.shard, sender, Arc::clone(&context));
-        let pods =
-            Arc::clone(&context.pods).watch(self.options.client.clone(), self.options.namespace.as_deref());
+        let pods = {
+            let (client, namespace) = (self.options.client.clone(), self.options.namespace.as_deref());
+            Arc::clone(&context.pods).watch(client, namespace, context.pace())
+        };
         let calendars = calendars::follow(Api::all(self.options.client.clone()), Arc::clone(&context));
         let rivals = {
             let (client, namespace) = (self.options.client.clone(), self.options.namespace.as_deref());

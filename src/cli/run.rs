@@ -81,6 +81,9 @@ fn lease(args: &Args, namespace: &str, instance: &str) -> Option<LeaseOptions> {
     })
 }
 
+/// A connection from which nothing comes for so long is dead. The API server ends a watch after 290 seconds, kube after 295.
+const DEAD: std::time::Duration = std::time::Duration::from_secs(300);
+
 /// Runs until Ctrl-C or SIGTERM. Logs go to stderr; there is nothing for stdout.
 pub(super) fn run(args: Args, _: &mut dyn Write) -> Result<(), Failure> {
     let level = args.log_level.clone().or_else(|| std::env::var("RUST_LOG").ok());
@@ -98,6 +101,9 @@ pub(super) fn run(args: Args, _: &mut dyn Write) -> Result<(), Failure> {
             .map_err(|error| failed("no cluster is configured (KUBECONFIG or in a pod)", &error))?;
         // The next tick is the retry; fifteen retries of a write that is late would be fifteen too many.
         kube.default_retry = false;
+        // Calls have their own deadline; a watch that is never answered has no other.
+        kube.read_timeout = Some(DEAD);
+        kube.reset_reader_on_write = true;
         let host = std::env::var("HOSTNAME").ok().filter(|host| !host.is_empty());
         let instance = host.unwrap_or_else(|| "tidetable".to_owned());
         let lease = lease(&args, &kube.default_namespace, &instance);

@@ -172,6 +172,18 @@ impl Almanac {
         pages.readers.keys().cloned().collect()
     }
 
+    /// Logs an interruption of the watch.
+    fn report(&self, failure: &watching::Failure) {
+        let error = &failure.cause;
+        if self.pages().answer == Answer::Read {
+            tracing::warn!(%error, "the calendars can't be watched; those that were read stay in force");
+        } else if failure.definite().is_some_and(|(code, _)| code == 404) {
+            tracing::warn!("the cluster has no ScaleCalendars; policies that name none don't care");
+        } else {
+            tracing::warn!(%error, "the calendars can't be watched; policies that name none don't care");
+        }
+    }
+
     fn pages(&self) -> MutexGuard<'_, Pages> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -187,15 +199,12 @@ impl Pages {
 
 /// Watches the calendars and wakes the policies that name those that change. Never ends.
 pub(super) async fn follow(api: Api<Guarded>, context: Arc<Context>) {
-    watching::follow(watcher(api, watcher::Config::default()), watching::LONGEST_WAIT, |event| match event {
+    let begin = || watcher(api.clone(), watcher::Config::default());
+    watching::follow(begin, context.pace(), |event| match event {
         Ok(event) => context.wake(context.almanac.take(event)),
         Err(failure) => {
-            let is_absent = failure.definite().is_some_and(|(code, _)| code == 404);
-            if failure.first && is_absent {
-                tracing::warn!("the cluster has no ScaleCalendars; policies that name none don't care");
-            } else if failure.first {
-                let error = &failure.error;
-                tracing::warn!(%error, "the calendars can't be watched; policies that name none don't care");
+            if failure.is_news {
+                context.almanac.report(&failure);
             }
             if let Some(refusal) = failure.definite() {
                 context.wake(context.almanac.deny(reason(refusal)));

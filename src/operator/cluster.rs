@@ -113,6 +113,11 @@ impl Cluster {
         Self { client, deadline, leadership, scales, others, stopping, most_others, kinds }
     }
 
+    /// How long a call may take.
+    pub(super) fn deadline(&self) -> Duration {
+        self.deadline
+    }
+
     /// Gives up all status and events that are not written yet: somebody waits for this operator to end.
     pub(super) fn stop(&self) {
         self.stopping.cancel();

@@ -6,12 +6,12 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use futures::{Stream, StreamExt};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
-use kube::runtime::{WatchStreamExt, watcher};
+use kube::runtime::watcher::{self, watcher};
 use kube::{Api, Client, ResourceExt};
 
+use super::watching::{self, Failure, Pace};
 use crate::labels::LabelSelector;
 
 /// The pods that can't be scheduled.
@@ -24,7 +24,7 @@ struct Seen {
     pods: HashMap<String, BTreeMap<String, Waiting>>,
     /// Pods of a list that is not complete yet; they take the place of `pods` at its end.
     listing: HashMap<String, BTreeMap<String, Waiting>>,
-    /// Why nothing can be said.
+    /// Why nothing can be said, or may be out of date.
     problem: Option<String>,
     is_complete: bool,
 }
@@ -37,25 +37,27 @@ struct Waiting {
 
 impl Unschedulable {
     /// Watches until it is dropped; `namespace` narrows it down to one.
-    pub(super) async fn watch(self: Arc<Self>, client: Client, namespace: Option<&str>) {
+    pub(super) async fn watch(self: Arc<Self>, client: Client, namespace: Option<&str>, pace: Pace) {
         let api = match namespace {
             Some(namespace) => Api::<Pod>::namespaced(client, namespace),
             None => Api::<Pod>::all(client),
         };
         let pending = watcher::Config::default().fields("status.phase=Pending");
-        self.follow(watcher(api, pending).default_backoff()).await;
+        watching::follow(|| watcher(api.clone(), pending.clone()), pace, |event| self.take(event)).await;
     }
 
-    async fn follow(&self, events: impl Stream<Item = watcher::Result<watcher::Event<Pod>>>) {
-        let mut events = std::pin::pin!(events);
-        while let Some(event) = events.next().await {
-            match event {
-                Ok(event) => self.seen().apply(event),
-                Err(error) => {
-                    let mut seen = self.seen();
-                    if seen.problem.is_none() {
-                        tracing::warn!("pods can't be watched, so a full cluster holds nothing: {error}");
-                    }
+    fn take(&self, event: Result<watcher::Event<Pod>, Failure>) {
+        let mut seen = self.seen();
+        match event {
+            Ok(event) => seen.apply(event),
+            Err(failure) => {
+                let error = &failure.cause;
+                if failure.is_news && (failure.is_lost || !seen.is_complete) {
+                    tracing::warn!(%error, "pods can't be watched, so a full cluster holds nothing");
+                } else if failure.is_news {
+                    tracing::warn!(%error, "the watch of pods was interrupted");
+                }
+                if failure.is_lost || !seen.is_complete {
                     seen.problem = Some(super::text::shorten(&error.to_string(), 300));
                 }
             }
@@ -72,9 +74,11 @@ impl Unschedulable {
         selector: &LabelSelector,
     ) -> Result<Option<Timestamp>, String> {
         let seen = self.seen();
+        if let Some(problem) = &seen.problem {
+            return Err(problem.clone());
+        }
         if !seen.is_complete {
-            let waits = "the pods were not listed yet".to_owned();
-            return Err(seen.problem.clone().unwrap_or(waits));
+            return Err("the pods were not listed yet".to_owned());
         }
         let pods = seen.pods.get(namespace).into_iter().flat_map(BTreeMap::values);
         let own = pods.filter(|pod| selector.matches(|key| pod.labels.get(key).map(String::as_str)));
@@ -154,19 +158,20 @@ mod tests {
         .expect("a pod")
     }
 
-    #[tokio::test]
-    async fn only_pods_without_a_place_are_kept_and_a_new_list_takes_the_place_of_the_old() {
+    #[test]
+    fn only_pods_without_a_place_are_kept_and_a_new_list_takes_the_place_of_the_old() {
         use watcher::Event::{Apply, Delete, Init, InitApply, InitDone};
         let selector = |text| LabelSelector::parse(text).expect("a selector");
         let since = SINCE.parse().ok();
         let pods = Unschedulable::default();
         assert!(pods.since("shop", &selector("")).is_err(), "nothing is known before the first list");
-        let follow = async |events: Vec<watcher::Event<Pod>>| {
-            pods.follow(futures::stream::iter(events.into_iter().map(Ok))).await;
+        let follow = |events: Vec<watcher::Event<Pod>>| {
+            for event in events {
+                pods.take(Ok(event));
+            }
         };
         let full = || pod("web", "False", "Unschedulable");
-        follow(vec![Init, InitApply(full()), InitApply(pod("gated", "False", "SchedulingGated")), InitDone])
-            .await;
+        follow(vec![Init, InitApply(full()), InitApply(pod("gated", "False", "SchedulingGated")), InitDone]);
         for (namespace, text, expected) in [
             ("shop", "app=web", since),
             ("shop", "app in (web,api)", since),
@@ -176,11 +181,11 @@ mod tests {
         ] {
             assert_eq!(pods.since(namespace, &selector(text)), Ok(expected), "{namespace} {text}");
         }
-        follow(vec![Apply(pod("web", "True", ""))]).await;
+        follow(vec![Apply(pod("web", "True", ""))]);
         assert_eq!(pods.since("shop", &selector("app=web")), Ok(None), "it found its place");
-        follow(vec![Apply(full()), Delete(full())]).await;
+        follow(vec![Apply(full()), Delete(full())]);
         assert_eq!(pods.since("shop", &selector("app=web")), Ok(None), "it is gone");
-        follow(vec![Apply(full()), Init, InitDone]).await;
+        follow(vec![Apply(full()), Init, InitDone]);
         assert_eq!(pods.since("shop", &selector("app=web")), Ok(None), "it is not in the new list");
         assert!(pods.seen().pods.is_empty());
     }

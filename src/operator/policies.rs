@@ -197,10 +197,11 @@ pub(super) async fn follow(
 ) {
     let (mut told_missing, mut listed) = (false, BTreeSet::new());
     let rivals = &context.rivals;
-    watching::follow(watcher(api, watcher::Config::default()), LONGEST_WAIT, |event| {
+    let begin = || watcher(api.clone(), watcher::Config::default());
+    watching::follow(begin, context.pace().at_most(LONGEST_WAIT), |event| {
         let event = match event {
             Ok(event) => event,
-            Err(failure) => return report(&failure, &mut told_missing),
+            Err(failure) => return report(&failure, &mut told_missing, context.policies.len()),
         };
         // Of conflicts one has to know about the policies of all shards.
         let is_held = match &event {
@@ -239,8 +240,8 @@ fn claimed(policy: &WatchedPolicy, shard: Option<Shard>, context: &Context) -> b
     own
 }
 
-/// Logs an interruption: once, and not at each try.
-fn report(failure: &watching::Failure, told_missing: &mut bool) {
+/// Logs an interruption: once, and not at each try. So many policies are known.
+fn report(failure: &watching::Failure, told_missing: &mut bool, known: usize) {
     match failure.definite() {
         Some((404, _)) => {
             if !std::mem::replace(told_missing, true) {
@@ -249,9 +250,12 @@ fn report(failure: &watching::Failure, told_missing: &mut bool) {
                 );
             }
         }
-        Some(_) | None if failure.first => {
-            let error = &failure.error;
-            tracing::warn!(%error, "the watch of policies was interrupted");
+        Some(_) | None if failure.is_news && known == 0 => {
+            tracing::warn!(error = %failure.cause, "the policies can't be watched");
+        }
+        Some(_) | None if failure.is_news => {
+            let error = &failure.cause;
+            tracing::warn!(%error, known, "the watch of policies was interrupted; those that are known stay in force");
         }
         Some(_) | None => {}
     }

@@ -27,6 +27,7 @@ use super::rivals::{Rivals, Standing};
 use super::targets::Targets;
 use super::timetable::{Grid, Timetable};
 use super::wakeups::{Urgency, Wakeups};
+use super::watching::Pace;
 use super::{Evaluation, Key, Occasion, OperatorOptions};
 use crate::api::{ConditionStatus, ScalePolicySpec, ScalePolicyStatus, ScaleTargetRef};
 use crate::clock::Clock;
@@ -168,6 +169,11 @@ impl Context {
 
     pub(super) fn wakeups(&self) -> Arc<Wakeups> {
         Arc::clone(&self.wakeups)
+    }
+
+    /// How patient the watches are.
+    pub(super) fn pace(&self) -> Pace {
+        Pace::new(self.cluster.deadline())
     }
 
     /// Wakes policies at once.

@@ -354,16 +354,25 @@ pub(super) async fn follow(client: Client, namespace: Option<&str>, context: Arc
 async fn follow_kind(kind: Kind, client: Client, namespace: Option<&str>, context: Arc<Context>) {
     let resource = kind.resource();
     let api: Api<Scaler> = watching::api(client, namespace, &resource);
-    watching::follow(watcher(api, watcher::Config::default()), watching::LONGEST_WAIT, |event| match event {
+    let begin = || watcher(api.clone(), watcher::Config::default());
+    watching::follow(begin, context.pace(), |event| match event {
         Ok(event) => context.wake(context.rivals.take(kind, event)),
         Err(failure) => {
-            // A kind that is not there has no objects.
             let is_absent = failure.definite().is_some_and(|(code, _)| code == 404);
-            if failure.first && !is_absent {
-                let (kind, error) = (kind.as_str(), &failure.error);
-                tracing::warn!(kind, %error, "can't be watched: a conflict with one goes unnoticed");
+            if failure.is_news && !is_absent {
+                let (kind, error) = (kind.as_str(), &failure.cause);
+                if failure.is_lost {
+                    tracing::warn!(kind, %error, "can't be watched: a conflict with one goes unnoticed");
+                } else {
+                    tracing::warn!(kind, %error, "the watch was interrupted");
+                }
             }
             context.wake(context.rivals.give_up(kind));
+            if failure.is_gone() {
+                // A kind that is not there has no objects.
+                context.wake(context.rivals.take(kind, watcher::Event::Init));
+                context.wake(context.rivals.take(kind, watcher::Event::InitDone));
+            }
         }
     })
     .await;

@@ -189,9 +189,9 @@ impl Targets {
         self.settled.notify_waiters();
     }
 
-    /// Notes that a kind can't be watched.
-    fn give_up(&self, kind: &ApiKind) {
-        self.kinds().insert(kind.clone(), Kind::default());
+    /// Notes that what is known of a kind may be out of date, until there is a new list.
+    fn doubt(&self, kind: &ApiKind) {
+        self.kinds().entry(kind.clone()).or_default().is_listed = false;
         self.settle(kind);
     }
 
@@ -230,34 +230,38 @@ async fn follow_kind(client: Client, namespace: Option<&str>, resource: ApiResou
             (!claimants.is_empty()).then(|| object.scale())
         };
         let api: Api<Workload> = watching::api(client, namespace, &resource);
-        watch(watcher(api, config), resource, context, read).await;
+        watch(|| watcher(api.clone(), config.clone()), resource, context, read).await;
     } else {
         // Of such a type the API server sends the metadata alone.
         let api: Api<Meta> = watching::api(client, namespace, &resource);
-        watch(watcher(api, config), resource, context, |_| None).await;
+        watch(|| watcher(api.clone(), config.clone()), resource, context, |_| None).await;
     }
 }
 
-async fn watch<K: Resource>(
-    events: impl Stream<Item = watcher::Result<watcher::Event<K>>>,
+async fn watch<K: Resource, S: Stream<Item = watcher::Result<watcher::Event<K>>>>(
+    begin: impl Fn() -> S,
     resource: ApiResource,
     context: Arc<Context>,
     read: impl Fn(&K) -> Option<ScaleSeen>,
 ) {
     let kind = (resource.group.clone(), resource.kind.clone());
-    watching::follow(events, watching::LONGEST_WAIT, |event| match event {
+    watching::follow(begin, context.pace(), |event| match event {
         Ok(event) => {
             for appeared in context.targets.take(&kind, event, &read) {
                 context.wake(context.rivals.claimants(&appeared, &resource.group, &resource.kind));
             }
         }
         Err(failure) => {
-            if failure.first {
-                let (kind, error) = (&resource.kind, &failure.error);
-                tracing::warn!(kind, %error, "can't be watched: each is read at each evaluation");
+            if failure.is_news {
+                let (kind, error) = (&resource.kind, &failure.cause);
+                if failure.is_lost {
+                    tracing::warn!(kind, %error, "can't be watched: each is read at each evaluation");
+                } else {
+                    tracing::warn!(kind, %error, "the watch was interrupted");
+                }
             }
-            if failure.definite().is_some() {
-                context.targets.give_up(&kind);
+            if failure.is_lost {
+                context.targets.doubt(&kind);
             }
             context.targets.settle(&kind);
         }
@@ -310,7 +314,11 @@ mod tests {
         assert_eq!(standing("mail"), version("9"), "until the new list is complete");
         assert_eq!(targets.take::<Meta>(&kind, InitDone, |_| None), [key("web")]);
         assert_eq!([standing("web"), standing("mail")], [version("11"), Standing::Absent]);
-        targets.give_up(&kind);
-        assert_eq!(standing("web"), Standing::Unknown);
+        targets.doubt(&kind);
+        assert_eq!([standing("web"), standing("mail")], [Standing::Unknown, Standing::Unknown]);
+        targets.take::<Meta>(&kind, Init, |_| None);
+        targets.take(&kind, InitApply(object("web", "12")), |_| None);
+        assert_eq!(targets.take::<Meta>(&kind, InitDone, |_| None), [], "it was there before");
+        assert_eq!(standing("web"), version("12"));
     }
 }

@@ -2,6 +2,7 @@
 
 mod courses;
 mod kills;
+mod rights;
 
 use std::sync::{Arc, Mutex};
 

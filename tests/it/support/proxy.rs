@@ -16,7 +16,7 @@ use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-/// What goes wrong. Whenever it changes, watches end.
+/// What goes wrong. Whenever it is set, be it to the same, watches end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Trouble {
     Nothing,
@@ -40,6 +40,8 @@ pub(crate) enum Trouble {
     IgnoredReports,
     /// A write of a Lease is carried out, and its answer comes when the trouble is over.
     HeldLeases,
+    /// A list of `horizontalpodautoscalers` gets no answer.
+    UnansweredRivals,
     /// Among the objects of each list is one that nobody can read; watches have to begin with a list.
     Garbage,
 }
@@ -126,7 +128,8 @@ async fn pass(
 }
 
 async fn answer(State(behind): State<Behind>, request: Request) -> Response {
-    let trouble = *behind.trouble.borrow();
+    let mut changes = behind.trouble.clone();
+    let trouble = *changes.borrow_and_update();
     let is_scaling = request.method() == Method::PATCH && request.uri().path().ends_with("/scale");
     let path = request.uri().path();
     let is_reporting =
@@ -134,6 +137,7 @@ async fn answer(State(behind): State<Behind>, request: Request) -> Response {
     let is_leasing = request.method() != Method::GET && path.contains("/leases");
     let is_watch = request.uri().query().is_some_and(|query| query.contains("watch=true"));
     let is_list = request.method() == Method::GET && !is_watch;
+    let is_about_rivals = path.ends_with("/horizontalpodautoscalers");
     let strikes = match trouble {
         Trouble::Nothing => false,
         Trouble::Gone | Trouble::HalfOpen | Trouble::Slow(_) | Trouble::Overload => true,
@@ -141,6 +145,7 @@ async fn answer(State(behind): State<Behind>, request: Request) -> Response {
         Trouble::RefusedWrites(_) | Trouble::LostAnswers => is_scaling,
         Trouble::IgnoredReports => is_reporting,
         Trouble::HeldLeases => is_leasing,
+        Trouble::UnansweredRivals => is_list && is_about_rivals,
         Trouble::Garbage => is_list || is_watch && !behind.handed_out.load(Ordering::Relaxed),
     };
     if strikes {
@@ -151,8 +156,7 @@ async fn answer(State(behind): State<Behind>, request: Request) -> Response {
     if !is_watch {
         return answer;
     }
-    let mut changes = behind.trouble.clone();
-    answer.map(|body| until(body, async move { drop(changes.wait_for(|now| *now != trouble).await) }))
+    answer.map(|body| until(body, async move { drop(changes.changed().await) }))
 }
 
 impl Behind {
@@ -179,13 +183,13 @@ impl Behind {
                 let broken = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
                 Body::from_stream(futures::stream::iter([Err::<Vec<u8>, _>(broken)])).into_response()
             }
-            Trouble::IgnoredReports => std::future::pending().await,
             Trouble::HeldLeases => {
                 let mut changes = self.trouble.clone();
                 let answer = self.forward(request).await;
                 drop(changes.wait_for(|now| *now != trouble).await);
                 answer
             }
+            Trouble::IgnoredReports | Trouble::UnansweredRivals => std::future::pending().await,
             // The connection itself is what fails.
             Trouble::Gone | Trouble::HalfOpen | Trouble::Nothing => self.forward(request).await,
         }
