@@ -30,8 +30,8 @@ async fn version(stage: &Stage) -> Option<String> {
 }
 
 /// Waits until the Lease is another one than it was.
-async fn is_written(stage: &Stage, before: &Option<String>) -> Checked {
-    until("the lease to be written", async || version(stage).await != *before).await
+async fn is_written(stage: &Stage, before: Option<&str>) -> Checked {
+    until("the lease to be written", async || version(stage).await.as_deref() != before).await
 }
 
 async fn staged() -> Stage {
@@ -60,7 +60,7 @@ async fn a_leader_whose_renewals_are_answered_after_three_seconds_leads_on() -> 
             stage.scale_by_hand("web", 5).await;
         }
         stage.clock.advance_to(sent);
-        is_written(&stage, &before).await?;
+        is_written(&stage, before.as_deref()).await?;
         if has_tick {
             // Each tick finds a leader, also while a renewal is under way.
             let tick = stage.next().await;
@@ -92,7 +92,7 @@ async fn who_is_told_to_stop_while_the_lease_is_being_written_gives_it_back() ->
             let before = version(&stage).await;
             hold();
             stage.clock.advance_to(at("2026-11-23T12:00:06Z"));
-            is_written(&stage, &before).await?;
+            is_written(&stage, before.as_deref()).await?;
         }
         until("the first to write", async || holder(&stage).await.as_deref() == Some("one")).await?;
         let (second, mut seconds, stop_second) = candidate(&stage, "two");
