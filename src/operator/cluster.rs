@@ -73,10 +73,9 @@ impl From<Scale> for ScaleSeen {
 impl From<HorizontalPodAutoscaler> for ScaleSeen {
     fn from(autoscaler: HorizontalPodAutoscaler) -> Self {
         let (min, max) = autoscaler.spec.map_or((None, 1), |spec| (spec.min_replicas, spec.max_replicas));
-        let setting = Setting::Bounds { min: Replicas::new(min.unwrap_or(1)), max: Replicas::new(max) };
         Self {
             version: autoscaler.metadata.resource_version,
-            setting,
+            setting: Setting::bounds(min, max),
             uid: autoscaler.metadata.uid,
             selector: None,
             ready: None,

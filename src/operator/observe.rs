@@ -31,6 +31,16 @@ impl Seen {
             Self::As(scale) => Some(scale),
         }
     }
+
+    /// Takes what a watch says. A watch may be behind what was read or written, so of a workload that was looked at it is
+    /// told no more than that nothing of what can be set has changed, only the rest of the object.
+    fn learn(&mut self, watched: ScaleSeen) {
+        match self {
+            Self::Never => *self = Self::As(watched),
+            Self::As(seen) if (seen.setting, &seen.uid) == (watched.setting, &watched.uid) => *seen = watched,
+            Self::InDoubt | Self::As(_) => {}
+        }
+    }
 }
 
 /// The workload at one instant.
@@ -80,10 +90,8 @@ impl Context {
             }
             Standing::Unknown => false,
             Standing::Version(version) => {
-                if *seen == Seen::Never
-                    && let Some(scale) = self.targets.take_scale(&kind, namespace, name)
-                {
-                    *seen = Seen::As(scale);
+                if let Some(watched) = self.targets.take_scale(&kind, namespace, name) {
+                    seen.learn(watched);
                 }
                 seen.scale().is_some_and(|seen| seen.version.as_ref() == Some(&version))
             }
@@ -134,5 +142,37 @@ fn asks_for_ready(policy: &Policy, samples: &Samples) -> bool {
     match samples {
         Samples::NotDue => false,
         Samples::Read(_) => policy.metrics.iter().any(|metric| is_ratio(metric.target)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scale(version: &str, replicas: i32, ready: Option<i32>) -> ScaleSeen {
+        ScaleSeen {
+            version: Some(version.to_owned()),
+            setting: Setting::Replicas(Replicas::new(replicas)),
+            uid: Some("u".to_owned()),
+            selector: None,
+            ready: ready.map(Replicas::new),
+        }
+    }
+
+    #[test]
+    fn a_watch_tells_of_a_first_look_and_of_what_has_not_been_set() {
+        let (watched, read) = (scale("7", 3, Some(2)), scale("5", 3, None));
+        let other = ScaleSeen { uid: Some("v".to_owned()), ..read.clone() };
+        for (seen, expected) in [
+            (Seen::Never, Seen::As(watched.clone())),
+            (Seen::InDoubt, Seen::InDoubt),
+            (Seen::As(read), Seen::As(watched.clone())),
+            (Seen::As(scale("5", 4, None)), Seen::As(scale("5", 4, None))),
+            (Seen::As(other.clone()), Seen::As(other)),
+        ] {
+            let mut learned = seen.clone();
+            learned.learn(watched.clone());
+            assert_eq!(learned, expected, "{seen:?}");
+        }
     }
 }

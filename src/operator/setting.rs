@@ -25,6 +25,11 @@ pub enum Setting {
 }
 
 impl Setting {
+    /// The bounds of a HorizontalPodAutoscaler, of which the lower one may be left to the API server.
+    pub(super) fn bounds(min: Option<i32>, max: i32) -> Self {
+        Self::Bounds { min: Replicas::new(min.unwrap_or(1)), max: Replicas::new(max) }
+    }
+
     /// The number that a decision is about.
     #[must_use]
     pub const fn replicas(self) -> Replicas {

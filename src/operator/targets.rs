@@ -5,8 +5,8 @@
 //! read again; one that has changed is read by a GET, which (unlike a watch) is never behind. Where a kind can't
 //! be watched each evaluation reads.
 //!
-//! Of the kinds that everybody has, a list also says what a first look has to know, so that an operator which
-//! starts before ten thousand workloads does not read each of them.
+//! Of the kinds that everybody has, the watch also says what a look has to know, so that an operator which
+//! starts before ten thousand workloads does not read each of them, nor one of which the status alone has moved.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -69,7 +69,7 @@ struct Kind {
 /// What is kept of an object.
 struct Known {
     version: String,
-    /// How it is, for the first who looks.
+    /// How it is, for whoever looks next.
     scale: Option<Box<ScaleSeen>>,
 }
 
@@ -227,7 +227,7 @@ async fn follow_kind(client: Client, namespace: Option<&str>, resource: ApiResou
         let read = move |object: &Workload| {
             let claimants =
                 claimed.rivals.claimants(&Key::of_parts(&object.metadata), &kind.group, &kind.kind);
-            (!claimants.is_empty()).then(|| object.scale())
+            (!claimants.is_empty()).then(|| object.scale(&kind))
         };
         let api: Api<Workload> = watching::api(client, namespace, &resource);
         watch(|| watcher(api.clone(), config.clone()), resource, context, read).await;

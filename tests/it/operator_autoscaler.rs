@@ -91,6 +91,38 @@ async fn the_schedule_sets_both_bounds_of_an_autoscaler_and_leaves_its_workload_
     stage.stop().await;
 }
 
+/// How often an autoscaler was read.
+fn reads(stage: &Stage) -> u64 {
+    let asked = stage.sandbox.requests().into_iter();
+    let asked = asked.filter(|(seen, _)| seen.verb == "get" && seen.user.contains("tidetable"));
+    asked.filter(|(seen, _)| seen.resource == "horizontalpodautoscalers").map(|(_, count)| count).sum()
+}
+
+#[tokio::test]
+async fn an_autoscaler_is_not_read_because_its_controller_writes_its_status() {
+    let objects = [deployment("web", 3), autoscaler(), opening_hours()];
+    let mut stage = Stage::with("2026-11-23T12:00:01Z", &objects, "{}").await;
+    assert_eq!(stage.next().await.outcome, bounded(bounds(1, 9), bounds(6, 20)));
+    let written = api(&stage).get("front").await.expect("it").metadata.resource_version;
+    sighting("front", written).await;
+    let before = reads(&stage);
+    let mut now = at("2026-11-23T12:00:00Z");
+    for replicas in 3..8 {
+        let status = json!({"status": {"currentReplicas": replicas, "desiredReplicas": replicas}});
+        let written = api(&stage).patch_status("front", &PatchParams::default(), &Patch::Merge(status)).await;
+        sighting("front", written.expect("written").metadata.resource_version).await;
+        now += jiff::SignedDuration::from_secs(15);
+        stage.clock.advance_to(now);
+        assert_eq!(stage.next().await.outcome, Outcome::Unchanged);
+    }
+    assert_eq!(reads(&stage), before);
+    patch(&stage, &json!({"minReplicas": 3})).await;
+    now += jiff::SignedDuration::from_secs(15);
+    stage.clock.advance_to(now);
+    assert_eq!(stage.next().await.outcome, bounded(bounds(3, 20), bounds(6, 20)));
+    stage.stop().await;
+}
+
 #[tokio::test]
 async fn an_override_pins_an_autoscaler() {
     let objects = [deployment("web", 3), autoscaler(), opening_hours()];

@@ -1,11 +1,14 @@
 //! What keeps a load from moving a workload, and what stands in for it, on the sandbox in virtual time.
 
 use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::apps::v1::Deployment;
+use kube::Api;
+use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 use tidetable::decision::DesiredReason;
 use tidetable::operator::{Evaluation, Occasion, Outcome};
 
-use crate::support::operator::{Stage, at, day_and_night, deployment, policy, scaled};
+use crate::support::operator::{Stage, at, day_and_night, deployment, policy, scaled, sighting};
 use crate::support::source::Source;
 
 const START: &str = "2026-11-23T12:00:00Z";
@@ -158,5 +161,38 @@ async fn pods_without_a_place_keep_the_load_from_raising_the_workload_and_not_th
     stage.condition_at_ticks("CapacityLimited", "EnoughRoom", &mut now).await;
     tick(&mut stage, &mut now).await;
     assert_eq!(stage.replicas("web").await, 9);
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn how_many_replicas_are_ready_is_known_without_asking_whenever_a_status_moves() {
+    let source = Source::start().await;
+    source.set("qps", Some(10.0));
+    let mut spec = load();
+    spec["metrics"][0]["target"] = json!({"value": "10"});
+    spec["minReplicas"] = json!(4);
+    let objects = [deployment("web", 4), policy(&spec)];
+    let mut stage = Stage::with(START, &objects, &source.config()).await;
+    let mut now = at(START);
+    let reads = |stage: &Stage| {
+        let asked = stage.sandbox.requests().into_iter();
+        let asked = asked.filter(|(seen, _)| seen.verb == "get" && seen.user.contains("tidetable"));
+        asked.filter(|(seen, _)| seen.group == "apps").map(|(_, count)| count).sum::<u64>()
+    };
+    let api = Api::<Deployment>::default_namespaced(stage.client.clone());
+    let mut before = None;
+    for (ready, qps, expected) in [
+        (3, 10.0, Outcome::Unchanged),
+        (4, 10.0, Outcome::Unchanged),
+        // Four that are ready have half as much again as they should.
+        (4, 15.0, scaled(4, 6)),
+    ] {
+        source.set("qps", Some(qps));
+        let status = json!({"status": {"readyReplicas": ready, "replicas": ready}});
+        let written = api.patch_status("web", &PatchParams::default(), &Patch::Merge(status)).await;
+        sighting("web", written.expect("written").metadata.resource_version).await;
+        assert_eq!(tick(&mut stage, &mut now).await.outcome, expected);
+        assert_eq!(*before.get_or_insert(reads(&stage)), reads(&stage), "{ready} at {qps}");
+    }
     stage.stop().await;
 }

@@ -154,6 +154,9 @@ async fn autoscaler(stage: Arc<Stage>) -> Checked {
     let entry = json!({"name": "always", "cron": "0 0 * * *", "for": "24h", "replicas": 2, "maxReplicas": 9});
     edit(&stage, name, &json!({"schedule": {"entries": [entry]}})).await?;
     has(2, 9).await?;
+    let by_hand = Patch::Merge(json!({"spec": {"maxReplicas": 12}}));
+    stage.api(kind).patch(name, &PatchParams::default(), &by_hand).await?;
+    has(2, 9).await?;
     has_condition(&stage, name, ["AbleToScale", "True", "AsPlanned"]).await.map(drop)
 }
 
