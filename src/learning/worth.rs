@@ -39,7 +39,7 @@ pub(super) fn chance_of_hours(days: &[Day], saving: &Saving, settings: &Settings
         };
         saved(&days.iter().map(turned).collect::<Vec<_>>(), &[DaySet::ALL], settings).part
     };
-    (0..2 * TRIALS + 1).map(|_| trial()).find(|part| *part >= saving.part)
+    (0..=2 * TRIALS).map(|_| trial()).find(|part| *part >= saving.part)
 }
 
 /// What days save whose place in the week means nothing but which of `coarser` they are in, when that is as much as
