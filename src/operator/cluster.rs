@@ -36,6 +36,9 @@ pub(super) const SCALE_MANAGER: &str = "tidetable";
 /// How long status and events wait while scale writes queue.
 const MOST_PATIENCE: Duration = Duration::from_secs(3);
 
+/// Calls that take longer than this are slow.
+const LONG: Duration = Duration::from_secs(1);
+
 /// How many permits a status or event takes that has waited for so long in vain.
 const IMPATIENT_SHARE: u32 = 4;
 
@@ -89,6 +92,8 @@ pub(super) struct Cluster {
     deadline: Duration,
     leadership: Arc<Leadership>,
     scales: Arc<Turns>,
+    /// Turns of those that get no answer, or not soon: whoever waits for one takes none of the others'.
+    slow: Arc<Turns>,
     others: Semaphore,
     /// Cancelled when nothing is waited for any more that scales nothing.
     stopping: CancellationToken,
@@ -98,18 +103,19 @@ pub(super) struct Cluster {
 }
 
 impl Cluster {
-    /// Uses `client` with a deadline per call, and at most `concurrency` calls at a time for scaling and
-    /// as many for all else.
+    /// Uses `client` with a deadline per call, and at most `concurrency` calls at a time for scaling,
+    /// as many that take long, and as many for all else.
     pub(super) fn new(
         client: Client,
         deadline: Duration,
         concurrency: usize,
         leadership: Arc<Leadership>,
     ) -> Self {
-        let (scales, others) = (Turns::new(concurrency), Semaphore::new(concurrency.max(1)));
+        let (scales, slow) = (Turns::new(concurrency), Turns::new(concurrency));
+        let others = Semaphore::new(concurrency.max(1));
         let most_others = u32::try_from(concurrency.max(1)).unwrap_or(u32::MAX);
         let (stopping, kinds) = (CancellationToken::new(), Mutex::default());
-        Self { client, deadline, leadership, scales, others, stopping, most_others, kinds }
+        Self { client, deadline, leadership, scales, slow, others, stopping, most_others, kinds }
     }
 
     /// How long a call may take.
@@ -126,9 +132,32 @@ impl Cluster {
     /// that of many policies with the same edge the first are written before the last are read. The higher
     /// the priority, the sooner.
     ///
+    /// Who failed the last time has to share the turns of those that are slow.
+    ///
     /// The wait has no deadline: a write that has to queue is late, one that is given up is lost.
-    pub(super) async fn turn(&self, priority: i32) -> Turn {
-        self.scales.next(priority).await
+    pub(super) async fn turn(&self, priority: i32, is_failing: bool) -> Turn {
+        if is_failing { self.slow.next(priority).await } else { self.scales.next(priority).await }
+    }
+
+    /// Makes calls with a turn. When they take long, the turn is for others as soon as there is one of the slow
+    /// ones: of many workloads, an admission webhook that hangs may stand before a few.
+    pub(super) async fn hold<T>(&self, turn: Turn, calls: impl Future<Output = T>) -> T {
+        let mut calls = std::pin::pin!(calls);
+        if let Ok(done) = tokio::time::timeout(LONG, &mut calls).await {
+            return done;
+        }
+        if turn.is_of(&self.slow) {
+            return calls.await;
+        }
+        tokio::select! {
+            done = &mut calls => done,
+            slow = self.slow.next(0) => {
+                drop(turn);
+                let done = calls.await;
+                drop(slow);
+                done
+            }
+        }
     }
 
     /// Waits until nobody waits for a turn to scale, but not for long: too late is better than never. Gives whether it

@@ -128,13 +128,14 @@ pub(super) fn call_failed(error: &CallError) -> Finding {
 }
 
 /// Whether the load is followed; `None` when this evaluation did not ask.
-pub(super) fn scaling_active(mode: Mode, decision: Option<&Decision>) -> Option<Finding> {
+pub(super) fn scaling_active(mode: Mode, able: &Finding, decision: Option<&Decision>) -> Option<Finding> {
     use ConditionStatus::{False, True};
     match mode {
         Mode::Paused => return Some(Finding::new(False, Reason::Paused, "the mode is Paused")),
         Mode::DryRun => {
             return Some(Finding::new(False, Reason::DryRun, "the mode is DryRun: nothing is scaled"));
         }
+        Mode::Active if able.reason == Reason::Conflict => return Some(able.clone()),
         Mode::Active => {}
     }
     let Some(load) = &decision?.load else {

@@ -40,14 +40,15 @@ struct Settled {
 
 impl Context {
     /// Evaluates a policy and brings the result to the cluster.
-    pub(super) async fn evaluate(&self, subject: &Subject<'_>, state: &mut State, due: Due<'_>) {
-        let turn = self.cluster.turn(subject.policy.priority).await;
+    pub(super) async fn evaluate(&self, subject: &Subject<'_>, state: &mut State, mut due: Due<'_>) {
+        let asked = self.clock.now();
+        let turn = self.cluster.turn(subject.policy.priority, state.timetable.is_failing()).await;
         if !self.may_act() {
             return;
         }
+        due.at = self.still_due(subject, state, due.at, asked);
         // What an evaluation needs is on the heap from here on: all others wait for a turn, or to report.
-        let settled = Box::pin(self.conclude(subject, state, &due)).await;
-        drop(turn);
+        let settled = Box::pin(self.cluster.hold(turn, self.conclude(subject, state, &due))).await;
         self.metrics.evaluated(settled.outcome, settled.decision.as_ref().map(|decision| decision.reason));
         Box::pin(self.report(subject, state, &due, &settled)).await;
         if let Some(evaluations) = &self.evaluations {
@@ -64,16 +65,23 @@ impl Context {
         }
     }
 
+    /// The instant of an evaluation that has waited for its turn since `asked`. When that was long, or the schedule has
+    /// gone on meanwhile, the number that was meant may not be written any more.
+    fn still_due(&self, subject: &Subject<'_>, state: &State, at: Timestamp, asked: Timestamp) -> Timestamp {
+        let now = self.clock.now();
+        let has_gone_on = || {
+            let until = subject.policy.schedule.baseline(at).until();
+            until.is_some_and(|until| asked < until && until <= now)
+        };
+        let is_late = self.grid.is_stale(at, now) || has_gone_on();
+        if is_late { state.timetable.not_before_last(now) } else { at }
+    }
+
     /// Observes, decides and applies as the policy's mode has it, and says when to do so again.
     async fn conclude(&self, subject: &Subject<'_>, state: &mut State, due: &Due<'_>) -> Settled {
-        let settled = match (subject.policy.mode, &subject.standing) {
-            (Mode::Paused, _) => self.look(subject, state, due, Outcome::Paused, paused()).await,
-            (Mode::Active, Standing::Behind(rival)) => {
-                self.look(subject, state, due, Outcome::Conflict, conflict(rival)).await
-            }
-            (Mode::Active, Standing::First | Standing::Unknown) | (Mode::DryRun, _) => {
-                self.settle(subject, state, due).await
-            }
+        let settled = match subject.policy.mode {
+            Mode::Paused => self.look(subject, state, due).await,
+            Mode::Active | Mode::DryRun => self.settle(subject, state, due).await,
         };
         let settled = settled.unwrap_or_else(|error| failed(&error));
         let next_edge = match &settled.decision {
@@ -103,15 +111,10 @@ impl Context {
         subject: &Subject<'_>,
         state: &mut State,
         due: &Due<'_>,
-        outcome: Outcome,
-        able: Finding,
     ) -> Result<Settled, CallError> {
         state.contest = Contest::default();
-        if outcome == Outcome::Conflict {
-            // What was decided in the meantime was not ours: the load's level starts from what is found.
-            state.history = History::default();
-        }
         let current = Some(self.observe(subject, &mut state.seen, &due.samples).await?.setting);
+        let (outcome, able) = (Outcome::Paused, paused());
         Ok(Settled { decision: None, current, outcome, able, foreign: None, retry: None })
     }
 
@@ -124,6 +127,9 @@ impl Context {
     ) -> Result<Settled, CallError> {
         let policy = &*subject.policy;
         let mut last = None;
+        if policy.mode != Mode::Active {
+            state.contest = Contest::default();
+        }
         for _ in 0..ATTEMPTS {
             let workload = self.observe(subject, &mut state.seen, &due.samples).await?;
             if state.target_uid.is_some() && state.target_uid != workload.uid {
@@ -158,6 +164,7 @@ impl Context {
                     state.seen = Seen::As(ScaleSeen { ready, ..now });
                     Outcome::Scaled { from: observed, to: desired }
                 }
+                Ok(Applied::DryRun) if subject.mode == Mode::Active => Outcome::Conflict,
                 Ok(Applied::DryRun) => Outcome::DryRun,
                 Ok(Applied::Overtaken) => {
                     last = Some((decision, observed));
@@ -230,6 +237,7 @@ impl Context {
                 target: subject.target,
                 generation: subject.generation,
                 policy: &subject.policy,
+                mode: subject.mode,
                 current: settled.current.map(Setting::replicas),
                 decision: settled.decision.as_ref().map(|decision| (decision, state.history.memory())),
                 problems: due.problems,
@@ -342,11 +350,7 @@ impl Context {
 impl Subject<'_> {
     /// Whether anything is decided for it.
     pub(super) fn decides(&self) -> bool {
-        match self.policy.mode {
-            Mode::Active => !matches!(self.standing, Standing::Behind(_)),
-            Mode::DryRun => true,
-            Mode::Paused => false,
-        }
+        self.mode != Mode::Paused
     }
 
     pub(super) fn reference(&self) -> ObjectReference {
@@ -370,13 +374,14 @@ fn observed(before: Option<bool>, subject: &Subject<'_>, due: &Due<'_>, settled:
 
 fn settled(decision: Decision, observed: Setting, outcome: Outcome, subject: &Subject<'_>) -> Settled {
     let current = if let Outcome::Scaled { to, .. } = outcome { to } else { observed };
-    let message = match &subject.standing {
-        Standing::First | Standing::Unknown => Cow::Borrowed("the workload can be read and scaled"),
-        Standing::Behind(rival) => {
-            format!("{rival} scales the workload, too: mode Active would be a conflict").into()
+    let able = |message: Cow<'static, str>| Finding::new(ConditionStatus::True, Reason::AsPlanned, message);
+    let able = match (&subject.standing, subject.mode) {
+        (Standing::First | Standing::Unknown, _) => able("the workload can be read and scaled".into()),
+        (Standing::Behind(rival), Mode::Active) => conflict(rival),
+        (Standing::Behind(rival), Mode::DryRun | Mode::Paused) => {
+            able(format!("{rival} scales the workload, too: mode Active would be a conflict").into())
         }
     };
-    let able = Finding::new(ConditionStatus::True, Reason::AsPlanned, message);
     Settled { decision: Some(decision), current: Some(current), outcome, able, foreign: None, retry: None }
 }
 

@@ -31,7 +31,7 @@ use super::watching::Pace;
 use super::{Evaluation, Key, Occasion, OperatorOptions};
 use crate::api::{ConditionStatus, ScalePolicySpec, ScalePolicyStatus, ScaleTargetRef};
 use crate::clock::Clock;
-use crate::decision::{Policy, Samples};
+use crate::decision::{Mode, Policy, Samples};
 use crate::policy::{self, References};
 use crate::zones;
 
@@ -70,7 +70,10 @@ pub(super) struct Subject<'a> {
     pub(super) uid: Option<&'a str>,
     pub(super) generation: Option<i64>,
     pub(super) target: &'a ScaleTargetRef,
+    /// What it says; as a `DryRun` while a rival scales the workload.
     pub(super) policy: Arc<Policy>,
+    /// What its spec says of the mode.
+    pub(super) mode: Mode,
     /// Which of its calendars are missing.
     pub(super) lack: Option<Finding>,
     /// Where it stands among those who scale its workload.
@@ -131,6 +134,17 @@ pub(super) async fn reconcile(listed: Arc<Listed>, context: Arc<Context>) -> Key
     .instrument(span)
     .await;
     listed.key.clone()
+}
+
+/// A policy as it is followed, and the mode that its spec has. A rival forbids writes and not deciding.
+fn under(policy: Arc<Policy>, standing: &Standing) -> (Arc<Policy>, Mode) {
+    let mode = policy.mode;
+    match (mode, standing) {
+        (Mode::Active, Standing::Behind(_)) => {
+            (Arc::new(Policy { mode: Mode::DryRun, ..Policy::clone(&policy) }), mode)
+        }
+        _ => (policy, mode),
+    }
 }
 
 impl Context {
@@ -261,6 +275,10 @@ impl Context {
             Box::pin(self.read_override(listed, state)).await;
         }
         let Some(policy) = state.policy.clone() else { return self.idle(key, state).await };
+        let (policy, mode) = under(policy, &state.standing);
+        if policy.mode == Mode::Active {
+            state.leave_shadow();
+        }
         let subject = Subject {
             namespace: key.namespace(),
             name: key.name(),
@@ -268,6 +286,7 @@ impl Context {
             generation: listed.generation,
             target,
             policy,
+            mode,
             standing: state.standing.clone(),
             lack: state
                 .consulted

@@ -46,6 +46,7 @@ impl Aspect {
                 R::NoMetrics,
                 R::DryRun,
                 R::Paused,
+                R::Conflict,
                 R::InvalidSpec,
             ],
             Self::ScalingLimited => &[

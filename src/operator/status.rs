@@ -16,7 +16,8 @@ use crate::api::{
     ScaleTargetRef,
 };
 use crate::decision::{
-    Baseline, Cause, Decision, EntryId, GuardState, Memory, Policy, Reading, Replicas, Samples, Transition,
+    Baseline, Cause, Decision, EntryId, GuardState, Memory, Mode, Policy, Reading, Replicas, Samples,
+    Transition,
 };
 
 /// What an evaluation has to report.
@@ -29,6 +30,8 @@ pub(super) struct Report<'a> {
     pub(super) generation: Option<i64>,
     /// The policy that was evaluated.
     pub(super) policy: &'a Policy,
+    /// The mode that its spec has.
+    pub(super) mode: Mode,
     /// The replicas that the workload has after the evaluation.
     pub(super) current: Option<Replicas>,
     /// What was decided, and what the load remembers after it.
@@ -60,6 +63,9 @@ pub(super) fn after_evaluation(previous: &ScalePolicyStatus, report: &Report<'_>
     if let Some(current) = report.current {
         status.current_replicas = Some(current.get());
     }
+    if report.mode == Mode::Paused {
+        nothing_is_decided(&mut status);
+    }
     if let Some((decision, memory)) = &report.decision {
         let baseline = &decision.baseline;
         status.desired_replicas = Some(decision.desired.get());
@@ -81,7 +87,7 @@ pub(super) fn after_evaluation(previous: &ScalePolicyStatus, report: &Report<'_>
     set(Aspect::Ready, ready(report));
     set(Aspect::AbleToScale, report.able.clone());
     let decision = report.decision.as_ref().map(|(decision, _)| *decision);
-    let active = conditions::scaling_active(report.policy.mode, decision)
+    let active = conditions::scaling_active(report.mode, &report.able, decision)
         .or_else(|| not_asked(previous, report.policy));
     if let Some(active) = active {
         set(Aspect::ScalingActive, active);
@@ -99,6 +105,7 @@ pub(super) fn after_evaluation(previous: &ScalePolicyStatus, report: &Report<'_>
 fn ready(report: &Report<'_>) -> Finding {
     match (report.able.status, report.complaint) {
         (ConditionStatus::True, Some(complaint)) => complaint.clone(),
+        (ConditionStatus::True, None) if report.mode == Mode::Paused => report.able.clone(),
         (ConditionStatus::True, None) => {
             Finding::new(ConditionStatus::True, Reason::AsPlanned, "the policy is in force")
         }
@@ -115,11 +122,8 @@ pub(super) fn after_mistake(
 ) -> ScalePolicyStatus {
     let mut status = previous.clone();
     status.observed_generation = generation;
-    // None of it is in force any more. What the load's level was may be of use when the spec is right again.
-    status.next_change = None;
-    status.decision = None;
-    status.baseline_replicas = None;
-    status.desired_replicas = None;
+    // What the load's level was may be of use when the spec is right again.
+    nothing_is_decided(&mut status);
     let consequence = "the spec has mistakes: the workload stays as it is";
     let mistake = Cow::Owned(mistake.to_owned());
     for (aspect, text) in [(Aspect::Ready, mistake), (Aspect::ScalingActive, consequence.into())] {
@@ -127,6 +131,14 @@ pub(super) fn after_mistake(
         conditions::set(&mut status.conditions, aspect, &finding, at, generation);
     }
     status
+}
+
+/// Takes out of a status what was decided: none of it is in force any more.
+fn nothing_is_decided(status: &mut ScalePolicyStatus) {
+    status.next_change = None;
+    status.decision = None;
+    status.baseline_replicas = None;
+    status.desired_replicas = None;
 }
 
 /// Whether the status says already that this generation has mistakes.

@@ -57,7 +57,7 @@ impl Grid {
     }
 
     /// Whether `then` is more than an interval before `now`.
-    fn is_stale(self, then: Timestamp, now: Timestamp) -> bool {
+    pub(crate) fn is_stale(self, then: Timestamp, now: Timestamp) -> bool {
         now.as_nanosecond() - then.as_nanosecond() > self.interval
     }
 }
@@ -128,6 +128,11 @@ impl Timetable {
     /// Whether a failed evaluation has to be tried again now.
     pub(crate) fn retry_due(&self, now: Timestamp) -> bool {
         self.retry.is_some_and(|retry| retry.at <= now)
+    }
+
+    /// Whether the last evaluation failed for a passing reason.
+    pub(crate) fn is_failing(&self) -> bool {
+        self.retry.is_some()
     }
 
     /// Notes an evaluation at `at` and the edge that follows it.

@@ -90,6 +90,13 @@ impl Turns {
     }
 }
 
+impl Turn {
+    /// Whether it is one of these.
+    pub(super) fn is_of(&self, turns: &Arc<Turns>) -> bool {
+        self.0.as_ref().is_some_and(|of| Arc::ptr_eq(of, turns))
+    }
+}
+
 impl Drop for Turn {
     fn drop(&mut self) {
         if let Some(turns) = self.0.take() {

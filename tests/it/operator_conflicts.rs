@@ -32,14 +32,22 @@ async fn a_workload_with_an_autoscaler_is_left_to_it_until_it_is_gone() {
     let expected =
         "the HorizontalPodAutoscaler web-hpa scales the workload, too: nothing is written while it is there";
     assert_eq!(message, expected);
+    // What it would do is decided all the same, and said.
+    stage.condition("ScalingActive", "Conflict").await;
     stage.clock.advance_to(at("2026-11-23T19:00:00Z"));
-    let evaluation = stage.next().await;
-    assert_eq!(
-        (evaluation.occasion, evaluation.outcome),
-        (Occasion::Tick, Outcome::Conflict),
-        "not at the edge"
-    );
+    for occasion in [Occasion::Edge, Occasion::Tick] {
+        let evaluation = stage.next().await;
+        assert_eq!((evaluation.occasion, evaluation.outcome), (occasion, Outcome::Conflict));
+        assert_eq!(evaluation.decision.expect("a decision").desired.get(), 0);
+    }
     assert_eq!(stage.replicas("web").await, 3);
+    stage
+        .until_status("web", |status| {
+            let next = status.next_change.as_ref().map(|next| next.at);
+            let shown = (status.desired_replicas, status.current_replicas, next);
+            shown == (Some(0), Some(3), Some(at("2026-11-24T06:00:00Z")))
+        })
+        .await;
 
     let api = Api::<HorizontalPodAutoscaler>::namespaced(stage.client.clone(), "default");
     api.delete("web-hpa", &DeleteParams::default()).await.expect("deleted");

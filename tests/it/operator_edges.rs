@@ -9,9 +9,11 @@ use k8s_openapi::api::apps::v1::Deployment;
 use kube::Api;
 use kube::runtime::{WatchStreamExt, watcher};
 use serde_json::{Value, json};
-use tidetable::operator::{Occasion, OperatorOptions};
+use tidetable::operator::{Occasion, OperatorOptions, Outcome};
 
-use crate::support::operator::{Stage, at, deployment, policy};
+use crate::cluster::stage::in_time;
+use crate::support::operator::{Stage, at, deployment, options, policy, run, scaled};
+use crate::support::proxy::{Proxy, Trouble};
 
 /// A deployment and its policy, which opens at 20:00.
 fn shop(name: &str, changes: &Value) -> [Value; 2] {
@@ -38,6 +40,60 @@ async fn edges(stage: &mut Stage, count: usize) -> Vec<(String, Timestamp)> {
         }
     }
     edges
+}
+
+/// Two shops that both open at 20:00, with one turn at a time, no deadline, and an operator whose first write, that of
+/// the more important one, gets no answer.
+async fn one_hangs() -> (Stage, Proxy) {
+    let objects = [shop("mail", &json!({"spec.priority": 9})), shop("web", &json!({}))].concat();
+    let mut stage = Stage::with("2026-11-23T19:59:50Z", &[], "{}").await;
+    stage.end_operator().await;
+    for object in objects {
+        stage.sandbox.create(object).expect("a valid object");
+    }
+    let proxy = Proxy::before(stage.own.clone()).await;
+    proxy.trouble.send_replace(Trouble::HangingWrites("mail"));
+    (stage.operator, stage.evaluations, stage.shutdown) = run(OperatorOptions {
+        concurrency: 1,
+        kube_timeout: Duration::from_secs(3600),
+        ..options(proxy.client(), &stage.clock, "{}")
+    });
+    for _ in 0..2 {
+        assert_eq!(stage.next().await.occasion, Occasion::First);
+    }
+    stage.clock.advance_to(at("2026-11-23T20:00:00Z"));
+    in_time("the write that hangs", async {
+        while proxy.struck() == 0 {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        Ok(())
+    })
+    .await
+    .expect("a write");
+    (stage, proxy)
+}
+
+#[tokio::test]
+async fn a_write_without_an_answer_keeps_nobody_else_waiting() {
+    let (mut stage, proxy) = one_hangs().await;
+    let evaluation = stage.next().await;
+    assert_eq!((evaluation.name.as_str(), evaluation.outcome), ("web", scaled(1, 3)));
+    proxy.trouble.send_replace(Trouble::Nothing);
+    while stage.replicas("mail").await != 3 {
+        assert!(stage.next().await.at < at("2026-11-23T20:01:00Z"), "it is lost");
+    }
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn who_waited_until_the_schedule_has_gone_on_writes_what_counts_then() {
+    let (mut stage, proxy) = one_hangs().await;
+    stage.clock.advance_to(at("2026-11-23T22:00:05Z"));
+    let evaluation = stage.next().await;
+    assert_eq!((evaluation.name.as_str(), evaluation.outcome), ("web", Outcome::Unchanged));
+    assert_eq!((evaluation.at, stage.replicas("web").await), (at("2026-11-23T22:00:05Z"), 1));
+    proxy.trouble.send_replace(Trouble::Nothing);
+    stage.stop().await;
 }
 
 #[tokio::test]

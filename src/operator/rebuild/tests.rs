@@ -80,6 +80,7 @@ damping: {damping}
             target: &self.target,
             generation: Some(1),
             policy: &self.policy,
+            mode: self.policy.mode,
             current: Some(decision.desired),
             decision: Some((decision, history.memory())),
             problems: Problems::default(),

@@ -13,7 +13,7 @@ use super::super::rivals::Standing;
 use super::super::timetable::Timetable;
 use super::super::{shard, status};
 use crate::api::{ScalePolicyStatus, ScaleTargetRef};
-use crate::decision::{History, Mode, Override, Policy};
+use crate::decision::{History, Override, Policy};
 
 /// What the operator remembers of a policy.
 #[derive(Debug, Default)]
@@ -83,15 +83,18 @@ impl State {
             }
             Some(_) => {}
         }
-        // So it was when nothing was ever written.
-        if policy.mode == Mode::Active && self.history.is_shadow() {
-            self.history = History::default();
-            self.rebuilding = Rebuilding::default();
-        }
         if policy.metrics.is_empty() {
             self.history.forget_load();
         }
         self.target = Some(target.clone());
         self.policy = Some(Arc::new(policy));
+    }
+
+    /// Forgets what was decided while nothing was written: no workload ever followed that.
+    pub(super) fn leave_shadow(&mut self) {
+        if self.history.is_shadow() {
+            self.history = History::default();
+            self.rebuilding = Rebuilding::default();
+        }
     }
 }

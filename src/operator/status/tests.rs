@@ -24,6 +24,7 @@ fn evaluated(text: &str, (policy, target): &(Policy, ScaleTargetRef)) -> ScalePo
         target,
         generation: Some(1),
         policy,
+        mode: policy.mode,
         current: Some(decision.desired),
         decision: Some((&decision, Memory::default())),
         problems: Problems::default(),

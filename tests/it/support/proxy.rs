@@ -36,6 +36,8 @@ pub(crate) enum Trouble {
     Overload,
     /// The answer to a write of a `/scale` gets lost after it was carried out.
     LostAnswers,
+    /// A write of this workload's `/scale` gets no answer before the trouble is over.
+    HangingWrites(&'static str),
     /// A write of a status or an event gets no answer.
     IgnoredReports,
     /// A write of a Lease is carried out, and its answer comes when the trouble is over.
@@ -143,6 +145,7 @@ async fn answer(State(behind): State<Behind>, request: Request) -> Response {
         Trouble::Gone | Trouble::HalfOpen | Trouble::Slow(_) | Trouble::Overload => true,
         Trouble::CutWatches(_) | Trouble::Expired => is_watch,
         Trouble::RefusedWrites(_) | Trouble::LostAnswers => is_scaling,
+        Trouble::HangingWrites(name) => is_scaling && path.ends_with(&format!("/{name}/scale")),
         Trouble::IgnoredReports => is_reporting,
         Trouble::HeldLeases => is_leasing,
         Trouble::UnansweredRivals => is_list && is_about_rivals,
@@ -182,6 +185,10 @@ impl Behind {
                 self.forward(request).await;
                 let broken = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
                 Body::from_stream(futures::stream::iter([Err::<Vec<u8>, _>(broken)])).into_response()
+            }
+            Trouble::HangingWrites(_) => {
+                drop(self.trouble.clone().wait_for(|now| *now != trouble).await);
+                self.forward(request).await
             }
             Trouble::HeldLeases => {
                 let mut changes = self.trouble.clone();
