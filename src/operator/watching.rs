@@ -22,6 +22,9 @@ const CALM: Duration = Duration::from_secs(120);
 /// A failure that is the so manieth in a row lasts.
 const LASTING: u32 = 5;
 
+/// With the so manieth failure in a row a watch begins anew, whatever it is that fails.
+const ANEW: u32 = 3;
+
 /// The objects of a kind in the cluster, or in one namespace.
 pub(super) fn api<K>(client: Client, namespace: Option<&str>, resource: &ApiResource) -> Api<K>
 where
@@ -98,10 +101,10 @@ pub(super) async fn follow<K, S>(
                 }
             };
             let failure = spell.failure(cause, std::mem::take(&mut is_alive));
-            let (is_lost, wait) = (failure.is_lost, spell.wait);
+            let (begins_anew, wait) = (failure.begins_anew(), spell.wait);
             on(Err(failure));
             tokio::time::sleep(wait).await;
-            if is_lost {
+            if begins_anew {
                 break;
             }
         }
@@ -213,6 +216,13 @@ impl Failure {
     pub(super) fn definite(&self) -> Option<(u16, &str)> {
         let status = self.cause.answer()?;
         matches!(status.code, 403..=405).then_some((status.code, status.message.as_str()))
+    }
+
+    /// Whether kube's watch is dropped for a new one. A list costs more than to go on, so it is no answer to who asks to
+    /// be left alone.
+    fn begins_anew(&self) -> bool {
+        let lasts = self.tries >= ANEW && !self.cause.is_cut() && self.cause.code() != Some(429);
+        self.is_lost || lasts
     }
 
     /// Whether the kind is not there. An API server that has just started may say so by mistake, of what was there

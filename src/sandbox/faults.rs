@@ -150,7 +150,9 @@ async fn api(State(suffering): State<Arc<Suffering>>, request: Request, next: Ne
         }
     }
     let answer = next.run(request).await;
-    if watching { suffering.watched(answer) } else { answer }
+    // One that is refused has not begun.
+    let watches = watching && answer.status().is_success();
+    if watches { suffering.watched(answer) } else { answer }
 }
 
 impl Suffering {

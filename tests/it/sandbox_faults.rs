@@ -72,6 +72,18 @@ async fn the_first_requests_fail_and_no_others() -> Checked {
 }
 
 #[tokio::test]
+async fn a_watch_that_is_refused_is_answered_like_any_request() -> Checked {
+    let (_sandbox, maps) = suffering(&["cut-watches=5s", "late-watches=5s"], 1).await?;
+    let refused = tokio::time::timeout(PATIENCE, maps.watch(&WatchParams::default(), "yesterday")).await?;
+    let code = refused.err().map(|error| match error {
+        kube::Error::Api(status) => status.code,
+        other => panic!("{other}"),
+    });
+    assert_eq!(code, Some(422));
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_busy_server_says_when_to_come_back() -> Checked {
     let (sandbox, _) = suffering(&["busy=1"], 1).await?;
     let request = http::Request::get("/api/v1/nodes").body(kube::client::Body::empty())?;
