@@ -1,13 +1,12 @@
 //! One evaluation: observe, decide, apply, then status and event, in this order. The scale write goes
 //! first because it is what a workload waits for; a status can be late.
 
-use std::borrow::Cow;
-
 use futures::FutureExt;
 use futures::future::{BoxFuture, OptionFuture};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ObjectReference;
 
+use self::settled::{Settled, contested, failed, paused, settled};
 use super::apply::{Applied, apply};
 use super::cluster::{CallError, ScaleSeen};
 use super::conditions::{self, Aspect, Finding, Reason};
@@ -15,28 +14,17 @@ use super::contest::Contest;
 use super::events::{self, EventReason};
 use super::observe::Seen;
 use super::reconcile::{Context, Due, Problems, State, Subject};
-use super::rivals::{Rival, Standing};
 use super::setting::Setting;
 use super::status::{self, Report};
 use super::timetable::Retry;
 use super::{Evaluation, Occasion, Outcome, shard};
 use crate::api::{ConditionStatus, ScalePolicyStatus, ScaleTargetRef};
-use crate::decision::{Decision, History, Mode, Observation, Samples, decide};
+use crate::decision::{History, Mode, Observation, Samples, decide};
+
+mod settled;
 
 /// How often a decision is made anew because somebody else wrote first.
 const ATTEMPTS: usize = 3;
-
-/// What an evaluation arrived at.
-struct Settled {
-    decision: Option<Decision>,
-    current: Option<Setting>,
-    outcome: Outcome,
-    able: Finding,
-    /// Whose write the observed replicas are, when it was neither the operator's nor what the policy wants.
-    foreign: Option<String>,
-    /// It failed, and may succeed a moment later.
-    retry: Option<Retry>,
-}
 
 impl Context {
     /// Evaluates a policy and brings the result to the cluster.
@@ -370,50 +358,4 @@ fn observed(before: Option<bool>, subject: &Subject<'_>, due: &Due<'_>, settled:
     }
     let Problems { metrics, guards } = due.problems;
     Some(metrics.iter().chain(guards).all(Option::is_none))
-}
-
-fn settled(decision: Decision, observed: Setting, outcome: Outcome, subject: &Subject<'_>) -> Settled {
-    let current = if let Outcome::Scaled { to, .. } = outcome { to } else { observed };
-    let able = |message: Cow<'static, str>| Finding::new(ConditionStatus::True, Reason::AsPlanned, message);
-    let able = match (&subject.standing, subject.mode) {
-        (Standing::First | Standing::Unknown, _) => able("the workload can be read and scaled".into()),
-        (Standing::Behind(rival), Mode::Active) => conflict(rival),
-        (Standing::Behind(rival), Mode::DryRun | Mode::Paused) => {
-            able(format!("{rival} scales the workload, too: mode Active would be a conflict").into())
-        }
-    };
-    Settled { decision: Some(decision), current: Some(current), outcome, able, foreign: None, retry: None }
-}
-
-fn paused() -> Finding {
-    Finding::new(ConditionStatus::True, Reason::Paused, "the mode is Paused")
-}
-
-fn conflict(rival: &Rival) -> Finding {
-    let message = format!("{rival} scales the workload, too: nothing is written while it is there");
-    Finding::new(ConditionStatus::False, Reason::Conflict, message)
-}
-
-fn contested(decision: Decision, observed: Setting, manager: &str) -> Settled {
-    let message =
-        format!("{manager} keeps changing the replicas back: they are written every 5 minutes only");
-    Settled {
-        current: Some(observed),
-        decision: Some(decision),
-        outcome: Outcome::Contested,
-        able: Finding::new(ConditionStatus::False, Reason::Contested, message),
-        foreign: None,
-        retry: None,
-    }
-}
-
-fn failed(error: &CallError) -> Settled {
-    Settled {
-        decision: None,
-        current: None,
-        outcome: Outcome::Failed { category: error.category() },
-        able: conditions::call_failed(error),
-        foreign: None,
-        retry: error.is_passing().then(|| Retry { after: error.retry_after() }),
-    }
 }
