@@ -9,7 +9,7 @@ use serde_json::json;
 
 use self::limit::Limit;
 use super::playing::Changes;
-use super::simulate::{duration_text, factor, length, priced, zone};
+use super::simulate::{duration_text, factor, length, priced, queued, zone};
 use super::{Failure, check};
 use crate::decision::Target;
 use crate::manifest::{self, Mistakes};
@@ -41,7 +41,7 @@ pub(super) struct Args {
     startup: std::time::Duration,
     #[command(flatten)]
     changes: Changes,
-    /// What must hold of the new policy's score, such as `late_percent <= 0.1`; with a sign, of the change: `<= +0`
+    /// What must hold of the new policy's score, such as `dropped_percent <= 0.1`; with a sign, of the change: `<= +0`
     /// for no more than before, `replica_hours <= +10%` (repeatable)
     #[arg(long, value_name = "SCORE COMPARISON NUMBER")]
     limit: Vec<Limit>,
@@ -81,6 +81,9 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
         Ok((scenario, run))
     };
     let (scenario, old) = play(&args.old)?;
+    if args.limit.iter().any(|limit| ["late_percent", "late_requests"].contains(&limit.score())) {
+        queued("--limit", &scenario);
+    }
     let (_, new) = play(&args.new)?;
     let outcomes: Vec<limit::Outcome> =
         args.limit.iter().map(|limit| limit.hold(&old.scores, &new.scores)).collect();

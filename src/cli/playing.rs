@@ -57,14 +57,13 @@ fn time_factor(text: &str) -> Result<f64, String> {
 }
 
 impl Changes {
-    /// Other traffic, from one instant to another, times a factor.
+    /// Other traffic, from one instant to another or for so long, times a factor.
     pub(super) fn of(
-        trace: Option<PathBuf>,
-        recorded: Recorded,
-        (from, to): (Option<Moment>, Option<Moment>),
+        (trace, recorded): (Option<PathBuf>, Recorded),
+        (from, to, length): (Option<Moment>, Option<Moment>, Option<Duration>),
         scale: Option<f64>,
     ) -> Self {
-        Self { trace, recorded, scale, from, to, ..Self::default() }
+        Self { trace, recorded, scale, from, to, length, ..Self::default() }
     }
 
     /// Reads a scenario, and asks Prometheus for its traffic if that is wanted.

@@ -145,6 +145,20 @@ pub(super) fn priced(flag: &str, scenario: &Scenario) -> Result<(), Failure> {
     }
 }
 
+/// Says that nothing can be late, of what asks for lateness.
+pub(super) fn queued(flag: &str, scenario: &Scenario) {
+    // Whoever says when a request is late has a latency that may come to that.
+    let queue = scenario.plant.service.map(|service| service.queue);
+    if queue.is_none_or(|queue| queue.timeout <= 0.0 && queue.late_after <= 0.0) {
+        let _ = writeln!(
+            std::io::stderr(),
+            "warning: {flag}: nothing is late in {}, whatever the policy does: without a queue (plant.queue.timeout) what is \
+             not served at once is lost; dropped_percent counts it",
+            scenario.name
+        );
+    }
+}
+
 /// Says that a rate may have too few samples.
 pub(super) fn warn_of_measurement(scenario: &Scenario) {
     for (_, tier) in scenario.tiers() {

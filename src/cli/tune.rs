@@ -7,11 +7,12 @@ use std::fmt::Write as _;
 use std::io::Write;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use self::progress::Progress;
 use super::playing::Changes;
 use super::recorded::Recorded;
-use super::simulate::{factor, priced, warn_of_measurement, warn_of_trace, writable, write};
+use super::simulate::{factor, length, priced, queued, warn_of_measurement, warn_of_trace, writable, write};
 use super::{Failure, check};
 use crate::manifest;
 use crate::report::heatmap;
@@ -20,6 +21,12 @@ use crate::simulation::scores::Scores;
 use crate::simulation::{self, Scenario};
 use crate::tuning::{self, Objective, Param, Template, Trial};
 use crate::zones::Moment;
+
+/// How the comments begin that say why a policy has its numbers.
+const TUNED_BY: &str = "# Tuned by `tidetable tune`";
+
+/// The objective when nobody says another.
+const USUAL: &str = "dropped_percent<=0.1, late_percent<=0.1 then replica_hours";
 
 /// Arguments of `tidetable tune`.
 #[derive(Debug, clap::Args)]
@@ -46,7 +53,7 @@ pub(super) struct Args {
     #[arg(
         long,
         value_name = "LIMIT,… then SCORE",
-        default_value = "dropped_percent<=0.1, late_percent<=0.1 then replica_hours"
+        default_value = USUAL
     )]
     objective: Objective,
     /// A recorded trace in the place of the scenario's traffic; again for more, which all count
@@ -58,8 +65,11 @@ pub(super) struct Args {
     #[arg(long, value_name = "TIME")]
     from: Option<Moment>,
     /// End at this instant, written as --from
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", conflicts_with = "length")]
     to: Option<Moment>,
+    /// Play this long, such as 14d, and no longer than a trace is [default: as long as the scenario]
+    #[arg(long, value_name = "DURATION", value_parser = length)]
+    length: Option<Duration>,
     /// Multiply all demand, to fit a trace of another scale
     #[arg(long, value_name = "FACTOR", value_parser = factor, allow_negative_numbers = true)]
     scale: Option<f64>,
@@ -98,8 +108,15 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
         let problem = "--heat-map: draws a grid of exactly two parameters";
         return Err(Failure::BadInput(problem.to_owned()));
     }
+    if args.heat_map.is_some() && args.heat_map == args.write {
+        return Err(Failure::BadInput("--write and --heat-map: are the same file".to_owned()));
+    }
     for file in [&args.heat_map, &args.write].into_iter().flatten() {
         writable(file)?;
+    }
+    if let Some(directory) = &args.explain {
+        std::fs::create_dir_all(directory)
+            .map_err(|error| Failure::BadInput(format!("--explain: {}: {error}", directory.display())))?;
     }
     let scenarios = scenarios(args)?;
     let Some(first) = scenarios.first() else { return Ok(()) };
@@ -108,6 +125,16 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
             priced("--objective", scenario)?;
         }
         warn_of_trace(scenario);
+        if args.objective.to_string() != USUAL && args.objective.names_lateness() {
+            queued("--objective", scenario);
+        }
+        if [tuning::before, tuning::after]
+            .iter()
+            .any(|part| part(scenario, 1.0 - args.hold_out).length.is_zero())
+        {
+            let problem = "--hold-out: leaves not a single tick to search or to test";
+            return Err(Failure::BadInput(problem.to_owned()));
+        }
     }
     warn_of_measurement(first);
     check::warn(&first.missing_calendars);
@@ -133,19 +160,35 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
         "\nChosen, and tested on the {}% that the search did not see:\n",
         (1e5 * args.hold_out).round() / 1e3
     )?;
-    write!(out, "{}", table(&args.params, [("search", best), ("hold-out", &tested)]))?;
+    let both =
+        [("search", best), ("hold-out", &tested)].map(|(part, trial)| (part.to_owned(), trial.clone()));
+    let each = both.iter().flat_map(|(part, trial)| {
+        let of = |(scenario, scores): (&Scenario, &Scores)| {
+            let trial = Trial { scores: vec![scores.clone()], ..trial.clone() };
+            (format!("{part}: {}", scenario.name), trial)
+        };
+        scenarios.iter().zip(&trial.scores).map(of).collect::<Vec<_>>()
+    });
+    let each: Vec<_> = if scenarios.len() > 1 { each.collect() } else { Vec::new() };
+    let rows = both.iter().chain(&each).map(|(name, trial)| (name.as_str(), trial));
+    write!(out, "{}", table(&args.params, rows))?;
     writeln!(out)?;
     for scenario in &scenarios {
         writeln!(out, "{}", periods(scenario, args.hold_out))?;
     }
     if let Some(directory) = &args.explain {
-        write!(out, "\n{}", explain::explain(directory, &seen, &template, &args.params, best)?)?;
+        write!(
+            out,
+            "\n{}",
+            explain::explain(directory, &seen, &template, &args.params, &args.objective, best)?
+        )?;
     }
     if let Some(file) = &args.heat_map {
         write(file, &heat_map(args, &trials))?;
     }
     if let Some(target) = &args.write {
-        let text = commented(args, &scenarios, (best, trials.len()), &tested, &template.fill(&best.values));
+        let policy = template.fill(&best.values);
+        let text = commented(args, &scenarios, (best, trials.len()), &tested, without_comments(&policy));
         write(target, &text)?;
     }
     if args.objective.is_kept(best) {
@@ -201,8 +244,13 @@ fn heat_map(args: &Args, trials: &[Trial]) -> String {
 /// The scenario with each trace, or as it is.
 fn scenarios(args: &Args) -> Result<Vec<Scenario>, Failure> {
     let read = |trace: Option<&PathBuf>| {
-        let changes = Changes::of(trace.cloned(), args.recorded.clone(), (args.from, args.to), args.scale);
-        changes.scenario(&args.scenario)
+        let traffic = (trace.cloned(), args.recorded.clone());
+        let mut scenario =
+            Changes::of(traffic, (args.from, args.to, args.length), args.scale).scenario(&args.scenario)?;
+        if let Some(trace) = trace.and_then(|trace| trace.file_name()) {
+            scenario.name = format!("{}, {}", scenario.name, trace.display());
+        }
+        Ok(scenario)
     };
     if args.traces.is_empty() {
         Ok(vec![read(None)?])
@@ -233,7 +281,7 @@ fn commented(
     tested: &Trial,
     policy: &str,
 ) -> String {
-    let mut text = format!("# Tuned by `tidetable tune`, the best of {candidates} candidates:\n");
+    let mut text = format!("{TUNED_BY}, the best of {candidates} candidates:\n");
     for (param, value) in args.params.iter().zip(&best.values) {
         let (low, high) = (param.values.first(), param.values.last());
         let [low, high] = [low, high].map(|end| end.copied().unwrap_or_default());
@@ -254,7 +302,16 @@ fn commented(
              of direction."
         );
     }
+    text.push('\n');
     text + policy
+}
+
+/// A policy without what an earlier search has said of its numbers, which an empty line ends.
+fn without_comments(policy: &str) -> &str {
+    let block = policy
+        .split_once("\n\n")
+        .filter(|(block, _)| block.starts_with(TUNED_BY) && block.lines().all(|line| line.starts_with('#')));
+    block.map_or(policy, |(_, rest)| without_comments(rest))
 }
 
 /// Lost and late requests in percent, replica hours, and reversals, over all scenarios.

@@ -12,14 +12,14 @@ pub(super) const ALL: &str = "[*]";
 const MOST: usize = 100_000;
 
 /// Into how many steps a range without a step is divided.
-const STEPS: f64 = 10.0;
+const STEPS: u32 = 10;
 
 /// A field of a policy, and the numbers to try.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Param {
     /// The field's path below `spec`.
     pub path: String,
-    /// The numbers, rising.
+    /// The numbers, rising: all that there are, or the ends of the range and some in between.
     pub values: Vec<f64>,
     /// Whether numbers between these will do as well, whole ones when the first and the last one are.
     is_open: bool,
@@ -27,7 +27,8 @@ pub struct Param {
 }
 
 impl Param {
-    /// Reads `PATH=LOW..HIGH` or `PATH=LOW..HIGH/STEP`. Between two whole numbers, all steps are whole.
+    /// Reads `PATH=LOW..HIGH` or `PATH=LOW..HIGH/STEP`. Without a step it is eleven numbers from end to end, or fewer
+    /// where there are not as many whole ones between whole ends.
     ///
     /// # Errors
     /// What is wrong with it and what would be right.
@@ -44,21 +45,20 @@ impl Param {
         let (high, step) = rest.split_once('/').map_or((rest, None), |(high, step)| (high, Some(step)));
         let (low, high) = (number(low).ok_or_else(form)?, number(high).ok_or_else(form)?);
         let step = step.map(|step| number(step).ok_or_else(form)).transpose()?;
-        let has_step = step.is_some();
         if path.trim().is_empty() {
             return Err(form());
         }
         if low > high {
             return Err(format!("{text:?}: the range ends at {high}, before {low}, where it starts"));
         }
-        let is_whole = low.fract() == 0.0 && high.fract() == 0.0;
-        let usual = (high - low) / STEPS;
-        let step = step.unwrap_or(if is_whole { usual.ceil() } else { usual });
+        let path = path.trim().trim_start_matches("spec.").to_owned();
+        let range = (low, high);
+        let Some(step) = step else {
+            return Ok(Self { path, values: spread(low, high), is_open: true, range });
+        };
         if step < 0.0 || (step == 0.0 && low < high) {
             return Err(format!("{text:?}: the step must be above 0"));
         }
-        let path = path.trim().trim_start_matches("spec.").to_owned();
-        let is_open = !has_step;
         let mut values = Vec::new();
         for index in 0..=u32::MAX {
             let value = round(low + f64::from(index) * step);
@@ -70,7 +70,7 @@ impl Param {
             }
             values.push(value);
         }
-        Ok(Self { path, values, is_open, range: (low, high) })
+        Ok(Self { path, values, is_open: false, range })
     }
 
     /// Whether its numbers are factors of what is written.
@@ -88,6 +88,18 @@ impl Param {
         }
         if is_whole { low + (place * (high - low + 1.0)).floor() } else { round(low + place * (high - low)) }
     }
+}
+
+/// Numbers from one end of a range to the other, whole ones between whole ends.
+fn spread(low: f64, high: f64) -> Vec<f64> {
+    let is_whole = low.fract() == 0.0 && high.fract() == 0.0;
+    let number = |step: u32| {
+        let number = low + (high - low) * f64::from(step) / f64::from(STEPS);
+        if is_whole { number.round() } else { round(number) }
+    };
+    let mut values: Vec<f64> = (0..=STEPS).map(number).collect();
+    values.dedup();
+    values
 }
 
 /// Without what adding up binary fractions leaves behind.

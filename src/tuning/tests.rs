@@ -48,6 +48,11 @@ fn a_range_has_its_steps_and_its_ends() {
     assert_eq!(param("spec.x=0..1/0.3").values, [0.0, 0.3, 0.6, 0.9]);
     assert_eq!(param("x=0..900").values.len(), 11);
     assert_eq!(param("x=7..7").values, [7.0]);
+    // Both ends are among them.
+    assert_eq!(param("x=0..19").values, [0.0, 2.0, 4.0, 6.0, 8.0, 10.0, 11.0, 13.0, 15.0, 17.0, 19.0]);
+    assert_eq!(param("x=1..4").values, [1.0, 2.0, 3.0, 4.0]);
+    assert_eq!(param("x=0..0.5").values.len(), 11);
+    assert_eq!(param("x=0..0.5").values.last(), Some(&0.5));
     for wrong in ["x", "x=1", "x=a..2", "x=3..1", "x=0..3/0", "x=0..3/-1", "=0..3", "x=0..inf", "x=0..1e9/1"]
     {
         assert!(Param::parse(wrong).is_err(), "{wrong}");

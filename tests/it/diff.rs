@@ -69,6 +69,15 @@ fn a_policy_beside_itself_differs_nowhere() {
 }
 
 #[test]
+fn who_limits_what_is_late_hears_that_nothing_can_be() {
+    let warning = "warning: --limit: nothing is late in web-day, whatever the policy does: without a queue";
+    for (limit, is_warned) in [("late_percent <= 0.1", true), ("dropped_percent <= 50", false)] {
+        let output = diff(POLICY, POLICY, &[&SCENARIO[..], &["--limit", limit]].concat());
+        assert_eq!(text(&output.stderr).contains(warning), is_warned, "{}", text(&output.stderr));
+    }
+}
+
+#[test]
 fn a_broken_limit_is_a_failed_check_and_markdown_says_which() {
     let directory = tempfile::tempdir().expect("a directory");
     let new = changed(directory.path(), "WindowSeconds: 30\n", "WindowSeconds: 900\n");

@@ -126,3 +126,85 @@ fn what_is_drawn_by_chance_is_the_same_for_a_seed_and_any_number_of_threads() {
         assert_ne!(play("1", "1"), play("2", "1"), "{search}");
     }
 }
+
+#[test]
+fn of_several_traces_each_is_shown_for_as_long_as_is_asked() {
+    let directory = tempfile::tempdir().expect("a directory");
+    prepare(directory.path());
+    for (name, rest) in [("trace.csv", 700), ("other.csv", 4000)] {
+        std::fs::write(directory.path().join(name), trace(rest)).expect("written");
+    }
+    let more = ["--trace", "other.csv", "--length", "90m"];
+    let output = tidetable(directory.path(), &[TUNE.as_slice(), &more].concat());
+    let said = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let lines = |begin: &str| said.lines().filter(|line| line.starts_with(begin)).count();
+    for name in ["trace.csv", "other.csv"] {
+        assert_eq!(lines(&format!("search: hour, {name}")), 1, "{said}");
+        assert_eq!(lines(&format!("hold-out: hour, {name}")), 1, "{said}");
+        let period = format!("hour, {name}: searched from 2025-11-23T00:00:00Z until 2025-11-23T00:45:00Z");
+        assert_eq!(lines(&period), 1, "{said}");
+    }
+    assert!(said.contains("tested from there until 2025-11-23T01:30:00Z."), "{said}");
+}
+
+#[test]
+fn what_breaks_a_limit_is_said_to_and_never_recommended() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let simulations = Path::new(env!("CARGO_MANIFEST_DIR")).join("simulations");
+    let scenario = simulations.join("hunting.yaml").display().to_string();
+    let tune = [
+        "tune",
+        &scenario,
+        "--param",
+        "damping.scaleDown.stabilizationWindowSeconds=270..300/10",
+        "--objective",
+        "dropped_percent<=0.168 then replica_hours",
+        "--explain",
+        "why",
+    ];
+    let output = tidetable(directory.path(), &tune);
+    let said = text(&output.stdout);
+    assert!(said.contains("stabilizationWindowSeconds = 290:"), "{said}");
+    assert!(
+        said.contains("  less (270) breaks a limit: dropped_percent should be <=0.168 and is 0.169"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_policy_that_is_tuned_again_has_one_account_of_it_and_keeps_its_own_comments() {
+    let directory = tempfile::tempdir().expect("a directory");
+    prepare(directory.path());
+    let file = directory.path().join("web.yaml");
+    std::fs::write(directory.path().join("trace.csv"), trace(700)).expect("written");
+    let own =
+        format!("# Ours.\n# Tuned by hand before.\n{}", std::fs::read_to_string(&file).expect("a policy"));
+    std::fs::write(&file, &own).expect("written");
+    let tune = [TUNE.as_slice(), &["--write", "web.yaml"]].concat();
+    let tuned = [(), ()].map(|()| {
+        let output = tidetable(directory.path(), &tune);
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        std::fs::read_to_string(&file).expect("written")
+    });
+    assert_eq!(tuned[0], tuned[1]);
+    assert_eq!(tuned[1].matches("# Tuned by `tidetable tune`").count(), 1);
+    assert!(tuned[1].contains("\n\n# Ours.\n# Tuned by hand before.\n"), "{}", tuned[1]);
+}
+
+#[test]
+fn what_can_not_be_written_or_searched_is_refused_before_the_search() {
+    let directory = tempfile::tempdir().expect("a directory");
+    prepare(directory.path());
+    std::fs::write(directory.path().join("trace.csv"), trace(700)).expect("written");
+    let refused: [(&[&str], &str); 3] = [
+        (&["--explain", "web.yaml"], "--explain: web.yaml: "),
+        (&["--hold-out", "0.999999999"], "--hold-out: leaves not a single tick"),
+        (&["--write", "x.svg", "--heat-map", "x.svg", "--param", "minReplicas=1..2"], "are the same file"),
+    ];
+    for (more, expected) in refused {
+        let output = tidetable(directory.path(), &[TUNE.as_slice(), more].concat());
+        assert_eq!((output.status.code(), text(&output.stdout)), (Some(2), String::new()), "{more:?}");
+        assert!(text(&output.stderr).contains(expected), "{}", text(&output.stderr));
+    }
+}

@@ -8,7 +8,7 @@ use super::super::Failure;
 use super::super::simulate::{write, zone};
 use crate::report::svg;
 use crate::simulation::{self, Scenario};
-use crate::tuning::{self, Param, Template, Trial};
+use crate::tuning::{self, Objective, Param, Template, Trial};
 
 /// Says what the least and the most that were tried of each parameter come to beside what was found, and draws both of
 /// the first one.
@@ -17,10 +17,9 @@ pub(super) fn explain(
     scenarios: &[Scenario],
     template: &Template,
     params: &[Param],
+    objective: &Objective,
     best: &Trial,
 ) -> Result<String, Failure> {
-    std::fs::create_dir_all(directory)
-        .map_err(|error| Failure::BadInput(format!("--explain: {}: {error}", directory.display())))?;
     let mut scenarios = scenarios.to_vec();
     let mut text = scenarios.first().map(dead_time).unwrap_or_default();
     for (index, param) in params.iter().enumerate() {
@@ -36,7 +35,7 @@ pub(super) fn explain(
             let mut values = best.values.clone();
             values[index] = end;
             let trial = tuning::trial(&mut scenarios, template, &values)?;
-            let _ = writeln!(text, "  {word} ({end}) {}", verdict(best, &trial));
+            let _ = writeln!(text, "  {word} ({end}) {}", verdict(objective, best, &trial));
             if index == 0
                 && let Some(scenario) = scenarios.first()
             {
@@ -53,12 +52,19 @@ pub(super) fn explain(
 /// How long it takes until a change of the demand has changed what is ready, at most.
 fn dead_time(scenario: &Scenario) -> String {
     let measurement = scenario.plant.measurement;
-    let parts = [
+    let pods = scenario.plant.pods;
+    let mut parts = vec![
         ("until it is scraped", measurement.scrape_interval.saturating_add(measurement.delay)),
         ("until a rate over its window has all of it", measurement.window),
         ("until the next tick", scenario.interval),
-        ("until a replica is ready", scenario.plant.pods.startup),
     ];
+    if let Some(nodes) = scenario.cluster.nodes {
+        parts.push(("until there is a node, when one is needed", nodes.provisioning));
+    }
+    parts.push(match pods.startup_p95 {
+        Some(slow) => ("until 19 of 20 replicas are ready", slow),
+        None => ("until a replica is ready", pods.startup),
+    });
     let sum = parts.iter().fold(Duration::ZERO, |sum, (_, part)| sum.saturating_add(*part));
     let parts: Vec<String> = parts.iter().map(|(name, part)| format!("{part:?} {name}")).collect();
     format!(
@@ -69,10 +75,13 @@ fn dead_time(scenario: &Scenario) -> String {
 }
 
 /// What another number would have come to, in the words that matter most of it.
-fn verdict(best: &Trial, other: &Trial) -> String {
+fn verdict(objective: &Objective, best: &Trial, other: &Trial) -> String {
     let [found, tried] = [best, other].map(tuning::costs);
     let [failed, hours, reversals] = [0, 1, 2].map(|index| (found[index], tried[index]));
     let mut words = Vec::new();
+    if let Some(broken) = objective.broken(other).filter(|_| objective.is_kept(best)) {
+        words.push(format!("breaks a limit: {broken}"));
+    }
     if reversals.1 >= 2.0 * reversals.0.max(1.0) {
         words.push(format!("hunts: {} changes of direction, not {}", reversals.1, reversals.0));
     } else if reversals.1 > reversals.0 {
@@ -85,12 +94,20 @@ fn verdict(best: &Trial, other: &Trial) -> String {
     if hours.1 > hours.0 {
         words.push(format!("costs {:.1} replica hours more", hours.1 - hours.0));
     }
+    let saved = hours.0 - hours.1;
+    let is_cheaper = saved >= 0.05;
     if words.is_empty() {
-        let saved = hours.0 - hours.1;
-        return format!("would do as well, and cost {saved:.1} replica hours less.");
+        return match (objective.prefers(best, other), is_cheaper) {
+            (true, true) => {
+                format!("is a little worse by the objective, and saves {saved:.1} replica hours.")
+            }
+            (true, false) => "is a little worse by the objective.".to_owned(),
+            (false, true) => format!("would do as well, and saves {saved:.1} replica hours."),
+            (false, false) => "makes no difference.".to_owned(),
+        };
     }
-    if hours.1 < hours.0 {
-        words.push(format!("saves {:.1} replica hours", hours.0 - hours.1));
+    if is_cheaper {
+        words.push(format!("saves {saved:.1} replica hours"));
     }
     words.join("; ") + "."
 }
