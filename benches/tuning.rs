@@ -66,7 +66,7 @@ fn learn(days: i64) {
         shortage: 19.0,
         entry: 0.005,
         min: 1,
-        max: 100,
+        max: Some(100),
     };
     let start = Instant::now();
     let learned = learning::learn(&traffic, from, until, &settings).expect("a pattern");

@@ -33,6 +33,9 @@ pub const WORTH: f64 = 0.05;
 /// What another group of days must save in addition to be worth telling apart.
 const WORTH_OF_GROUPS: f64 = 0.01;
 
+/// The most replicas that a policy can have.
+pub const MOST_REPLICAS: u32 = 100_000;
+
 /// The most entries that a schedule may have.
 const MOST_ENTRIES: usize = 64;
 
@@ -57,8 +60,15 @@ pub struct Settings {
     pub entry: f64,
     /// The fewest replicas.
     pub min: u32,
-    /// The most replicas.
-    pub max: u32,
+    /// The most replicas, when somebody says so; otherwise what a policy can have.
+    pub max: Option<u32>,
+}
+
+impl Settings {
+    /// How many minutes a step up comes ahead.
+    fn lead_minutes(&self) -> u64 {
+        u64::try_from(self.lead.as_millis().div_ceil(60_000)).unwrap_or(u64::MAX)
+    }
 }
 
 /// A schedule out of a history.
@@ -90,6 +100,11 @@ pub enum Patternless {
         "there are {0} whole days to learn from, and {FEWEST_DAYS} are the fewest that can show a pattern"
     )]
     TooShort(usize),
+    /// A slot needs more than a policy can have, and nobody has bounded it.
+    #[error(
+        "the busiest slot needs more than {MOST_REPLICAS} replicas, which are the most that a policy can have"
+    )]
+    TooBusy,
     /// Days are not alike, or always the same.
     #[error(
         "no pattern worth a schedule: on days that were left out it would save {:.1} % (standard error {:.1} %) of the cost \
@@ -101,6 +116,22 @@ pub enum Patternless {
         saving: f64,
         /// The standard error of that.
         error: f64,
+        /// The best single number.
+        flat: u32,
+    },
+    /// There is a pattern, and capacity comes too late for it.
+    #[error(
+        "no pattern worth a schedule: what is needed has to be asked for {minutes} minutes ahead; on days that were left out \
+         that would save {:.1} % of the cost of the best single number, which is {flat}, and {:.1} % if capacity came at once",
+        100.0 * saving, 100.0 * at_once
+    )]
+    Late {
+        /// Start-up and provisioning.
+        minutes: u64,
+        /// The part of the cost that the best schedule would save; below 0 when it costs more.
+        saving: f64,
+        /// What it would save without lead time.
+        at_once: f64,
         /// The best single number.
         flat: u32,
     },
@@ -148,6 +179,10 @@ pub fn learn(
     if days.len() < FEWEST_DAYS {
         return Err(Patternless::TooShort(days.len()));
     }
+    let peak = days.iter().flat_map(|day| &day.needs).fold(0.0, |peak: f64, need| peak.max(*need));
+    if settings.max.is_none() && peak > f64::from(MOST_REPLICAS) {
+        return Err(Patternless::TooBusy);
+    }
     let flat = segments::flat(&days, settings);
     let mut groups = GROUPINGS[0];
     let mut found = worth::saved(&days, groups, settings);
@@ -163,25 +198,36 @@ pub fn learn(
     }
     let Saving { part: saving, error } = found;
     if !found.is_sure() {
-        return Err(Patternless::NotWorth { saving, error, flat });
+        return Err(late(&days, saving, flat, settings).unwrap_or(Patternless::NotWorth {
+            saving,
+            error,
+            flat,
+        }));
     }
     if groups.len() == 1
         && let Some(chance) = worth::chance_of_hours(&days, &found, settings)
     {
         return Err(Patternless::Chance { saving, chance, flat });
     }
-    let lead = settings.lead.as_secs().div_ceil(60);
     // More entries than a schedule may have are too cheap.
     let mut thrifty = settings.clone();
     let (levels, entries) = loop {
         let levels = fit(&days, groups, &thrifty);
-        let entries = week::entries(&levels, settings.slot, lead);
+        let entries = week::entries(&levels, settings.slot, settings.lead_minutes());
         if entries.len() <= MOST_ENTRIES {
             break (levels, entries);
         }
         thrifty.entry = (2.0 * thrifty.entry).max(0.001);
     };
-    let peak = days.iter().flat_map(|day| &day.needs).fold(0.0, |peak: f64, need| peak.max(*need));
+    if entries.len() == 1 {
+        // One number saves nothing beside the best one.
+        let saving = saving.min(0.0);
+        return Err(late(&days, saving, flat, settings).unwrap_or(Patternless::NotWorth {
+            saving,
+            error,
+            flat,
+        }));
+    }
     Ok(Learned {
         entries,
         groups: groups.to_vec(),
@@ -193,6 +239,16 @@ pub fn learn(
         levels,
         slot: settings.slot,
     })
+}
+
+/// That there is a pattern, and that lead time takes it away; if that is so.
+fn late(days: &[Day], saving: f64, flat: u32, settings: &Settings) -> Option<Patternless> {
+    let minutes = settings.lead_minutes();
+    let at_once = Settings { lead: Duration::ZERO, ..settings.clone() };
+    let known = GROUPINGS.into_iter().filter(|grouping| minutes > 0 && are_known(grouping, days));
+    let sure = known.map(|grouping| worth::saved(days, grouping, &at_once)).filter(Saving::is_sure);
+    let best = sure.map(|saved| saved.part).max_by(f64::total_cmp)?;
+    Some(Patternless::Late { minutes, saving, at_once: best, flat })
 }
 
 impl Learned {

@@ -153,7 +153,7 @@ fn learn(case: &Case, first: &Scenario, shortage: f64) -> Option<String> {
         shortage,
         entry: 0.005,
         min: u32::try_from(first.resource.spec.min_replicas).ok()?,
-        max: u32::try_from(first.resource.spec.max_replicas).ok()?,
+        max: Some(u32::try_from(first.resource.spec.max_replicas).ok()?),
     };
     let weeks = until.checked_sub(SignedDuration::from_hours(8 * 7 * 24)).ok()?;
     let learned = learning::learn(&first.traffic, first.from.max(weeks), until, &settings).ok()?;

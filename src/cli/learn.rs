@@ -13,7 +13,7 @@ use super::Failure;
 use super::playing::Changes;
 use super::simulate::{duration_text, factor, length, warn_of_gaps, writable, write, zone};
 use crate::decision::Replicas;
-use crate::learning::{self, Learned, Patternless, Settings};
+use crate::learning::{self, Learned, MOST_REPLICAS, Patternless, Settings};
 use crate::policy::parse_duration;
 use crate::report::table::aligned;
 use crate::simulation::rivals::Rival;
@@ -112,7 +112,10 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
         return Err(Failure::BadInput(problem.to_owned()));
     }
     let scenario = history(args)?;
-    warn_of_gaps(&scenario);
+    warn_of_gaps(
+        &scenario,
+        "what was needed there is not learned, and in the backtest the value before holds on",
+    );
     let until = scenario.from.checked_add(scenario.length).unwrap_or(Timestamp::MAX);
     let zone = zone(&scenario);
     let settings = Settings {
@@ -123,7 +126,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
         shortage: args.shortage_cost,
         entry: args.entry_cost / 100.0,
         min: args.min_replicas,
-        max: args.max_replicas.unwrap_or(100_000),
+        max: args.max_replicas,
     };
     let held_out = learning::hold_out(scenario.from, until, &zone);
     let end = held_out.unwrap_or(until);
@@ -136,7 +139,15 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
         Err(Patternless::TooShort(days)) => {
             return Err(Failure::BadInput(format!("{}; give a longer history", Patternless::TooShort(days))));
         }
-        Err(patternless @ (Patternless::NotWorth { .. } | Patternless::Chance { .. })) => {
+        Err(Patternless::TooBusy) => {
+            let problem = format!("--target: {}; give more, or --max-replicas", Patternless::TooBusy);
+            return Err(Failure::BadInput(problem));
+        }
+        Err(
+            patternless @ (Patternless::NotWorth { .. }
+            | Patternless::Late { .. }
+            | Patternless::Chance { .. }),
+        ) => {
             // As a comment: what reads this as a policy finds nothing to apply.
             writeln!(out, "# {patternless}.")?;
             return Ok(());
@@ -180,7 +191,7 @@ fn history(args: &Args) -> Result<Scenario, Failure> {
     let file = Path::new("the options");
     let first = format!(
         "{}  schedule:\n    timeZone: {}\n    entries: [{{name: always, cron: '0 0 * * *', replicas: {}}}]\n",
-        head(args, args.max_replicas.unwrap_or(100_000)),
+        head(args, args.max_replicas.unwrap_or(MOST_REPLICAS)),
         json!(args.time_zone),
         args.min_replicas
     );
@@ -208,7 +219,8 @@ struct Draft {
 
 impl Draft {
     fn new(args: &Args, learned: &Learned) -> Self {
-        let max = args.max_replicas.unwrap_or_else(|| (learned.peak + learned.peak.div_ceil(2)).max(1));
+        let roomy = (learned.peak + learned.peak.div_ceil(2)).clamp(1, MOST_REPLICAS);
+        let max = args.max_replicas.unwrap_or(roomy);
         let mut schedule = format!("  schedule:\n    timeZone: {}\n    entries:\n", json!(args.time_zone));
         for entry in &learned.entries {
             let (name, cron) = (entry.name(), entry.cron());

@@ -134,7 +134,7 @@ pub(super) fn warn_of_trace(scenario: &Scenario) {
             "warning: the trace ends {length:#} after {from}; the scenario asks for {asked:#}"
         );
     }
-    warn_of_gaps(scenario);
+    warn_of_gaps(scenario, "the value before holds on");
 }
 
 /// Refuses what asks for a cost of a scenario without a price.
@@ -176,13 +176,13 @@ pub(super) fn warn_of_measurement(scenario: &Scenario) {
     }
 }
 
-/// Says where recorded traffic has no values.
-pub(super) fn warn_of_gaps(scenario: &Scenario) {
+/// Says where recorded traffic has no values, and what is made of that.
+pub(super) fn warn_of_gaps(scenario: &Scenario, outcome: &str) {
     if let Some(gaps) = scenario.gaps {
         let _ = writeln!(
             std::io::stderr(),
             "warning: values of the trace are {:#} apart, and further in {} places, the longest {:#} after {}; \
-             the value before holds on",
+             {outcome}",
             gaps.usual,
             gaps.count,
             gaps.longest,

@@ -5,9 +5,9 @@
 //! programming over the slots (optimal segmentation: Bellman, "On the approximation of curves by line segments using
 //! dynamic programming", 1961). Where every day is alike, midnight is no boundary.
 
-use super::Settings;
 use super::history::Day;
-use super::week::DaySet;
+use super::week::{DaySet, Had};
+use super::{MOST_REPLICAS, Settings};
 
 /// The most levels that are tried.
 const MOST_LEVELS: usize = 96;
@@ -15,18 +15,18 @@ const MOST_LEVELS: usize = 96;
 /// Replicas that are enough for a need, within the bounds.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a float-to-int cast saturates")]
 pub(super) fn whole(need: f64, settings: &Settings) -> u32 {
-    (need.ceil() as u32).clamp(settings.min, settings.max.max(settings.min))
+    (need.ceil() as u32).clamp(settings.min, settings.max.unwrap_or(MOST_REPLICAS).max(settings.min))
 }
 
-/// What the levels of a day cost, in replica hours.
-pub(super) fn cost(day: &Day, level: impl Fn(usize) -> u32, settings: &Settings) -> f64 {
+/// What a day costs by what its slots have, in replica hours.
+pub(super) fn cost(day: &Day, had: impl Fn(usize) -> Had, settings: &Settings) -> f64 {
     let needs = day.needs.iter().enumerate().filter(|(_, need)| !need.is_nan());
-    needs.map(|(slot, need)| at_level(*need, level(slot), settings)).sum()
+    needs.map(|(slot, need)| of_slot(*need, had(slot), settings)).sum()
 }
 
-fn at_level(need: f64, level: u32, settings: &Settings) -> f64 {
-    let level = f64::from(level);
-    f64::from(settings.slot) / 60.0 * (level + settings.shortage * (need - level).max(0.0))
+fn of_slot(need: f64, had: Had, settings: &Settings) -> f64 {
+    let missing = (need - f64::from(had.ready)).max(0.0);
+    f64::from(settings.slot) / 60.0 * (had.asked + settings.shortage * missing)
 }
 
 /// The best single number for days, by the mean of the days of each weekday.
@@ -77,7 +77,7 @@ impl Table {
             for (index, level) in levels.iter().enumerate() {
                 let needs = days.iter().map(|day| (day.needs[slot % slots], weights[day.weekday]));
                 let needs = needs.filter(|(need, _)| !need.is_nan());
-                let costs = needs.map(|(need, weight)| weight * at_level(need, *level, settings));
+                let costs = needs.map(|(need, weight)| weight * of_slot(need, Had::always(*level), settings));
                 before[(slot + 1) * width + index] = before[slot * width + index] + costs.sum::<f64>();
             }
         }

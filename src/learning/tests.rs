@@ -25,7 +25,7 @@ fn settings() -> Settings {
         shortage: 19.0,
         entry: 0.005,
         min: 1,
-        max: 1000,
+        max: Some(1000),
     }
 }
 
@@ -258,6 +258,17 @@ fn a_few_days_show_nothing() {
 }
 
 #[test]
+fn what_no_policy_can_hold_is_bounded_by_whoever_says_so() {
+    let (traffic, start, end) = weeks(date(2026, 6, 1), 0.1, shop);
+    let with = |target, max| learn(&traffic, start, end, &Settings { target, max, ..settings() });
+    assert_eq!(with(0.02, None), Err(Patternless::TooBusy), "it needs 121,000");
+    let bounded = with(0.02, Some(MOST_REPLICAS)).expect("a pattern");
+    assert_eq!(bounded.peak, MOST_REPLICAS);
+    let held = with(0.03, None).expect("a pattern");
+    assert!(held.peak < MOST_REPLICAS && held.peak > 70_000, "{}", held.peak);
+}
+
+#[test]
 fn what_comes_later_changes_nothing() {
     let (traffic, start, end) = weeks(date(2026, 6, 1), 0.1, shop);
     let cut = hold_out(start, end, &berlin()).expect("days enough");
@@ -324,6 +335,61 @@ fn a_lead_longer_than_a_stretch_bridges_it() {
     let apart = [entry(days, 595, 9), entry(days, 630, 2), entry(days, 640, 7), entry(days, 660, 2)];
     assert_eq!(with(5), apart);
     assert_eq!(with(20), [entry(days, 580, 9), entry(days, 630, 7), entry(days, 660, 2)]);
+}
+
+#[test]
+fn what_slots_have_is_what_their_entries_ask_for() {
+    let mut state = 1;
+    for lead in [0, 1, 14, 15, 16, 45, 100, 600, 1440] {
+        let levels: [Vec<u32>; 7] =
+            std::array::from_fn(|_| (0..96).map(|_| if uniform(&mut state) < 0.1 { 9 } else { 2 }).collect());
+        let entries = week::entries(&levels, 15, lead);
+        let fires = |minute: usize| {
+            let of = |entry: &&Entry| {
+                usize::from(entry.minute) == minute % 1440 && entry.days.contains(minute / 1440 % 7)
+            };
+            entries.iter().find(of).map(|entry| entry.replicas)
+        };
+        // Two weeks, the second of which knows what was before it.
+        let mut now = entries[0].replicas;
+        let mut asked = Vec::new();
+        for minute in 0..2 * 7 * 1440 {
+            now = fires(minute).unwrap_or(now);
+            asked.push(now);
+        }
+        let had = week::ahead(&levels, 15, lead);
+        let lead = usize::try_from(lead).expect("few");
+        for slot in 0..7 * 96 {
+            let had = had[slot / 96][slot % 96];
+            let from = 7 * 1440 + slot * 15;
+            let mean = f64::from(asked[from..from + 15].iter().sum::<u32>()) / 15.0;
+            let ready = asked[from - lead..=from].iter().min().copied();
+            assert!((had.asked - mean).abs() < 1e-9, "{lead}, {slot}: {had:?}, not {mean}");
+            assert_eq!(Some(had.ready), ready, "{lead}, {slot}");
+            assert!(had.ready >= levels[slot / 96][slot % 96], "{lead}, {slot}");
+        }
+    }
+}
+
+#[test]
+fn what_comes_too_late_saves_nothing() {
+    let (traffic, start, end) = weeks(date(2026, 6, 1), 0.05, shop);
+    let with = |hours: u64| {
+        let lead = Duration::from_secs(3600 * hours);
+        learn(&traffic, start, end, &Settings { lead, ..settings() })
+    };
+    let saving = |hours: u64| with(hours).expect("a pattern").saving;
+    // Each hour of the day's 9 replicas at the least is paid and not used.
+    assert!(saving(0) > saving(2) && saving(2) > saving(4), "{} {} {}", saving(0), saving(2), saving(4));
+    let late = with(24);
+    let Err(Patternless::Late { minutes: 1440, saving: with, at_once, .. }) = late else {
+        panic!("{late:?}")
+    };
+    assert!(with < WORTH && at_once > 0.3, "{late:?}");
+    let (sameness, start, end) = weeks(date(2026, 6, 1), 0.2, |_, _| 10.0);
+    let lead = Duration::from_secs(3600);
+    let learned = learn(&sameness, start, end, &Settings { lead, ..settings() });
+    assert!(matches!(learned, Err(Patternless::NotWorth { .. })), "{learned:?}");
 }
 
 #[test]

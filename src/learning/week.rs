@@ -100,6 +100,46 @@ impl Entry {
     }
 }
 
+/// What a slot has when more comes ahead of need.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Had {
+    /// Replicas that are asked for, and paid, on average.
+    pub(super) asked: f64,
+    /// Replicas that are ready.
+    pub(super) ready: u32,
+}
+
+impl Had {
+    /// Where nothing changes.
+    pub(super) fn always(replicas: u32) -> Self {
+        Self { asked: f64::from(replicas), ready: replicas }
+    }
+}
+
+/// What the slots of a week have that is given as levels of slots of so many minutes, when more comes `lead` minutes
+/// before it is needed. A dip that is as short as that is bridged, and what bridges it is ready.
+pub(super) fn ahead(levels: &[Vec<u32>; 7], slot: u16, lead: u64) -> [Vec<Had>; 7] {
+    let week: Vec<u32> = levels.iter().flatten().copied().collect();
+    let (slot, lead) = (u64::from(slot.max(1)), lead.min(1440));
+    let whole = usize::try_from(lead / slot).unwrap_or(DAY);
+    let [rest, slot] =
+        [lead % slot, slot].map(|minutes| f64::from(u16::try_from(minutes).unwrap_or(u16::MAX)));
+    let at = |slot: usize| week[slot % week.len()];
+    let most = |first: usize| (first..=first + whole).map(at).max().unwrap_or_default();
+    let asked: Vec<u32> = (0..week.len()).map(most).collect();
+    let had = |index: usize| {
+        // In the last minutes of a slot one more slot is in sight.
+        let late = asked[index].max(at(index + whole + 1));
+        let before = (0..=whole).map(|back| asked[(index + week.len() - back) % week.len()]);
+        Had {
+            asked: ((slot - rest) * f64::from(asked[index]) + rest * f64::from(late)) / slot,
+            ready: before.min().unwrap_or_default(),
+        }
+    };
+    let of_day = week.len() / 7;
+    std::array::from_fn(|day| (0..of_day).map(|slot| had(day * of_day + slot)).collect())
+}
+
 /// The steps of a week that is given as levels of slots of so many minutes. More replicas come `lead` minutes before
 /// they are needed; fewer come when they are.
 pub(super) fn entries(levels: &[Vec<u32>; 7], slot: u16, lead: u64) -> Vec<Entry> {

@@ -9,7 +9,7 @@ use super::Settings;
 use super::WORTH;
 use super::history::Day;
 use super::segments::{self, fit};
-use super::week::DaySet;
+use super::week::{DaySet, Had, ahead};
 use crate::simulation::synthetic::uniform;
 
 /// A saving of fewer standard errors than this may be chance.
@@ -130,7 +130,8 @@ impl Saving {
     }
 }
 
-/// What a schedule saves on days that neither it nor the single number has seen, which are left out in turn.
+/// What a schedule saves on days that neither it nor the single number has seen, which are left out in turn. It is charged
+/// for everybody's lead time.
 pub(super) fn saved(days: &[Day], groups: &[DaySet], settings: &Settings) -> Saving {
     let turns = turns(days, groups);
     let mut costs: Vec<(f64, f64)> = Vec::new();
@@ -145,10 +146,10 @@ pub(super) fn saved(days: &[Day], groups: &[DaySet], settings: &Settings) -> Sav
             continue;
         }
         let flat = segments::flat(&known, settings);
-        let levels = fit(&known, groups, settings);
+        let week = ahead(&fit(&known, groups, settings), settings.slot, settings.lead_minutes());
         let scheduled =
-            left_out.iter().map(|day| segments::cost(day, |slot| levels[day.weekday][slot], settings)).sum();
-        let constant = left_out.iter().map(|day| segments::cost(day, |_| flat, settings)).sum();
+            left_out.iter().map(|day| segments::cost(day, |slot| week[day.weekday][slot], settings)).sum();
+        let constant = left_out.iter().map(|day| segments::cost(day, |_| Had::always(flat), settings)).sum();
         costs.push((scheduled, constant));
     }
     saving(&costs)

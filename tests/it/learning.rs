@@ -28,8 +28,11 @@ fn history(last: impl Fn(u32) -> u32) -> String {
 
 fn learn(directory: &Path, csv: &str, more: &[&str]) -> Output {
     std::fs::write(directory.join("history.csv"), csv).expect("written");
-    let usual = ["learn", "--trace", "history.csv", "--target", "100", "--startup", "2m"];
-    tidetable(directory, &[usual.as_slice(), more].concat())
+    let mut usual = vec!["learn", "--trace", "history.csv", "--startup", "2m"];
+    if !more.contains(&"--target") {
+        usual.extend(["--target", "100"]);
+    }
+    tidetable(directory, &[&usual, more].concat())
 }
 
 #[test]
@@ -71,6 +74,43 @@ fn no_pattern_is_said_so_and_nothing_is_written() {
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     assert!(text(&output.stdout).starts_with("# no pattern worth a schedule"), "{}", text(&output.stdout));
     assert!(!directory.path().join("web.yaml").exists());
+}
+
+#[test]
+fn the_bounds_are_those_that_a_policy_can_have() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let csv = history(|usual| usual);
+    // The busiest slot needs 97,000; half as many again are too many.
+    let output = learn(directory.path(), &csv, &["--write", "web.yaml", "--target", "0.02"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let policy = std::fs::read_to_string(directory.path().join("web.yaml")).expect("written");
+    assert!(policy.contains("\n  maxReplicas: 100000\n"), "{policy}");
+    let checked = tidetable(directory.path(), &["check", "web.yaml"]);
+    assert_eq!(checked.status.code(), Some(0), "{}", text(&checked.stderr));
+
+    for target in ["0.019", "1e-300"] {
+        let output = learn(directory.path(), &csv, &["--target", target]);
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{target}: {said}");
+        assert!(said.contains("--target: the busiest slot needs more than 100000 replicas"), "{said}");
+    }
+    let output = learn(directory.path(), &csv, &["--target", "0.019", "--max-replicas", "100000"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+}
+
+#[test]
+fn a_gap_is_said_not_to_be_learned_from() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let csv = history(|usual| usual);
+    let kept = csv.lines().enumerate().filter(|(line, _)| !(3000..3030).contains(line)).map(|(_, row)| row);
+    let output = learn(directory.path(), &kept.collect::<Vec<_>>().join("\n"), &[]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let said = text(&output.stderr);
+    assert!(said.contains("in 1 place"), "{said}");
+    assert!(
+        said.contains("what was needed there is not learned, and in the backtest the value before holds on"),
+        "{said}"
+    );
 }
 
 #[test]
