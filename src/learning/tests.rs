@@ -373,19 +373,21 @@ fn what_slots_have_is_what_their_entries_ask_for() {
 
 #[test]
 fn what_comes_too_late_saves_nothing() {
-    let (traffic, start, end) = weeks(date(2026, 6, 1), 0.05, shop);
+    let busy = |_: usize, minute: i32| if (540..1080).contains(&minute) { 20.0 } else { 3.0 };
+    let (traffic, start, end) = weeks(date(2026, 6, 1), 0.05, busy);
     let with = |hours: u64| {
         let lead = Duration::from_secs(3600 * hours);
         learn(&traffic, start, end, &Settings { lead, ..settings() })
     };
-    let saving = |hours: u64| with(hours).expect("a pattern").saving;
-    // Each hour of the day's 9 replicas at the least is paid and not used.
-    assert!(saving(0) > saving(2) && saving(2) > saving(4), "{} {} {}", saving(0), saving(2), saving(4));
-    let late = with(24);
-    let Err(Patternless::Late { minutes: 1440, saving: with, at_once, .. }) = late else {
-        panic!("{late:?}")
-    };
-    assert!(with < WORTH && at_once > 0.3, "{late:?}");
+    // Of 24 × 21 replica hours, 15 × (21 − 4) can be saved, and an hour of them fewer for each hour of lead.
+    for hours in [0, 2, 5] {
+        let saving = with(hours).expect("a pattern").saving;
+        let expected = f64::from(15 - u8::try_from(hours).expect("few")) * 17.0 / (24.0 * 21.0);
+        assert!((saving - expected).abs() < 0.02, "{hours}: {saving}, not {expected}");
+    }
+    let late = with(15);
+    let Err(Patternless::Late { minutes: 900, saving, at_once, .. }) = late else { panic!("{late:?}") };
+    assert!(saving < WORTH && at_once > 0.45, "{late:?}");
     let (sameness, start, end) = weeks(date(2026, 6, 1), 0.2, |_, _| 10.0);
     let lead = Duration::from_secs(3600);
     let learned = learn(&sameness, start, end, &Settings { lead, ..settings() });
