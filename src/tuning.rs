@@ -107,18 +107,19 @@ pub fn search(
 /// Talwalkar, "Non-stochastic best arm identification and hyperparameter optimization", 2016).
 const ETA: usize = 3;
 
-/// The shares of the traffic on which candidates are tried, round after round.
-const ROUNDS: [f64; 3] = [1.0 / 9.0, 1.0 / 3.0, 1.0];
+/// The shares of the traffic on which candidates are tried, round after round, and how many times the first one they are.
+const ROUNDS: [(f64, usize); 3] = [(1.0 / 9.0, 1), (1.0 / 3.0, 3), (1.0, 9)];
 
-/// How many candidates the rounds of [`halve`] play together.
+/// What the rounds of [`halve`] play together, in candidates of the first round.
 #[must_use]
 pub fn halved(candidates: usize) -> usize {
     let rounds = std::iter::successors(Some(candidates), |left| Some(left.div_ceil(ETA)));
-    rounds.take(ROUNDS.len()).sum()
+    rounds.zip(ROUNDS).map(|(count, (_, weight))| count * weight).sum()
 }
 
 /// Plays every candidate on a ninth of every scenario, the best third of them on a third, and the best third of those
-/// on all of it. Gives the last ones, in the candidates' order.
+/// on all of it. Gives the last ones, in the candidates' order. `note` is told of each so many times as it takes as long as
+/// one of the first round.
 ///
 /// # Errors
 /// As for [`search`].
@@ -132,7 +133,7 @@ pub fn halve(
 ) -> Result<Vec<Trial>, Mistakes> {
     let mut left = candidates.to_vec();
     let (mut trials, mut played) = (Vec::new(), 1.0);
-    for share in ROUNDS {
+    for (share, weight) in ROUNDS {
         if !trials.is_empty() {
             let mut best: Vec<usize> = objective.of_part(played).order(&trials);
             best.truncate(left.len().div_ceil(ETA));
@@ -140,7 +141,8 @@ pub fn halve(
             left = best.into_iter().map(|index| left[index].clone()).collect();
         }
         let part: Vec<Scenario> = scenarios.iter().map(|scenario| before(scenario, share)).collect();
-        trials = search(&part, template, &left, threads, note)?;
+        let note = || (0..weight).for_each(|_| note());
+        trials = search(&part, template, &left, threads, &note)?;
         played = share;
     }
     Ok(trials)

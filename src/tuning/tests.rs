@@ -218,7 +218,7 @@ fn halving_plays_the_best_to_the_end() {
     };
     let last = halve(&scenarios, &template, &candidates, &objective, 2, &count).expect("played");
     assert_eq!(played.into_inner(), halved(candidates.len()));
-    assert_eq!(halved(candidates.len()), 11 + 4 + 2);
+    assert_eq!(halved(candidates.len()), 11 + 3 * 4 + 9 * 2);
     assert_eq!(last.len(), 2);
     // They were played to the end, as all are without halving.
     assert!(last.iter().all(|trial| all.contains(trial)), "{last:?}");

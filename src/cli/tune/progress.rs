@@ -26,7 +26,8 @@ impl Progress {
             let each = self.clock.elapsed() / u32::try_from(done).unwrap_or(u32::MAX);
             let left = each.saturating_mul(left).as_secs();
             // Nothing else may fail because nobody reads this.
-            let _ = write!(std::io::stderr(), "\r{done} of {} candidates, {left} s left \x1b[K", self.total);
+            let part = 100 * done / self.total;
+            let _ = write!(std::io::stderr(), "\r{part} % of the search, {left} s left \x1b[K");
         }
     }
 
