@@ -20,6 +20,7 @@ use jiff::{Timestamp, civil};
 use self::history::Day;
 use self::segments::fit;
 use self::worth::Saving;
+use crate::simulation::rivals;
 use crate::simulation::traffic::Traffic;
 
 pub use self::week::{DaySet, Entry};
@@ -34,7 +35,7 @@ pub const WORTH: f64 = 0.05;
 const WORTH_OF_GROUPS: f64 = 0.01;
 
 /// The most replicas that a policy can have.
-pub const MOST_REPLICAS: u32 = 100_000;
+pub const MOST_REPLICAS: u32 = rivals::MOST_REPLICAS.unsigned_abs();
 
 /// The most entries that a schedule may have.
 const MOST_ENTRIES: usize = 64;
@@ -196,23 +197,18 @@ pub fn learn(
             (groups, found) = (grouping, saved);
         }
     }
-    let Saving { part: saving, error } = found;
     if !found.is_sure() {
-        return Err(late(&days, saving, flat, settings).unwrap_or(Patternless::NotWorth {
-            saving,
-            error,
-            flat,
-        }));
+        return Err(not_worth(&days, &found, flat, settings));
     }
     if groups.len() == 1
         && let Some(chance) = worth::chance_of_hours(&days, &found, settings)
     {
-        return Err(Patternless::Chance { saving, chance, flat });
+        return Err(Patternless::Chance { saving: found.part, chance, flat });
     }
     // More entries than a schedule may have are too cheap.
     let mut thrifty = settings.clone();
     let (levels, entries) = loop {
-        let levels = fit(&days, groups, &thrifty);
+        let levels = fit(&days, groups, &thrifty).levels;
         let entries = week::entries(&levels, settings.slot, settings.lead_minutes());
         if entries.len() <= MOST_ENTRIES {
             break (levels, entries);
@@ -221,17 +217,13 @@ pub fn learn(
     };
     if entries.len() == 1 {
         // One number saves nothing beside the best one.
-        let saving = saving.min(0.0);
-        return Err(late(&days, saving, flat, settings).unwrap_or(Patternless::NotWorth {
-            saving,
-            error,
-            flat,
-        }));
+        let none = Saving { part: found.part.min(0.0), ..found };
+        return Err(not_worth(&days, &none, flat, settings));
     }
     Ok(Learned {
         entries,
         groups: groups.to_vec(),
-        saving,
+        saving: found.part,
         flat,
         peak: segments::whole(peak, settings),
         days: (first.date, last.date),
@@ -241,14 +233,16 @@ pub fn learn(
     })
 }
 
-/// That there is a pattern, and that lead time takes it away; if that is so.
-fn late(days: &[Day], saving: f64, flat: u32, settings: &Settings) -> Option<Patternless> {
-    let minutes = settings.lead_minutes();
+/// What takes the pattern away: lead time, if there is one without it, or that days are not alike.
+fn not_worth(days: &[Day], found: &Saving, flat: u32, settings: &Settings) -> Patternless {
+    let (minutes, Saving { part: saving, error }) = (settings.lead_minutes(), *found);
     let at_once = Settings { lead: Duration::ZERO, ..settings.clone() };
     let known = GROUPINGS.into_iter().filter(|grouping| minutes > 0 && are_known(grouping, days));
     let sure = known.map(|grouping| worth::saved(days, grouping, &at_once)).filter(Saving::is_sure);
-    let best = sure.map(|saved| saved.part).max_by(f64::total_cmp)?;
-    Some(Patternless::Late { minutes, saving, at_once: best, flat })
+    match sure.map(|saved| saved.part).max_by(f64::total_cmp) {
+        Some(at_once) => Patternless::Late { minutes, saving, at_once, flat },
+        None => Patternless::NotWorth { saving, error, flat },
+    }
 }
 
 impl Learned {

@@ -30,7 +30,7 @@ pub use self::quantity::{QuantityError, parse_quantity};
 pub use self::schedule::calendar_names;
 
 /// The most replicas that a policy may name, as in the CRD.
-const MOST_REPLICAS: i32 = 100_000;
+pub const MOST_REPLICAS: i32 = 100_000;
 
 /// The highest priority, as in the CRD.
 const MOST_PRIORITY: i32 = 1_000_000;

@@ -29,27 +29,38 @@ fn of_slot(need: f64, had: Had, settings: &Settings) -> f64 {
     f64::from(settings.slot) / 60.0 * (had.asked + settings.shortage * missing)
 }
 
-/// The best single number for days, by the mean of the days of each weekday.
-pub(super) fn flat(days: &[Day], settings: &Settings) -> u32 {
-    let table = Table::new(days, DaySet::ALL, settings);
-    table.best(0, table.slots).map_or(settings.min, |(_, level)| table.levels[level])
+/// What costs least on some days.
+pub(super) struct Fitted {
+    /// The best single number.
+    pub(super) flat: u32,
+    /// The levels of each slot of each day of the week, from Monday on.
+    pub(super) levels: [Vec<u32>; 7],
 }
 
-/// The levels of each slot of each day of the week, from Monday on, with the least cost on `days`.
-pub(super) fn fit(days: &[Day], groups: &[DaySet], settings: &Settings) -> [Vec<u32>; 7] {
+/// The single number and the levels with the least cost on `days`.
+pub(super) fn fit(days: &[Day], groups: &[DaySet], settings: &Settings) -> Fitted {
     let all = Table::new(days, DaySet::ALL, settings);
-    let entry = settings.entry * all.best(0, all.slots).map_or(0.0, |(cost, _)| cost);
+    let (cost, flat) = all.flat(settings);
+    let entry = settings.entry * cost;
     let mut week: [Vec<u32>; 7] = Default::default();
     for group in groups {
-        let table = Table::new(days, *group, settings);
-        let levels = if groups.len() == 1 { table.around(entry) } else { table.along(entry) };
+        let levels = if *group == DaySet::ALL {
+            all.around(entry)
+        } else {
+            Table::new(days, *group, settings).along(entry)
+        };
         for (weekday, of_day) in week.iter_mut().enumerate() {
             if group.contains(weekday) {
                 of_day.clone_from(&levels);
             }
         }
     }
-    week
+    Fitted { flat, levels: week }
+}
+
+/// The best single number for days, by the mean of the days of each weekday.
+pub(super) fn flat(days: &[Day], settings: &Settings) -> u32 {
+    Table::new(days, DaySet::ALL, settings).flat(settings).1
 }
 
 /// What each stretch of a day costs at each level, in replica hours of a week.
@@ -82,6 +93,11 @@ impl Table {
             }
         }
         Self { slots, levels, before }
+    }
+
+    /// The best single number, and what it costs.
+    fn flat(&self, settings: &Settings) -> (f64, u32) {
+        self.best(0, self.slots).map_or((0.0, settings.min), |(cost, level)| (cost, self.levels[level]))
     }
 
     /// The cheapest level from one slot to another, and its cost.

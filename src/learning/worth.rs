@@ -8,7 +8,7 @@
 use super::Settings;
 use super::WORTH;
 use super::history::Day;
-use super::segments::{self, fit};
+use super::segments::{self, Fitted, fit};
 use super::week::{DaySet, Had, ahead};
 use crate::simulation::synthetic::uniform;
 
@@ -54,26 +54,25 @@ pub(super) fn chance_of_groups(
     let mut state = SEED;
     let week = weeks(days);
     let mut trial = |is_turn: bool| {
-        let mut moved = days.to_vec();
+        // Whose needs each day takes over.
+        let mut from: Vec<usize> = (0..days.len()).collect();
         for group in coarser {
             let all: Vec<usize> =
                 (0..days.len()).filter(|index| group.contains(days[*index].weekday)).collect();
-            let parts: Vec<&[usize]> =
-                if is_turn { all.chunk_by(|a, b| week[*a] == week[*b]).collect() } else { vec![&all] };
-            for part in parts {
-                let mut from = part.to_vec();
-                if is_turn {
-                    from.rotate_left(below(part.len(), &mut state));
-                } else {
-                    for last in (1..from.len()).rev() {
-                        from.swap(last, below(last + 1, &mut state));
-                    }
+            if is_turn {
+                for part in all.chunk_by(|a, b| week[*a] == week[*b]) {
+                    let by = below(part.len(), &mut state);
+                    (0..part.len()).for_each(|place| from[part[place]] = part[(place + by) % part.len()]);
                 }
-                for (to, from) in part.iter().zip(from) {
-                    moved[*to].needs.clone_from(&days[from].needs);
+            } else {
+                for last in (1..all.len()).rev() {
+                    from.swap(all[last], all[below(last + 1, &mut state)]);
                 }
             }
         }
+        let moved = days.iter().zip(from);
+        let moved: Vec<Day> =
+            moved.map(|(day, from)| Day { needs: days[from].needs.clone(), ..*day }).collect();
         if moved == days { f64::NEG_INFINITY } else { saved(&moved, groups, settings).part }
     };
     (0..2 * TRIALS).map(|index| trial(index % 2 == 0)).find(|part| *part >= saving.part)
@@ -145,8 +144,8 @@ pub(super) fn saved(days: &[Day], groups: &[DaySet], settings: &Settings) -> Sav
         if left_out.is_empty() || !groups.iter().all(is_known) {
             continue;
         }
-        let flat = segments::flat(&known, settings);
-        let week = ahead(&fit(&known, groups, settings), settings.slot, settings.lead_minutes());
+        let Fitted { flat, levels } = fit(&known, groups, settings);
+        let week = ahead(&levels, settings.slot, settings.lead_minutes());
         let scheduled =
             left_out.iter().map(|day| segments::cost(day, |slot| week[day.weekday][slot], settings)).sum();
         let constant = left_out.iter().map(|day| segments::cost(day, |_| Had::always(flat), settings)).sum();

@@ -25,8 +25,7 @@ use super::{Run, Scenario, run_with};
 use crate::decision::{Guard, Policy, Replicas};
 use crate::manifest::{Document, Mistake, Mistakes};
 
-/// The most replicas that a fixed number may be.
-const MOST_REPLICAS: i32 = 100_000;
+pub use crate::policy::MOST_REPLICAS;
 
 /// Somebody else who would choose the replicas.
 #[derive(Clone, Debug)]
