@@ -71,19 +71,16 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
         Some(_) => String::new(),
         None => made_up(args)?,
     };
+    let asks = |score: &str| args.limit.iter().any(|limit| limit.score() == score);
     let play = |policy: &Path| -> Result<(Scenario, Run), Failure> {
         let scenario = args.changes.scenario_by(|overrides| read(args, &made_up, policy, overrides))?;
         check::warn(&scenario.missing_calendars);
-        if args.limit.iter().any(|limit| limit.score() == "cost") {
-            priced("--limit", &scenario)?;
-        }
+        priced("--limit", asks, &scenario)?;
         let run = simulation::run(&scenario);
         Ok((scenario, run))
     };
     let (scenario, old) = play(&args.old)?;
-    if args.limit.iter().any(|limit| ["late_percent", "late_requests"].contains(&limit.score())) {
-        queued("--limit", &scenario);
-    }
+    queued("--limit", asks, &scenario);
     let (_, new) = play(&args.new)?;
     let outcomes: Vec<limit::Outcome> =
         args.limit.iter().map(|limit| limit.hold(&old.scores, &new.scores)).collect();

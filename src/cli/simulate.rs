@@ -137,16 +137,20 @@ pub(super) fn warn_of_trace(scenario: &Scenario) {
     warn_of_gaps(scenario, "the value before holds on");
 }
 
-/// Refuses what asks for a cost of a scenario without a price.
-pub(super) fn priced(flag: &str, scenario: &Scenario) -> Result<(), Failure> {
+/// Refuses what asks for the cost of a scenario without a price. `asks` is whether it asks for a score.
+pub(super) fn priced(flag: &str, asks: impl Fn(&str) -> bool, scenario: &Scenario) -> Result<(), Failure> {
     match scenario.price {
         Some(_) => Ok(()),
+        None if !asks("cost") => Ok(()),
         None => Err(Failure::BadInput(format!("{flag}: cost needs price, which the scenario has not"))),
     }
 }
 
-/// Says that nothing can be late, of what asks for lateness.
-pub(super) fn queued(flag: &str, scenario: &Scenario) {
+/// Says that nothing can be late, of what asks for lateness. `asks` is whether it asks for a score.
+pub(super) fn queued(flag: &str, asks: impl Fn(&str) -> bool, scenario: &Scenario) {
+    if !["late_percent", "late_requests"].into_iter().any(asks) {
+        return;
+    }
     // Whoever says when a request is late has a latency that may come to that.
     let queue = scenario.plant.service.map(|service| service.queue);
     if queue.is_none_or(|queue| queue.timeout <= 0.0 && queue.late_after <= 0.0) {

@@ -121,12 +121,10 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
     let scenarios = scenarios(args)?;
     let Some(first) = scenarios.first() else { return Ok(()) };
     for scenario in &scenarios {
-        if args.objective.names("cost") {
-            priced("--objective", scenario)?;
-        }
+        priced("--objective", |score| args.objective.names(score), scenario)?;
         warn_of_trace(scenario);
-        if args.objective.to_string() != USUAL && args.objective.names_lateness() {
-            queued("--objective", scenario);
+        if args.objective.to_string() != USUAL {
+            queued("--objective", |score| args.objective.names(score), scenario);
         }
         if [tuning::before, tuning::after]
             .iter()
@@ -160,18 +158,10 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
         "\nChosen, and tested on the {}% that the search did not see:\n",
         (1e5 * args.hold_out).round() / 1e3
     )?;
-    let both =
-        [("search", best), ("hold-out", &tested)].map(|(part, trial)| (part.to_owned(), trial.clone()));
-    let each = both.iter().flat_map(|(part, trial)| {
-        let of = |(scenario, scores): (&Scenario, &Scores)| {
-            let trial = Trial { scores: vec![scores.clone()], ..trial.clone() };
-            (format!("{part}: {}", scenario.name), trial)
-        };
-        scenarios.iter().zip(&trial.scores).map(of).collect::<Vec<_>>()
-    });
-    let each: Vec<_> = if scenarios.len() > 1 { each.collect() } else { Vec::new() };
-    let rows = both.iter().chain(&each).map(|(name, trial)| (name.as_str(), trial));
-    write!(out, "{}", table(&args.params, rows))?;
+    let both = [("search", best), ("hold-out", &tested)];
+    let each = of_each(&scenarios, both);
+    let each = each.iter().map(|(name, trial)| (name.as_str(), trial));
+    write!(out, "{}", table(&args.params, both.into_iter().chain(each)))?;
     writeln!(out)?;
     for scenario in &scenarios {
         writeln!(out, "{}", periods(scenario, args.hold_out))?;
@@ -271,6 +261,18 @@ fn periods(scenario: &Scenario, hold_out: f64) -> String {
     let tested = tuning::after(scenario, 1.0 - hold_out);
     let (from, split, end) = (scenario.from, tested.from, simulation::end(scenario));
     format!("{}: searched from {from} until {split}, tested from there until {end}.", scenario.name)
+}
+
+/// What came of trials in each scenario, when there are several.
+fn of_each(scenarios: &[Scenario], trials: [(&str, &Trial); 2]) -> Vec<(String, Trial)> {
+    let of = |(part, trial): (&str, &Trial)| -> Vec<(String, Trial)> {
+        let each = scenarios.iter().zip(&trial.scores).map(|(scenario, scores)| {
+            let alone = Trial { values: trial.values.clone(), scores: vec![scores.clone()] };
+            (format!("{part}: {}", scenario.name), alone)
+        });
+        each.collect()
+    };
+    if scenarios.len() > 1 { trials.into_iter().flat_map(of).collect() } else { Vec::new() }
 }
 
 /// The policy, with why it has its numbers above it.

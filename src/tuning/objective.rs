@@ -80,12 +80,6 @@ impl Objective {
             || self.score.iter().any(|(_, name)| name == score)
     }
 
-    /// Whether it asks for a score that says how much was late.
-    #[must_use]
-    pub fn names_lateness(&self) -> bool {
-        ["late_percent", "late_requests"].iter().any(|score| self.names(score))
-    }
-
     /// The same for a part of every scenario.
     pub(super) fn of_part(&self, share: f64) -> Self {
         let limits = self.limits.iter().map(|limit| limit.of_part(share)).collect();
@@ -95,15 +89,15 @@ impl Objective {
     /// Whether a trial keeps all limits in every scenario.
     #[must_use]
     pub fn is_kept(&self, trial: &Trial) -> bool {
-        trial.scores.iter().all(|scores| self.limits.iter().all(|limit| limit.hold(scores).holds))
+        self.broken(trial).is_none()
     }
 
     /// The first limit that a trial breaks, and what its score is: `late_percent should be <=0.1 and is 0.3`.
     #[must_use]
     pub fn broken(&self, trial: &Trial) -> Option<String> {
-        let outcomes =
+        let mut outcomes =
             trial.scores.iter().flat_map(|scores| self.limits.iter().map(|limit| limit.hold(scores)));
-        outcomes.into_iter().find(|outcome| !outcome.holds).map(|outcome| outcome.to_string())
+        outcomes.find(|outcome| !outcome.holds).map(|outcome| outcome.to_string())
     }
 
     /// Whether one trial is better than another.

@@ -82,20 +82,27 @@ impl Param {
     /// The number that lies at `place` of the range, which is from 0 up to, but not including, 1.
     fn at(&self, place: f64) -> f64 {
         let (low, high) = self.range;
-        let is_whole = low.fract() == 0.0 && high.fract() == 0.0;
         if !self.is_open {
             return self.values.get(index(place, self.values.len())).copied().unwrap_or(low);
         }
-        if is_whole { low + (place * (high - low + 1.0)).floor() } else { round(low + place * (high - low)) }
+        if is_whole(low, high) {
+            low + (place * (high - low + 1.0)).floor()
+        } else {
+            round(low + place * (high - low))
+        }
     }
+}
+
+/// Whether a range has whole ends, so that what is in between is whole, too.
+fn is_whole(low: f64, high: f64) -> bool {
+    low.fract() == 0.0 && high.fract() == 0.0
 }
 
 /// Numbers from one end of a range to the other, whole ones between whole ends.
 fn spread(low: f64, high: f64) -> Vec<f64> {
-    let is_whole = low.fract() == 0.0 && high.fract() == 0.0;
     let number = |step: u32| {
         let number = low + (high - low) * f64::from(step) / f64::from(STEPS);
-        if is_whole { number.round() } else { round(number) }
+        if is_whole(low, high) { number.round() } else { round(number) }
     };
     let mut values: Vec<f64> = (0..=STEPS).map(number).collect();
     values.dedup();
