@@ -67,6 +67,9 @@ impl Context {
 
     /// Observes, decides and applies as the policy's mode has it, and says when to do so again.
     async fn conclude(&self, subject: &Subject<'_>, state: &mut State, due: &Due<'_>) -> Settled {
+        if subject.policy.mode != Mode::Active {
+            state.contest = Contest::default();
+        }
         let settled = match subject.policy.mode {
             Mode::Paused => self.look(subject, state, due).await,
             Mode::Active | Mode::DryRun => self.settle(subject, state, due).await,
@@ -100,7 +103,6 @@ impl Context {
         state: &mut State,
         due: &Due<'_>,
     ) -> Result<Settled, CallError> {
-        state.contest = Contest::default();
         let current = Some(self.observe(subject, &mut state.seen, &due.samples).await?.setting);
         let (outcome, able) = (Outcome::Paused, paused());
         Ok(Settled { decision: None, current, outcome, able, foreign: None, retry: None })
@@ -115,9 +117,6 @@ impl Context {
     ) -> Result<Settled, CallError> {
         let policy = &*subject.policy;
         let mut last = None;
-        if policy.mode != Mode::Active {
-            state.contest = Contest::default();
-        }
         for _ in 0..ATTEMPTS {
             let workload = self.observe(subject, &mut state.seen, &due.samples).await?;
             if state.target_uid.is_some() && state.target_uid != workload.uid {

@@ -52,12 +52,13 @@ impl Unschedulable {
             Ok(event) => seen.apply(event),
             Err(failure) => {
                 let error = &failure.cause;
-                if failure.is_news && (failure.is_lost || !seen.is_complete) {
+                let is_blind = failure.is_lost || !seen.is_complete;
+                if failure.is_news && is_blind {
                     tracing::warn!(%error, "pods can't be watched, so a full cluster holds nothing");
                 } else if failure.is_news {
                     tracing::warn!(%error, "the watch of pods was interrupted");
                 }
-                if failure.is_lost || !seen.is_complete {
+                if is_blind {
                     seen.problem = Some(super::text::shorten(&error.to_string(), 300));
                 }
             }

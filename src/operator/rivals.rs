@@ -359,13 +359,8 @@ async fn follow_kind(kind: Kind, client: Client, namespace: Option<&str>, contex
         Ok(event) => context.wake(context.rivals.take(kind, event)),
         Err(failure) => {
             let is_absent = failure.definite().is_some_and(|(code, _)| code == 404);
-            if failure.is_news && !is_absent {
-                let (kind, error) = (kind.as_str(), &failure.cause);
-                if failure.is_lost {
-                    tracing::warn!(kind, %error, "can't be watched: a conflict with one goes unnoticed");
-                } else {
-                    tracing::warn!(kind, %error, "the watch was interrupted");
-                }
+            if !is_absent {
+                failure.report(kind.as_str(), "a conflict with one goes unnoticed");
             }
             context.wake(context.rivals.give_up(kind));
             if failure.is_gone() {

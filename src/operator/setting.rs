@@ -83,7 +83,12 @@ impl fmt::Display for Setting {
 
 /// Whether a target is a HorizontalPodAutoscaler, of which the bounds are set and not the replicas.
 pub(super) fn is_autoscaler(target: &ScaleTargetRef) -> bool {
-    target.kind == api::AUTOSCALER_KIND && target.api_version == api::AUTOSCALER_API_VERSION
+    is_autoscaler_kind(&target.api_version, &target.kind)
+}
+
+/// Whether a kind is that of a `HorizontalPodAutoscaler`.
+pub(super) fn is_autoscaler_kind(api_version: &str, kind: &str) -> bool {
+    kind == api::AUTOSCALER_KIND && api_version == api::AUTOSCALER_API_VERSION
 }
 
 #[cfg(test)]

@@ -252,14 +252,7 @@ async fn watch<K: Resource, S: Stream<Item = watcher::Result<watcher::Event<K>>>
             }
         }
         Err(failure) => {
-            if failure.is_news {
-                let (kind, error) = (&resource.kind, &failure.cause);
-                if failure.is_lost {
-                    tracing::warn!(kind, %error, "can't be watched: each is read at each evaluation");
-                } else {
-                    tracing::warn!(kind, %error, "the watch was interrupted");
-                }
-            }
+            failure.report(&resource.kind, "each is read at each evaluation");
             if failure.is_lost {
                 context.targets.doubt(&kind);
             }

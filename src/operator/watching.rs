@@ -211,6 +211,16 @@ impl Cause {
 }
 
 impl Failure {
+    /// Logs it when it is news; `consequence` is what it means for objects of this kind that nothing is known of them.
+    pub(super) fn report(&self, kind: &str, consequence: &str) {
+        let error = &self.cause;
+        match (self.is_news, self.is_lost) {
+            (false, _) => {}
+            (true, true) => tracing::warn!(kind, %error, "can't be watched: {consequence}"),
+            (true, false) => tracing::warn!(kind, %error, "the watch was interrupted"),
+        }
+    }
+
     /// What the API server says when it refuses the list or the watch for good, and does not merely fail: its code and
     /// its words.
     pub(super) fn definite(&self) -> Option<(u16, &str)> {

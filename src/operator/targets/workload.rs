@@ -12,7 +12,7 @@ use crate::decision::Replicas;
 use crate::labels;
 use crate::operator::cluster::ScaleSeen;
 use crate::operator::metadata;
-use crate::operator::setting::Setting;
+use crate::operator::setting::{Setting, is_autoscaler_kind};
 
 /// A Deployment, a StatefulSet, a ReplicaSet or a HorizontalPodAutoscaler.
 #[derive(Clone, Debug, Deserialize)]
@@ -47,7 +47,7 @@ pub(super) fn is_known(resource: &ApiResource) -> bool {
 }
 
 fn is_autoscaler(resource: &ApiResource) -> bool {
-    resource.api_version == "autoscaling/v2" && resource.kind == "HorizontalPodAutoscaler"
+    is_autoscaler_kind(&resource.api_version, &resource.kind)
 }
 
 impl Workload {
