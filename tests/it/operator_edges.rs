@@ -11,7 +11,7 @@ use kube::runtime::{WatchStreamExt, watcher};
 use serde_json::{Value, json};
 use tidetable::operator::{Occasion, OperatorOptions, Outcome};
 
-use crate::cluster::stage::in_time;
+use crate::cluster::stage::until;
 use crate::support::operator::{Stage, at, deployment, options, policy, run, scaled};
 use crate::support::proxy::{Proxy, Trouble};
 
@@ -62,14 +62,7 @@ async fn one_hangs() -> (Stage, Proxy) {
         assert_eq!(stage.next().await.occasion, Occasion::First);
     }
     stage.clock.advance_to(at("2026-11-23T20:00:00Z"));
-    in_time("the write that hangs", async {
-        while proxy.struck() == 0 {
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
-        Ok(())
-    })
-    .await
-    .expect("a write");
+    until("the write that hangs", async || proxy.struck() > 0).await.expect("a write");
     (stage, proxy)
 }
 

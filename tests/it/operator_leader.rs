@@ -14,16 +14,13 @@ use tidetable::operator::{LeaseOptions, Operator, OperatorOptions, Outcome, Sour
 use tokio::sync::mpsc::unbounded_channel;
 use tokio_util::sync::CancellationToken;
 
-use crate::cluster::stage::{Checked, in_time};
+use crate::cluster::stage::{Checked, HOME, in_time};
 use crate::support::operator::{Stage, Started, at, day_and_night, deployment, policy, scaled, sighted};
 use crate::support::proxy::{Proxy, Trouble};
 use crate::support::source::Source;
 
 mod processes;
 mod slow_answers;
-
-/// Where `deploy/` lets the operator have its lease.
-const HOME: &str = "tidetable-system";
 
 /// An operator that stands for election as `identity`.
 fn candidate(stage: &Stage, identity: &str) -> Started {

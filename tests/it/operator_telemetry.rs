@@ -8,7 +8,9 @@ use tidetable::clock::Clock;
 use tidetable::sandbox::{Sandbox, SandboxOptions};
 
 use crate::cluster::stage::{Checked, in_time};
-use crate::support::operator::{admit_process, admitted, day_and_night, definitions, deployment, policy};
+use crate::support::operator::{
+    admitted, day_and_night, definitions, deployment, policy, sandbox_for_processes,
+};
 use crate::support::process::Process;
 use crate::support::proxy::{Proxy, Trouble};
 use crate::support::source::Source;
@@ -28,10 +30,7 @@ fn sample(text: &str, name: &str) -> Option<f64> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_edge_and_a_failing_query_show_in_the_metrics_and_each_change_in_one_line_of_the_log() -> Checked {
-    let sandbox = Sandbox::start(SandboxOptions::new(Clock::real())).await?;
-    let directory = tempfile::tempdir()?;
-    let kubeconfig = directory.path().join("kubeconfig");
-    admit_process(&sandbox, &kubeconfig);
+    let (sandbox, directory, kubeconfig) = sandbox_for_processes().await;
     let source = Source::start().await;
     source.set("qps", Some(40.0));
     let config = directory.path().join("config.yaml");

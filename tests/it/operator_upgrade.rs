@@ -7,12 +7,10 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use kube::Api;
 use kube::api::{Patch, PatchParams};
 use serde_json::Value;
-use tidetable::clock::Clock;
-use tidetable::sandbox::{Sandbox, SandboxOptions};
 
 use crate::cluster::stage::{Checked, in_time};
 use crate::support::operator::{
-    Stage, admit_process, at, day_and_night, definitions, deployment, policy, scaled,
+    Stage, at, day_and_night, definitions, deployment, policy, sandbox_for_processes, scaled,
 };
 use crate::support::process::Process;
 
@@ -60,14 +58,11 @@ async fn before_older_crds_workloads_are_scaled_and_status_follows_when_the_crds
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_log_says_that_the_crds_are_too_old() -> Checked {
-    let sandbox = Sandbox::start(SandboxOptions::new(Clock::real())).await?;
+    let (sandbox, _directory, kubeconfig) = sandbox_for_processes().await;
     let [_, calendars] = definitions();
     for object in [older()?, calendars, deployment("web", 3), policy(&day_and_night())] {
         sandbox.create(object)?;
     }
-    let directory = tempfile::tempdir()?;
-    let kubeconfig = directory.path().join("kubeconfig");
-    admit_process(&sandbox, &kubeconfig);
     let operator = Process::start_with(&kubeconfig, &["--interval", "1s"]).await?;
     in_time("the warning", async {
         while !operator.log().contains("field not declared in schema; the CRDs are older than this operator")

@@ -33,7 +33,7 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 const FAREWELL: Duration = Duration::from_secs(15);
 
 /// Where deploy/ puts the operator, and the name of its service account and role.
-pub(super) const HOME: &str = "tidetable-system";
+pub(crate) const HOME: &str = "tidetable-system";
 pub(super) const ACCOUNT: &str = "tidetable";
 
 const DEFINITION: &str = "scalepolicies.tidetable.dev";
@@ -257,6 +257,17 @@ fn going<K: kube::Resource>(object: &K) -> bool {
 pub(crate) async fn in_time<T>(what: &str, step: impl Future<Output = Checked<T>>) -> Checked<T> {
     let result = tokio::time::timeout(PATIENCE, step).await;
     result.map_err(|_| format!("{what}: took more than {PATIENCE:?}"))?
+}
+
+/// Waits until something has come to be.
+pub(crate) async fn until(what: &str, mut is: impl AsyncFnMut() -> bool) -> Checked {
+    in_time(what, async {
+        while !is().await {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        Ok(())
+    })
+    .await
 }
 
 /// Writes the operator's configuration.

@@ -10,7 +10,7 @@ use kube::Api;
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 use tidetable::clock::Clock;
-use tidetable::sandbox::{Sandbox, SandboxOptions};
+use tidetable::sandbox::{RequestSeen, Sandbox, SandboxOptions};
 
 use crate::support::operator::{
     Stage, admitted, at, day_and_night, definitions, deployment, options, policy, run,
@@ -46,6 +46,14 @@ impl Journey {
         Self { stage, proxy, now: at(origin) }
     }
 
+    /// A workload at noon, and its replicas as the schedule has them.
+    async fn by_day() -> Self {
+        let objects = [deployment("web", 5), policy(&day_and_night())];
+        let mut journey = Journey::begin("2026-11-23T12:00:00Z", &objects, "{}", Trouble::Nothing).await;
+        journey.ticks_until(async |journey| journey.stage.replicas("web").await == 12).await;
+        journey
+    }
+
     /// Gives the rule for a resource other verbs, and cuts all watches so that they have to be asked for again.
     async fn allow(&self, resource: &str, verbs: &[&str]) {
         let roles = Api::<ClusterRole>::all(self.stage.client.clone());
@@ -65,13 +73,15 @@ impl Journey {
         api.patch_scale("web", &PatchParams::default(), &patch).await.expect("scaled by hand");
     }
 
+    /// How often there was such a request.
+    fn asked(&self, is_such: impl Fn(&RequestSeen) -> bool) -> u64 {
+        let asked = self.stage.sandbox.requests().into_iter();
+        asked.filter(|(request, _)| is_such(request)).map(|(_, count)| count).sum()
+    }
+
     /// How often the operator has read a workload.
     fn reads(&self) -> u64 {
-        let asked = self.stage.sandbox.requests().into_iter();
-        asked
-            .filter(|(request, _)| request.verb == "get" && request.subresource == "scale")
-            .map(|seen| seen.1)
-            .sum()
+        self.asked(|request| request.verb == "get" && request.subresource == "scale")
     }
 
     async fn tick(&mut self) {
@@ -103,9 +113,7 @@ impl Journey {
 
 #[tokio::test]
 async fn workloads_that_may_not_be_watched_any_more_are_read_at_each_tick_until_they_may() {
-    let objects = [deployment("web", 5), policy(&day_and_night())];
-    let mut journey = Journey::begin("2026-11-23T12:00:00Z", &objects, "{}", Trouble::Nothing).await;
-    journey.ticks_until(async |journey| journey.stage.replicas("web").await == 12).await;
+    let mut journey = Journey::by_day().await;
     journey.ticks_until_calm().await;
 
     journey.allow("deployments", &["get"]).await;
@@ -126,9 +134,7 @@ async fn workloads_that_may_not_be_watched_any_more_are_read_at_each_tick_until_
 
 #[tokio::test]
 async fn workloads_that_may_be_listed_and_not_watched_are_put_right() {
-    let objects = [deployment("web", 5), policy(&day_and_night())];
-    let mut journey = Journey::begin("2026-11-23T12:00:00Z", &objects, "{}", Trouble::Nothing).await;
-    journey.ticks_until(async |journey| journey.stage.replicas("web").await == 12).await;
+    let mut journey = Journey::by_day().await;
     journey.allow("deployments", &["get", "list"]).await;
     for replicas in [9, 7] {
         journey.scale_by_hand(replicas).await;
@@ -170,16 +176,10 @@ async fn of_pods_that_may_not_be_watched_any_more_nothing_is_claimed_and_none_ho
 
 #[tokio::test]
 async fn policies_that_may_not_be_watched_any_more_keep_their_schedules() {
-    let objects = [deployment("web", 5), policy(&day_and_night())];
-    let mut journey = Journey::begin("2026-11-23T12:00:00Z", &objects, "{}", Trouble::Nothing).await;
-    journey.ticks_until(async |journey| journey.stage.replicas("web").await == 12).await;
+    let mut journey = Journey::by_day().await;
     journey.allow("scalepolicies", &["get"]).await;
     let refused = |journey: &Journey| {
-        let asked = journey.stage.sandbox.requests().into_iter();
-        asked
-            .filter(|(seen, _)| seen.verb == "list" && seen.resource == "scalepolicies")
-            .map(|seen| seen.1)
-            .sum::<u64>()
+        journey.asked(|request| request.verb == "list" && request.resource == "scalepolicies")
     };
     let before = refused(&journey);
     journey.ticks_until(async |journey| refused(journey) > before).await;

@@ -5,12 +5,9 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
-use tidetable::clock::Clock;
-use tidetable::sandbox::{Sandbox, SandboxOptions};
 
-use super::HOME;
-use crate::cluster::stage::{Checked, in_time};
-use crate::support::operator::{admit_process, day_and_night, definitions, deployment, policy};
+use crate::cluster::stage::{Checked, HOME, in_time};
+use crate::support::operator::{day_and_night, definitions, deployment, policy, sandbox_for_processes};
 use crate::support::process::Process;
 
 /// A policy with an edge each second for a minute from `first` on.
@@ -43,10 +40,7 @@ async fn operator(kubeconfig: &Path) -> Checked<Process> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_process_that_is_told_to_stop_hands_over_long_before_its_lease_ends() -> Checked {
-    let sandbox = Sandbox::start(SandboxOptions::new(Clock::real())).await?;
-    let directory = tempfile::tempdir()?;
-    let kubeconfig = directory.path().join("kubeconfig");
-    admit_process(&sandbox, &kubeconfig);
+    let (sandbox, _directory, kubeconfig) = sandbox_for_processes().await;
     for object in definitions().into_iter().chain([deployment("web", 1), policy(&day_and_night())]) {
         sandbox.create(object)?;
     }
@@ -71,10 +65,7 @@ async fn writes(process: &Process) -> Checked<u64> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_process_that_was_frozen_for_longer_than_its_lease_writes_nothing_when_it_wakes() -> Checked {
-    let sandbox = Sandbox::start(SandboxOptions::new(Clock::real())).await?;
-    let directory = tempfile::tempdir()?;
-    let kubeconfig = directory.path().join("kubeconfig");
-    admit_process(&sandbox, &kubeconfig);
+    let (sandbox, _directory, kubeconfig) = sandbox_for_processes().await;
     for definition in definitions() {
         sandbox.create(definition)?;
     }

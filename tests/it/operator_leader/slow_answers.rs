@@ -1,27 +1,14 @@
 //! A Lease whose writes are answered late.
 
-use std::time::Duration;
-
 use jiff::SignedDuration;
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::Api;
 use tidetable::operator::{Occasion, Outcome, Sources};
 
-use super::{HOME, candidate, candidate_with, holder};
-use crate::cluster::stage::{Checked, in_time};
+use super::{candidate, candidate_with, holder};
+use crate::cluster::stage::{Checked, HOME, in_time, until};
 use crate::support::operator::{Stage, at, day_and_night, deployment, policy, scaled};
 use crate::support::proxy::{Proxy, Trouble};
-
-/// Waits until something has come to be.
-async fn until(what: &str, mut is: impl AsyncFnMut() -> bool) -> Checked {
-    in_time(what, async {
-        while !is().await {
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
-        Ok(())
-    })
-    .await
-}
 
 /// The version of the lease, if there is one.
 async fn version(stage: &Stage) -> Option<String> {

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use k8s_openapi::api::events::v1::Event;
 use kube::api::{DynamicObject, Patch, PatchParams};
 use kube::{Api, Client, CustomResourceExt};
 use serde_json::{Value, json};
+use tempfile::TempDir;
 use tidetable::api::{ScaleCalendar, ScalePolicy, ScalePolicyStatus};
 use tidetable::clock::Clock;
 use tidetable::decision::Replicas;
@@ -79,6 +80,15 @@ pub(crate) fn admitted(sandbox: &Sandbox) -> Client {
 pub(crate) fn admit_process(sandbox: &Sandbox, kubeconfig: &Path) {
     let token = admit_operator(sandbox).expect("the rights of deploy/");
     std::fs::write(kubeconfig, sandbox.kubeconfig_for("tidetable", &token)).expect("written");
+}
+
+/// A sandbox in real time, and a kubeconfig for such processes in a directory of its own.
+pub(crate) async fn sandbox_for_processes() -> (Sandbox, TempDir, PathBuf) {
+    let sandbox = Sandbox::start(SandboxOptions::new(Clock::real())).await.expect("a sandbox");
+    let directory = tempfile::tempdir().expect("a directory");
+    let kubeconfig = directory.path().join("kubeconfig");
+    admit_process(&sandbox, &kubeconfig);
+    (sandbox, directory, kubeconfig)
 }
 
 impl Stage {
