@@ -54,6 +54,8 @@ pub(super) struct ScaleSeen {
     pub(super) setting: Setting,
     /// The UID of the workload.
     pub(super) uid: Option<String>,
+    /// The generation of its spec, when a watch has told of this version.
+    pub(super) generation: Option<i64>,
     /// Which pods are the workload's, as a label selector.
     pub(super) selector: Option<String>,
     /// How many replicas are ready, when that was asked for.
@@ -67,6 +69,7 @@ impl From<Scale> for ScaleSeen {
             version: scale.metadata.resource_version,
             setting: Setting::Replicas(Replicas::new(replicas)),
             uid: scale.metadata.uid,
+            generation: None,
             selector: scale.status.and_then(|status| status.selector),
             ready: None,
         }
@@ -80,6 +83,7 @@ impl From<HorizontalPodAutoscaler> for ScaleSeen {
             version: autoscaler.metadata.resource_version,
             setting: Setting::bounds(min, max),
             uid: autoscaler.metadata.uid,
+            generation: None,
             selector: None,
             ready: None,
         }
@@ -191,6 +195,18 @@ impl Cluster {
             self.kinds().remove(&kind_key(target));
         }
         result.map(ScaleSeen::from)
+    }
+
+    /// The resource version of an object; `None` when it is not there.
+    pub(super) async fn version(
+        &self,
+        namespace: &str,
+        name: &str,
+        kind: &ApiResource,
+    ) -> Result<Option<String>, CallError> {
+        let api = Api::<DynamicObject>::namespaced_with(self.client.clone(), namespace, kind);
+        let found = self.call(api.get_metadata_opt(name)).await?;
+        Ok(found.and_then(|found| found.metadata.resource_version))
     }
 
     /// `status.readyReplicas` of a workload; absent means 0.

@@ -2,12 +2,14 @@
 //! many of them are ready.
 
 use jiff::Timestamp;
+use kube::core::ApiResource;
 
+use super::Key;
 use super::cluster::{CallError, ScaleSeen};
 use super::pods::Unschedulable;
 use super::reconcile::{Context, Subject};
 use super::setting::Setting;
-use super::targets::Standing;
+use super::targets::{Outline, Standing, Told};
 use crate::decision::{Policy, Replicas, Samples, Target};
 use crate::labels::LabelSelector;
 
@@ -33,12 +35,38 @@ impl Seen {
     }
 
     /// Takes what a watch says. A watch may be behind what was read or written, so of a workload that was looked at it is
-    /// told no more than that nothing of what can be set has changed, only the rest of the object.
-    fn learn(&mut self, watched: ScaleSeen) {
-        match self {
-            Self::Never => *self = Self::As(watched),
-            Self::As(seen) if (seen.setting, &seen.uid) == (watched.setting, &watched.uid) => *seen = watched,
-            Self::InDoubt | Self::As(_) => {}
+    /// told no more than that nothing of what can be set has changed, only the rest of the object. Where somebody asks for
+    /// the workload's pods, one that does not say which they are has to be read: that may stand in its status, and come late.
+    fn learn(&mut self, told: &Told, wants_pods: bool) {
+        match (&mut *self, told) {
+            (Self::Never, Told::Whole(watched)) => *self = Self::As(watched.clone()),
+            (Self::As(seen), Told::Whole(watched))
+                if (seen.setting, &seen.uid) == (watched.setting, &watched.uid) =>
+            {
+                seen.clone_from(watched);
+            }
+            (Self::As(seen), Told::Outline(watched)) => {
+                if seen.selector.is_some() || !wants_pods || seen.version == watched.version {
+                    seen.follow(watched);
+                }
+            }
+            (Self::Never | Self::InDoubt | Self::As(_), _) => {}
+        }
+    }
+}
+
+impl ScaleSeen {
+    /// Whether it is of this version.
+    fn is_of(&self, version: &str) -> bool {
+        self.version.as_deref() == Some(version)
+    }
+
+    /// Takes what a watch says, when the spec is as it was.
+    fn follow(&mut self, watched: &Outline) {
+        let has_old_spec = self.generation.is_some() && self.generation == watched.generation;
+        if self.version == watched.version || has_old_spec && self.uid == watched.uid {
+            self.version.clone_from(&watched.version);
+            (self.generation, self.ready) = (watched.generation, Some(watched.ready));
         }
     }
 }
@@ -64,6 +92,27 @@ impl Context {
         matches!(standing, Standing::Version(_))
     }
 
+    /// Notes what was read of a workload that the watch has not told of.
+    async fn note_read(
+        &self,
+        kind: &ApiResource,
+        subject: &Subject<'_>,
+        read: &Result<ScaleSeen, CallError>,
+    ) {
+        let (namespace, name) = (subject.namespace, &*subject.target.name);
+        let version = match read {
+            Ok(read) => read.version.clone(),
+            // It may be there, and have no scale subresource.
+            Err(CallError::NotFound(_)) => match self.cluster.version(namespace, name, kind).await {
+                Ok(version) => version,
+                Err(_) => return,
+            },
+            Err(_) => return,
+        };
+        let is_claimed = |workload: &Key| self.is_claimed(kind, workload);
+        self.targets.note(kind, &Key::new(namespace, name), version, is_claimed);
+    }
+
     /// Reads the workload, unless it is as it was when it was last read.
     pub(super) async fn observe(
         &self,
@@ -78,27 +127,30 @@ impl Context {
             Seen::Never => self.targets.first_standing(&kind, namespace, name).await,
             Seen::InDoubt | Seen::As(_) => self.targets.standing(&kind, namespace, name),
         };
-        let is_known = match standing {
+        let told = self.targets.take_told(&kind, namespace, name);
+        let wants_pods = !policy.metrics.is_empty() && !policy.capacity.hold_after.is_zero();
+        if let Some(told) = &told {
+            seen.learn(told, wants_pods);
+        }
+        let is_known = match &standing {
             Standing::Absent => {
                 *seen = Seen::Never;
-                let plural = if kind.group.is_empty() {
-                    kind.plural
-                } else {
-                    format!("{}.{}", kind.plural, kind.group)
-                };
-                return Err(CallError::NotFound(format!("{plural} \"{name}\" not found")));
+                return Err(absent(kind, name));
             }
             Standing::Unknown => false,
-            Standing::Version(version) => {
-                if let Some(watched) = self.targets.take_scale(&kind, namespace, name) {
-                    seen.learn(watched);
-                }
-                seen.scale().is_some_and(|seen| seen.version.as_ref() == Some(&version))
-            }
+            Standing::Version(version) => seen.scale().is_some_and(|seen| seen.is_of(version)),
         };
         if !is_known {
             *seen = Seen::InDoubt;
-            *seen = Seen::As(self.cluster.scale(namespace, target).await?);
+            let read = self.cluster.scale(namespace, target).await;
+            if standing == Standing::Unknown {
+                Box::pin(self.note_read(&kind, subject, &read)).await;
+            }
+            *seen = Seen::As(read?);
+            // Now that it was read, it may be known which generation of the spec that was.
+            if let Some(told @ Told::Outline(_)) = &told {
+                seen.learn(told, wants_pods);
+            }
         }
         let Some(scale) = seen.scale() else { return Err(CallError::NotFound(name.to_owned())) };
         let ready = match scale.ready {
@@ -110,13 +162,16 @@ impl Context {
                 ready
             }
         };
-        let unschedulable_since = if policy.metrics.is_empty() || policy.capacity.hold_after.is_zero() {
-            Ok(None)
-        } else {
-            waiting(namespace, scale.selector.as_deref(), &self.pods)
-        };
+        let unschedulable_since =
+            if wants_pods { waiting(namespace, scale.selector.as_deref(), &self.pods) } else { Ok(None) };
         Ok(Workload { setting: scale.setting, ready, uid: scale.uid.clone(), unschedulable_since })
     }
+}
+
+fn absent(kind: ApiResource, name: &str) -> CallError {
+    let ApiResource { group, plural, .. } = kind;
+    let resource = if group.is_empty() { plural } else { format!("{plural}.{group}") };
+    CallError::NotFound(format!("{resource} \"{name}\" not found"))
 }
 
 /// Since when a pod of a workload has been unschedulable. A scale subresource without a selector says nothing
@@ -154,6 +209,7 @@ mod tests {
             version: Some(version.to_owned()),
             setting: Setting::Replicas(Replicas::new(replicas)),
             uid: Some("u".to_owned()),
+            generation: None,
             selector: None,
             ready: ready.map(Replicas::new),
         }
@@ -171,8 +227,52 @@ mod tests {
             (Seen::As(other.clone()), Seen::As(other)),
         ] {
             let mut learned = seen.clone();
-            learned.learn(watched.clone());
+            learned.learn(&Told::Whole(watched.clone()), true);
             assert_eq!(learned, expected, "{seen:?}");
+        }
+    }
+
+    #[test]
+    fn of_other_kinds_a_watch_tells_of_what_was_read_and_of_each_status_since() {
+        let outline = |version: &str, generation, ready| {
+            let (version, uid) = (Some(version.to_owned()), Some("u".to_owned()));
+            Told::Outline(Outline { version, uid, generation, ready: Replicas::new(ready) })
+        };
+        let read = ScaleSeen { selector: Some("app=web".to_owned()), ..scale("5", 3, None) };
+        let dated = ScaleSeen { generation: Some(2), ..read.clone() };
+        let told = |version: &str, generation, ready| {
+            let ready = Some(Replicas::new(ready));
+            ScaleSeen { version: Some(version.to_owned()), generation, ready, ..read.clone() }
+        };
+        for (seen, watched, expected) in [
+            (&read, outline("5", Some(2), 1), told("5", Some(2), 1)),
+            (&read, outline("6", Some(2), 1), read.clone()),
+            (&read, outline("6", None, 1), read.clone()),
+            (&dated, outline("6", Some(2), 1), told("6", Some(2), 1)),
+            (&dated, outline("6", Some(3), 1), dated.clone()),
+            (&dated, outline("6", None, 1), dated.clone()),
+        ] {
+            let mut learned = Seen::As(seen.clone());
+            learned.learn(&watched, true);
+            assert_eq!(learned, Seen::As(expected), "{seen:?} {watched:?}");
+        }
+        let other = ScaleSeen { uid: Some("v".to_owned()), ..dated.clone() };
+        // It may come with the next status.
+        let without_selector = ScaleSeen { selector: None, ..dated };
+        let followed = ScaleSeen { selector: None, ..told("6", Some(2), 1) };
+        for (seen, wants_pods, expected) in [
+            (&other, true, &other),
+            (&without_selector, true, &without_selector),
+            (&without_selector, false, &followed),
+        ] {
+            let mut learned = Seen::As(seen.clone());
+            learned.learn(&outline("6", Some(2), 1), wants_pods);
+            assert_eq!(learned, Seen::As(expected.clone()));
+        }
+        for seen in [Seen::Never, Seen::InDoubt] {
+            let mut learned = seen.clone();
+            learned.learn(&outline("6", Some(2), 1), true);
+            assert_eq!(learned, seen, "the replicas are not told");
         }
     }
 }

@@ -132,7 +132,8 @@ struct Watched {
     /// Whether there was any answer yet, and be it that they can't be read.
     answered: bool,
     goals: HashMap<Key, Goal>,
-    names: BTreeMap<Goal, BTreeSet<String>>,
+    /// In the order of their names.
+    scalers: HashMap<Goal, SmallVec<[Key; 1]>>,
     /// A list that is under way.
     listing: HashMap<Key, Goal>,
 }
@@ -189,6 +190,14 @@ impl Rivals {
         field.own(field.claimants.get(&goal).into_iter().flatten())
     }
 
+    /// Whether there are any.
+    pub(super) fn is_claimed(&self, workload: &Key, group: &str, kind: &str) -> bool {
+        let goal = Goal::of_group(workload.namespace(), group, kind, workload.name());
+        let field = self.field();
+        let mut claimants = field.claimants.get(&goal).into_iter().flatten();
+        claimants.any(|key| field.is_own(key))
+    }
+
     /// Forgets a policy, and gives the others that it concerns.
     pub(super) fn forget(&self, key: &Key) -> Vec<Key> {
         self.field().replace(key, None)
@@ -210,8 +219,8 @@ impl Rivals {
             if !watched.answered {
                 return Standing::Unknown;
             }
-            if let Some(name) = watched.names.get(&goal).and_then(BTreeSet::first) {
-                return Standing::Behind(Rival { kind: kind.as_str(), name: name.clone() });
+            if let Some(scaler) = watched.scalers.get(&goal).and_then(|scalers| scalers.first()) {
+                return Standing::Behind(Rival { kind: kind.as_str(), name: scaler.name().to_owned() });
             }
         }
         let claims = field.claimants.get(&goal).into_iter().flatten();
@@ -280,8 +289,11 @@ impl Field {
 
     /// Those of the policies that are looked after here.
     fn own<'a>(&self, keys: impl IntoIterator<Item = &'a Key>) -> Vec<Key> {
-        let keys = keys.into_iter().filter(|key| self.claims.get(*key).is_some_and(|claim| claim.own));
-        keys.cloned().collect()
+        keys.into_iter().filter(|key| self.is_own(key)).cloned().collect()
+    }
+
+    fn is_own(&self, key: &Key) -> bool {
+        self.claims.get(key).is_some_and(|claim| claim.own)
     }
 
     /// Puts a policy's claim in the place of its old one, and gives the other policies of both workloads.
@@ -317,16 +329,18 @@ impl Watched {
         }
         let mut changed = BTreeSet::new();
         if let Some(old) = self.goals.remove(&key) {
-            if let Some(names) = self.names.get_mut(&old) {
-                names.remove(key.name());
-                if names.is_empty() {
-                    self.names.remove(&old);
+            if let Some(scalers) = self.scalers.get_mut(&old) {
+                scalers.retain(|scaler| *scaler != key);
+                if scalers.is_empty() {
+                    self.scalers.remove(&old);
                 }
             }
             changed.insert(old);
         }
         if let Some(goal) = goal {
-            self.names.entry(goal.clone()).or_default().insert(key.name().to_owned());
+            let scalers = self.scalers.entry(goal.clone()).or_default();
+            let place = scalers.partition_point(|scaler| *scaler < key);
+            scalers.insert(place, key.clone());
             changed.insert(goal.clone());
             self.goals.insert(key, goal);
         }

@@ -1,27 +1,29 @@
 //! Which workloads have changed since they were read, so that none is read for nothing.
 //!
-//! Of each kind that policies scale, whatever it is, the metadata is watched, and the resource version of each
-//! object is all that is kept. A workload whose version is the one that was read last is as it was, and is not
-//! read again; one that has changed is read by a GET, which (unlike a watch) is never behind. Where a kind can't
-//! be watched each evaluation reads.
+//! Each kind that policies scale, whatever it is, is watched, and of each object that a policy names the resource
+//! version is kept. A workload whose version is the one that was read last is as it was, and is not read again; one
+//! that has changed is read by a GET, which (unlike a watch) is never behind. Where a kind can't be watched each
+//! evaluation reads.
 //!
-//! Of the kinds that everybody has, the watch also says what a look has to know, so that an operator which
-//! starts before ten thousand workloads does not read each of them, nor one of which the status alone has moved.
+//! The watch also says what of an object it can, and that is kept until somebody looks: so an operator which starts
+//! before ten thousand workloads does not read each of them, nor one of which the status alone has moved.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt::Debug;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures::StreamExt;
 use futures::stream::FuturesUnordered;
-use futures::{Stream, StreamExt};
-use kube::core::{ApiResource, DynamicObject, PartialObjectMeta};
+use kube::core::{ApiResource, DynamicResourceScope};
 use kube::runtime::watcher::{self, watcher};
 use kube::{Api, Client, Resource, ResourceExt};
+use serde::de::{DeserializeOwned, IgnoredAny};
 use tokio::sync::Notify;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use self::workload::Workload;
-use super::cluster::ScaleSeen;
+pub(super) use self::workload::{Outline, Told};
+use self::workload::{Spec, Telling, Workload};
 use super::reconcile::Context;
 use super::{Key, Sighted, watching};
 
@@ -33,7 +35,7 @@ const FIRST_LIST: Duration = Duration::from_secs(5);
 /// What is known of a workload without asking for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Standing {
-    /// Nothing.
+    /// Nothing: nobody has read it since a policy named it, or its kind can't be watched.
     Unknown,
     /// It is not there.
     Absent,
@@ -41,7 +43,7 @@ pub(super) enum Standing {
     Version(String),
 }
 
-/// The versions of all objects of the kinds that policies scale.
+/// The workloads that policies name.
 pub(super) struct Targets {
     kinds: Mutex<BTreeMap<ApiKind, Kind>>,
     wanted: UnboundedSender<ApiResource>,
@@ -53,24 +55,33 @@ pub(super) struct Targets {
 /// Group and kind.
 type ApiKind = (String, String);
 
-type Meta = PartialObjectMeta<DynamicObject>;
-
 #[derive(Default)]
 struct Kind {
-    /// Whether `objects` is complete.
+    /// Whether the watch has told of each of `objects`.
     is_listed: bool,
     /// Whether nobody need wait for the first list any more.
     is_settled: bool,
     objects: HashMap<Key, Known>,
     /// A list that is under way.
     listing: HashMap<Key, Known>,
+    /// How many objects were kept when those that no policy names were last let go.
+    kept: usize,
 }
 
 /// What is kept of an object.
-struct Known {
-    version: String,
-    /// How it is, for whoever looks next.
-    scale: Option<Box<ScaleSeen>>,
+enum Known {
+    Absent,
+    There {
+        version: String,
+        /// What the watch says of it, for whoever looks next.
+        told: Option<Box<Told>>,
+    },
+}
+
+impl Known {
+    fn is_there(&self) -> bool {
+        matches!(self, Self::There { .. })
+    }
 }
 
 /// The kinds that are to be watched.
@@ -97,7 +108,11 @@ impl Targets {
             return Standing::Unknown;
         }
         let key = Key::new(namespace, name);
-        kind.objects.get(&key).map_or(Standing::Absent, |known| Standing::Version(known.version.clone()))
+        match kind.objects.get(&key) {
+            None => Standing::Unknown,
+            Some(Known::Absent) => Standing::Absent,
+            Some(Known::There { version, .. }) => Standing::Version(version.clone()),
+        }
     }
 
     /// The same for a first look, which waits for the first list of the kind, for a moment.
@@ -127,57 +142,87 @@ impl Targets {
         self.standing(resource, namespace, name)
     }
 
-    /// How an object is, if that is known of its present version and nobody has taken it yet.
-    pub(super) fn take_scale(
-        &self,
-        resource: &ApiResource,
-        namespace: &str,
-        name: &str,
-    ) -> Option<ScaleSeen> {
+    /// What the watch says of the present version of an object, unless somebody has taken it.
+    pub(super) fn take_told(&self, resource: &ApiResource, namespace: &str, name: &str) -> Option<Told> {
         let mut kinds = self.kinds();
         let kind = kinds.get_mut(&(resource.group.clone(), resource.kind.clone()))?;
-        let key = Key::new(namespace, name);
-        kind.objects.get_mut(&key)?.scale.take().map(|scale| *scale)
+        match kind.objects.get_mut(&Key::new(namespace, name))? {
+            Known::There { told, .. } => told.take().map(|told| *told),
+            Known::Absent => None,
+        }
     }
 
-    /// Takes what a watch says, and gives the objects that were not known before. `read` says how an object is.
-    fn take<K: Resource>(
+    /// Notes what was read of an object that the watch has not told of since a policy named it: its version, or `None`
+    /// when it is not there. From now on the watch tells what changes.
+    pub(super) fn note(
         &self,
-        kind: &ApiKind,
+        resource: &ApiResource,
+        workload: &Key,
+        version: Option<String>,
+        is_claimed: impl Fn(&Key) -> bool,
+    ) {
+        let mut kinds = self.kinds();
+        let Some(kind) = kinds.get_mut(&(resource.group.clone(), resource.kind.clone())) else { return };
+        if !kind.is_listed {
+            return;
+        }
+        let known = version.map_or(Known::Absent, |version| Known::There { version, told: None });
+        kind.objects.entry(workload.clone()).or_insert(known);
+        kind.let_go(is_claimed);
+    }
+
+    /// Takes what a watch says, and gives the objects that were not known to be there before. What no policy claims
+    /// is not kept.
+    fn take<K: Telling>(
+        &self,
+        resource: &ApiResource,
         event: watcher::Event<K>,
-        read: impl Fn(&K) -> Option<ScaleSeen>,
+        is_claimed: impl Fn(&Key) -> bool,
     ) -> Vec<Key> {
         let mut kinds = self.kinds();
-        let kind = kinds.entry(kind.clone()).or_default();
+        let kind = kinds.entry((resource.group.clone(), resource.kind.clone())).or_default();
         let known = |object: &K| {
             let version = object.resource_version().unwrap_or_default();
             if let Some(sighted) = &self.sighted {
                 sighted(&object.namespace().unwrap_or_default(), &object.name_any(), &version);
             }
-            (Key::of_parts(object.meta()), Known { version, scale: read(object).map(Box::new) })
+            let key = Key::of_parts(object.meta());
+            let told = is_claimed(&key).then(|| Box::new(object.told(resource)));
+            (key, told.map(|told| Known::There { version, told: Some(told) }))
         };
         match event {
             watcher::Event::Init => kind.listing.clear(),
             watcher::Event::InitApply(object) => {
-                let (key, known) = known(&object);
-                kind.listing.insert(key, known);
+                if let (key, Some(known)) = known(&object) {
+                    kind.listing.insert(key, known);
+                }
             }
             watcher::Event::InitDone => {
+                // What is not in the list may have been claimed after its place in it: whoever looks reads it.
                 let listed = std::mem::take(&mut kind.listing);
                 let before = std::mem::replace(&mut kind.objects, listed);
-                kind.is_listed = true;
-                kind.is_settled = true;
+                (kind.is_listed, kind.is_settled, kind.kept) = (true, true, kind.objects.len());
                 self.settled.notify_waiters();
-                return kind.objects.keys().filter(|key| !before.contains_key(*key)).cloned().collect();
+                let is_new = |key: &&Key| !before.get(*key).is_some_and(Known::is_there);
+                return kind.objects.keys().filter(is_new).cloned().collect();
             }
             watcher::Event::Apply(object) => {
                 let (key, known) = known(&object);
-                if kind.objects.insert(key.clone(), known).is_none() {
+                let Some(known) = known else {
+                    // Who names it again has missed this.
+                    kind.objects.remove(&key);
+                    return Vec::new();
+                };
+                let before = kind.objects.insert(key.clone(), known);
+                kind.let_go(is_claimed);
+                if !before.is_some_and(|before| before.is_there()) {
                     return vec![key];
                 }
             }
             watcher::Event::Delete(object) => {
-                kind.objects.remove(&Key::of_parts(object.meta()));
+                if let Some(known) = kind.objects.get_mut(&Key::of_parts(object.meta())) {
+                    *known = Known::Absent;
+                }
             }
         }
         Vec::new()
@@ -197,6 +242,17 @@ impl Targets {
 
     fn kinds(&self) -> MutexGuard<'_, BTreeMap<ApiKind, Kind>> {
         self.kinds.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Kind {
+    /// Lets go of what no policy claims any more, whenever there may be as much of it as of all else.
+    fn let_go(&mut self, is_claimed: impl Fn(&Key) -> bool) {
+        if self.objects.len() > 2 * self.kept.max(32) {
+            self.objects.retain(|key, _| is_claimed(key));
+            self.objects.shrink_to_fit();
+            self.kept = self.objects.len();
+        }
     }
 }
 
@@ -221,33 +277,30 @@ pub(super) async fn follow(
 }
 
 async fn follow_kind(client: Client, namespace: Option<&str>, resource: ApiResource, context: Arc<Context>) {
-    let config = watcher::Config::default();
     if workload::is_known(&resource) {
-        let (claimed, kind) = (Arc::clone(&context), resource.clone());
-        let read = move |object: &Workload| {
-            let claimants =
-                claimed.rivals.claimants(&Key::of_parts(&object.metadata), &kind.group, &kind.kind);
-            (!claimants.is_empty()).then(|| object.scale(&kind))
-        };
-        let api: Api<Workload> = watching::api(client, namespace, &resource);
-        watch(|| watcher(api.clone(), config.clone()), resource, context, read).await;
+        watch::<Workload<Spec>>(client, namespace, resource, context).await;
     } else {
-        // Of such a type the API server sends the metadata alone.
-        let api: Api<Meta> = watching::api(client, namespace, &resource);
-        watch(|| watcher(api.clone(), config.clone()), resource, context, |_| None).await;
+        watch::<Workload<IgnoredAny>>(client, namespace, resource, context).await;
     }
 }
 
-async fn watch<K: Resource, S: Stream<Item = watcher::Result<watcher::Event<K>>>>(
-    begin: impl Fn() -> S,
-    resource: ApiResource,
-    context: Arc<Context>,
-    read: impl Fn(&K) -> Option<ScaleSeen>,
-) {
+async fn watch<K>(client: Client, namespace: Option<&str>, resource: ApiResource, context: Arc<Context>)
+where
+    K: Telling
+        + Resource<DynamicType = ApiResource, Scope = DynamicResourceScope>
+        + Clone
+        + Debug
+        + DeserializeOwned
+        + Send
+        + 'static,
+{
     let kind = (resource.group.clone(), resource.kind.clone());
+    let api: Api<K> = watching::api(client, namespace, &resource);
+    let begin = || watcher(api.clone(), watcher::Config::default());
     watching::follow(begin, context.pace(), |event| match event {
         Ok(event) => {
-            for appeared in context.targets.take(&kind, event, &read) {
+            let is_claimed = |key: &Key| context.is_claimed(&resource, key);
+            for appeared in context.targets.take(&resource, event, is_claimed) {
                 context.wake(context.rivals.claimants(&appeared, &resource.group, &resource.kind));
             }
         }
@@ -262,56 +315,12 @@ async fn watch<K: Resource, S: Stream<Item = watcher::Result<watcher::Event<K>>>
     .await;
 }
 
-#[cfg(test)]
-mod tests {
-    use kube::core::GroupVersionKind;
-    use kube::runtime::watcher::Event::{Apply, Delete, Init, InitApply, InitDone};
-    use serde_json::json;
-
-    use super::*;
-
-    fn object(name: &str, version: &str) -> Meta {
-        let meta = json!({"metadata": {"namespace": "shop", "name": name, "resourceVersion": version}});
-        serde_json::from_value(meta).expect("metadata")
-    }
-
-    #[test]
-    fn a_workload_is_unknown_until_its_kind_was_listed_and_then_as_its_version_says() {
-        let (targets, mut wanted) = Targets::new(None);
-        let resource = ApiResource::from_gvk(&GroupVersionKind::gvk("apps", "v1", "Deployment"));
-        let kind = ("apps".to_owned(), "Deployment".to_owned());
-        let standing = |name: &str| targets.standing(&resource, "shop", name);
-        let version = |version: &str| Standing::Version(version.to_owned());
-        let key = |name: &str| Key::new("shop", name);
-        assert_eq!([standing("web"), standing("web")], [Standing::Unknown, Standing::Unknown]);
-        assert_eq!(wanted.try_recv().map(|wanted| wanted.kind).as_deref(), Ok("Deployment"));
-        assert!(wanted.try_recv().is_err(), "it is watched once");
-
-        targets.take::<Meta>(&kind, Init, |_| None);
-        targets.take(&kind, InitApply(object("web", "7")), |_| None);
-        assert_eq!(standing("web"), Standing::Unknown, "the list is not complete");
-        assert_eq!(
-            targets.take::<Meta>(&kind, InitDone, |_| None),
-            [key("web")],
-            "it may have been missed before"
-        );
-        assert_eq!([standing("web"), standing("mail")], [version("7"), Standing::Absent]);
-        assert_eq!(targets.take(&kind, Apply(object("web", "8")), |_| None), []);
-        assert_eq!(targets.take(&kind, Apply(object("mail", "9")), |_| None), [key("mail")]);
-        assert_eq!([standing("web"), standing("mail")], [version("8"), version("9")]);
-        targets.take(&kind, Delete(object("web", "10")), |_| None);
-        assert_eq!(standing("web"), Standing::Absent);
-
-        targets.take::<Meta>(&kind, Init, |_| None);
-        targets.take(&kind, InitApply(object("web", "11")), |_| None);
-        assert_eq!(standing("mail"), version("9"), "until the new list is complete");
-        assert_eq!(targets.take::<Meta>(&kind, InitDone, |_| None), [key("web")]);
-        assert_eq!([standing("web"), standing("mail")], [version("11"), Standing::Absent]);
-        targets.doubt(&kind);
-        assert_eq!([standing("web"), standing("mail")], [Standing::Unknown, Standing::Unknown]);
-        targets.take::<Meta>(&kind, Init, |_| None);
-        targets.take(&kind, InitApply(object("web", "12")), |_| None);
-        assert_eq!(targets.take::<Meta>(&kind, InitDone, |_| None), [], "it was there before");
-        assert_eq!(standing("web"), version("12"));
+impl Context {
+    /// Whether a policy that is looked after here names a workload.
+    pub(super) fn is_claimed(&self, resource: &ApiResource, workload: &Key) -> bool {
+        self.rivals.is_claimed(workload, &resource.group, &resource.kind)
     }
 }
+
+#[cfg(test)]
+mod tests;

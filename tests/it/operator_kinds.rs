@@ -2,12 +2,13 @@
 
 use jiff::{SignedDuration, Timestamp};
 use kube::Api;
-use kube::api::DynamicObject;
+use kube::api::{DynamicObject, Patch, PatchParams};
 use kube::core::{ApiResource, GroupVersionKind};
 use serde_json::{Value, json};
 use tidetable::operator::{Occasion, Outcome};
 
-use crate::support::operator::{Stage, at, day_and_night, policy, scaled, sighting};
+use crate::support::operator::{Stage, at, day_and_night, deployment, policy, scaled, sighting};
+use crate::support::source::Source;
 
 /// The kind of Argo Rollouts as far as it matters here, with a scale subresource or without.
 fn rollout_kind(has_scale: bool) -> Value {
@@ -64,10 +65,20 @@ fn rollout_policy() -> Value {
     object
 }
 
-async fn get(stage: &Stage) -> DynamicObject {
+fn rollouts(stage: &Stage) -> Api<DynamicObject> {
     let kind = ApiResource::from_gvk(&GroupVersionKind::gvk("argoproj.io", "v1alpha1", "Rollout"));
-    let api = Api::<DynamicObject>::namespaced_with(stage.client.clone(), "default", &kind);
-    api.get("web").await.expect("the rollout")
+    Api::namespaced_with(stage.client.clone(), "default", &kind)
+}
+
+async fn get(stage: &Stage) -> DynamicObject {
+    rollouts(stage).get("web").await.expect("the rollout")
+}
+
+/// How often the operator has read something of a group.
+fn reads(stage: &Stage, group: &str) -> u64 {
+    let asked = stage.sandbox.requests().into_iter();
+    let asked = asked.filter(|(seen, _)| seen.verb == "get" && seen.user.contains("tidetable"));
+    asked.filter(|(seen, _)| seen.group == group).map(|(_, count)| count).sum()
 }
 
 #[tokio::test]
@@ -142,4 +153,78 @@ async fn a_kind_without_a_scale_subresource_is_said_to_have_none() {
     stage.condition("AbleToScale", "TargetNotFound").await;
     assert_eq!(get(&stage).await.data["spec"]["replicas"], 3);
     stage.stop().await;
+}
+
+#[tokio::test]
+async fn a_kind_from_a_crd_is_not_read_again_while_its_status_alone_moves() {
+    let source = Source::start().await;
+    source.set("qps", Some(10.0));
+    let mut policy = rollout_policy();
+    let metric = json!({"name": "qps", "prometheus": {"query": "qps"}, "target": {"value": "10"}});
+    policy["spec"] = json!({"scaleTargetRef": policy["spec"]["scaleTargetRef"], "minReplicas": 4,
+        "maxReplicas": 80, "metrics": [metric]});
+    let [role, binding] = rights();
+    let objects = [role, binding, rollout_kind(true), rollout(4), policy];
+    let mut stage = Stage::with("2026-11-23T12:00:01Z", &objects, &source.config()).await;
+    assert_eq!(stage.next().await.outcome, Outcome::Unchanged);
+    let (mut now, mut before) = (at("2026-11-23T12:00:00Z"), None);
+    for (ready, qps, expected) in [
+        (3, 10.0, Outcome::Unchanged),
+        (2, 10.0, Outcome::Unchanged),
+        // Four that are ready have half as much again as they should.
+        (4, 15.0, scaled(4, 6)),
+    ] {
+        source.set("qps", Some(qps));
+        let status = json!({"status": {"readyReplicas": ready, "replicas": ready, "selector": "app=web"}});
+        let status = Patch::Merge(status);
+        let written = rollouts(&stage).patch_status("web", &PatchParams::default(), &status).await;
+        sighting("web", written.expect("written").metadata.resource_version).await;
+        now += SignedDuration::from_secs(15);
+        stage.clock.advance_to(now);
+        assert_eq!(stage.next().await.outcome, expected);
+        assert_eq!(
+            *before.get_or_insert(reads(&stage, "argoproj.io")),
+            reads(&stage, "argoproj.io"),
+            "{ready}"
+        );
+    }
+    // Somebody else sets the replicas: that is read, and put right.
+    let spec = Patch::Merge(json!({"spec": {"replicas": 3}}));
+    let written = rollouts(&stage).patch("web", &PatchParams::default(), &spec).await;
+    sighting("web", written.expect("written").metadata.resource_version).await;
+    stage.clock.advance_to(now + SignedDuration::from_secs(15));
+    assert_eq!(stage.next().await.outcome, scaled(3, 6));
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn a_workload_that_a_policy_names_later_is_read_once_also_when_it_is_not_there() {
+    let objects = [deployment("other", 12), deployment("web", 12), policy_of("other")];
+    let mut stage = Stage::with("2026-11-23T12:00:01Z", &objects, "{}").await;
+    assert_eq!(stage.next().await.outcome, Outcome::Unchanged);
+    let before = reads(&stage, "apps");
+    for (name, outcome) in [("web", Outcome::Unchanged), ("gone", Outcome::Failed { category: "not-found" })]
+    {
+        stage.sandbox.create(policy_of(name)).expect("a policy");
+        assert_eq!(stage.next().await.outcome, outcome);
+    }
+    let read = reads(&stage, "apps");
+    assert_eq!(read - before, 3, "one of them, and of what is not there its scale and itself");
+    for seconds in [15, 30, 45] {
+        stage.clock.advance_to(at("2026-11-23T12:00:00Z") + SignedDuration::from_secs(seconds));
+        for _ in 0..3 {
+            stage.next().await;
+        }
+    }
+    assert_eq!(reads(&stage, "apps"), read);
+    stage.sandbox.create(deployment("gone", 3)).expect("a workload");
+    assert_eq!(stage.next().await.outcome, scaled(3, 12));
+    stage.stop().await;
+}
+
+fn policy_of(workload: &str) -> Value {
+    let mut object = policy(&day_and_night());
+    object["metadata"]["name"] = json!(workload);
+    object["spec"]["scaleTargetRef"]["name"] = json!(workload);
+    object
 }

@@ -145,3 +145,19 @@ fn policies_that_another_operator_looks_after_count_as_rivals_and_are_not_woken(
     assert_eq!(rival_of(&rivals, &young).as_deref(), Some("the older ScalePolicy old"));
     assert_eq!(rivals.forget(&key("young")), [key("old")]);
 }
+
+#[test]
+fn an_autoscaler_takes_up_little_room() {
+    let rivals = empty();
+    let count = 10_000;
+    let counted = allocation_counter::measure(|| {
+        rivals.take(Kind::HorizontalPodAutoscaler, Init);
+        for index in 0..count {
+            let name = format!("front-{index}");
+            let reference = json!({"apiVersion": "apps/v1", "kind": "Deployment", "name": name});
+            rivals.take(Kind::HorizontalPodAutoscaler, InitApply(scaler(&name, &reference)));
+        }
+        rivals.take(Kind::HorizontalPodAutoscaler, InitDone);
+    });
+    assert!(counted.bytes_current < 300 * count, "{} bytes each", counted.bytes_current / count);
+}
