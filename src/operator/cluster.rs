@@ -5,7 +5,6 @@
 //! writes never delays a scale write.
 
 use std::collections::BTreeMap;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -16,7 +15,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{FieldsV1, ManagedFieldsEntr
 use kube::api::{DynamicObject, PostParams};
 use kube::core::{ApiResource, GroupVersionKind};
 use kube::{Api, Client, Resource};
-use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::de::IgnoredAny;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_util::sync::CancellationToken;
 
@@ -26,8 +25,10 @@ use super::turns::{Turn, Turns};
 use crate::api::{ScalePolicy, ScalePolicyStatus, ScaleTargetRef};
 use crate::decision::Replicas;
 
+mod calls;
 mod error;
 
+use self::calls::patch_request;
 pub(super) use self::error::CallError;
 
 /// The field manager of writes to the scale subresource.
@@ -351,64 +352,9 @@ impl Cluster {
         Ok(resource)
     }
 
-    /// Sends a request. kube's own calls do the same, but lose how long a refused caller is asked to wait.
-    async fn send<T: DeserializeOwned>(&self, request: http::Request<Vec<u8>>) -> Result<T, CallError> {
-        let (head, body) = self.client.send(request.map(kube::client::Body::from)).await?.into_parts();
-        let body = body.collect_bytes().await?;
-        if !head.status.is_success() {
-            return Err(CallError::answered(head.status, &head.headers, &body));
-        }
-        serde_json::from_slice(&body).map_err(|error| CallError::from(kube::Error::SerdeError(error)))
-    }
-
-    /// Makes a call with a deadline. It is on the heap: thousands of policies wait at a time, and few of them call.
-    fn call<T, E>(
-        &self,
-        call: impl Future<Output = Result<T, E>> + Send,
-    ) -> impl Future<Output = Result<T, CallError>> + Send
-    where
-        CallError: From<E>,
-    {
-        within(self.deadline, Box::pin(call))
-    }
-
-    /// Makes a call that changes something: only while this operator leads, and not for longer.
-    async fn write<T, E>(
-        &self,
-        call: Pin<Box<impl Future<Output = Result<T, E>> + Send>>,
-    ) -> Result<T, CallError>
-    where
-        CallError: From<E>,
-    {
-        let left = self.leadership.may_write().ok_or(CallError::NotLeading)?;
-        within(self.deadline.min(left), call).await
-    }
-
     fn kinds(&self) -> std::sync::MutexGuard<'_, BTreeMap<(String, String), ApiResource>> {
         self.kinds.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-async fn within<T, E>(deadline: Duration, call: impl Future<Output = Result<T, E>>) -> Result<T, CallError>
-where
-    CallError: From<E>,
-{
-    match tokio::time::timeout(deadline, call).await {
-        Ok(result) => result.map_err(CallError::from),
-        Err(_) => Err(CallError::Timeout(deadline)),
-    }
-}
-
-fn patch_request(
-    url: &str,
-    content_type: &str,
-    body: &serde_json::Value,
-) -> Result<http::Request<Vec<u8>>, CallError> {
-    http::Request::patch(url)
-        .header(http::header::CONTENT_TYPE, content_type)
-        .header(http::header::ACCEPT, "application/json")
-        .body(body.to_string().into_bytes())
-        .map_err(|error| CallError::from(kube::Error::HttpError(error)))
 }
 
 fn kind_key(target: &ScaleTargetRef) -> (String, String) {

@@ -113,6 +113,15 @@ impl Leadership {
         Self { clock, standing: Mutex::new(Standing::Elected { term: 0, until: None, told: None }) }
     }
 
+    /// For an operator that was elected just now.
+    #[cfg(test)]
+    pub(super) fn elected_for(clock: &Clock, [begin_within, end_within]: [Duration; 2]) -> Self {
+        let leadership = Self::sought(clock.clone());
+        let (sent, sent_wall) = (clock.elapsed(), clock.now());
+        leadership.renewed(Tenure { sent, sent_wall, begin_within, end_within });
+        leadership
+    }
+
     /// How long a write that begins now may take; `None` when none may begin.
     pub(super) fn may_write(&self) -> Option<Duration> {
         match &*self.standing() {
@@ -121,6 +130,17 @@ impl Leadership {
                 let tenure = until.as_ref()?;
                 let age = tenure.age(&self.clock);
                 (age < tenure.begin_within).then(|| tenure.end_within.saturating_sub(age))
+            }
+        }
+    }
+
+    /// Whether a write that was begun in a term may still be under way.
+    pub(super) fn may_finish(&self, begun_in: u64) -> bool {
+        match &*self.standing() {
+            Standing::Alone => true,
+            Standing::Elected { term, until, .. } => {
+                let is_over = |tenure: &Tenure| tenure.age(&self.clock) >= tenure.end_within;
+                *term == begun_in && until.as_ref().is_some_and(|tenure| !is_over(tenure))
             }
         }
     }
@@ -222,6 +242,24 @@ mod tests {
         leadership.lost();
         leadership.renewed(tenure(&clock));
         assert_eq!(leadership.news(), Some(News::Gained), "a loss that nobody was told of counts");
+    }
+
+    #[test]
+    fn what_was_begun_is_under_way_until_the_lease_ends_and_not_in_a_later_term() {
+        let origin: Timestamp = "2026-11-23T12:00:00Z".parse().expect("an instant");
+        let clock = Clock::stopped_at(origin);
+        assert!(Leadership::alone(clock.clone()).may_finish(0));
+        let leadership = leadership(&clock);
+        assert!(!leadership.may_finish(0), "it never led");
+        leadership.renewed(tenure(&clock));
+        for (second, may) in [(0, true), (12, true), (15, false)] {
+            clock.advance_to(origin + jiff::SignedDuration::from_secs(second));
+            assert_eq!(leadership.may_finish(1), may, "after {second} s");
+        }
+        leadership.renewed(tenure(&clock));
+        assert_eq!((leadership.may_finish(1), leadership.may_finish(2)), (false, true));
+        leadership.lost();
+        assert!(!leadership.may_finish(2));
     }
 
     #[test]
