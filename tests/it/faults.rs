@@ -3,6 +3,7 @@
 mod courses;
 mod kills;
 mod rights;
+mod watches;
 
 use std::sync::{Arc, Mutex};
 
