@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use tidetable::api::{ScaleCalendar, ScalePolicy};
 use tidetable::clock::Clock;
 use tidetable::operator::{Operator, OperatorOptions};
+use tidetable::sandbox::stage::admit_operator;
 use tidetable::sandbox::{Sandbox, SandboxOptions};
 use tokio_util::sync::CancellationToken;
 
@@ -40,7 +41,9 @@ async fn main() {
         sandbox.create(object).expect("a good object");
     }
     let shutdown = CancellationToken::new();
-    let operator = Operator::new(OperatorOptions::new(client.clone()));
+    let token = admit_operator(&sandbox).expect("the rights of deploy/");
+    let own = sandbox.client_for(&token).expect("a client");
+    let operator = Operator::new(OperatorOptions::new(own));
     let operator = tokio::spawn(operator.run(shutdown.clone()));
     let mut delays = delays(client, first, edges).await;
     shutdown.cancel();

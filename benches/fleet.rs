@@ -154,7 +154,7 @@ impl Watch {
 /// Sends what the operator sends, as many at a time, without deciding anything. Two replicas more, as at the edge:
 /// what workloads do then keeps the API server as busy.
 async fn bare(cluster: &Cluster, count: usize, replicas: i32) {
-    let api: Api<Deployment> = cluster.deployments();
+    let api: Api<Deployment> = cluster.operators_deployments();
     let patch = |name: String| {
         let api = api.clone();
         async move {

@@ -10,6 +10,7 @@ use kube::{Api, Client, CustomResourceExt};
 use serde_json::{Value, json};
 use tidetable::api::{ScaleCalendar, ScalePolicy};
 use tidetable::clock::Clock;
+use tidetable::sandbox::stage::{HOME, admit_operator};
 use tidetable::sandbox::{Sandbox, SandboxOptions};
 
 pub(crate) const NAMESPACE: &str = "tidetable-bench";
@@ -25,8 +26,14 @@ pub(crate) fn name(i: usize) -> String {
 }
 
 pub(crate) struct Cluster {
+    /// With the rights that `deploy/` gives an operator, in the sandbox.
     pub(crate) kubeconfig: PathBuf,
+    /// Where an operator may have a Lease.
+    pub(crate) home: &'static str,
+    /// Who makes the objects, and looks.
     client: Client,
+    /// With the rights of an operator.
+    operators: Client,
     sandbox: Option<Sandbox>,
     _directory: tempfile::TempDir,
 }
@@ -43,16 +50,19 @@ impl Cluster {
         let directory = tempfile::tempdir().expect("a directory");
         let cluster = if let Some(kubeconfig) = std::env::var_os("KUBECONFIG") {
             let client = Client::try_default().await.expect("a cluster");
-            Self { kubeconfig: kubeconfig.into(), client, sandbox: None, _directory: directory }
+            let (kubeconfig, home, operators) = (kubeconfig.into(), NAMESPACE, client.clone());
+            Self { kubeconfig, home, client, operators, sandbox: None, _directory: directory }
         } else {
             let sandbox = Sandbox::start(SandboxOptions::new(Clock::real())).await.expect("a sandbox");
             for crd in [ScalePolicy::crd(), ScaleCalendar::crd()] {
                 sandbox.create(serde_json::to_value(crd).expect("a CRD")).expect("a good CRD");
             }
+            let token = admit_operator(&sandbox).expect("the rights of deploy/");
             let kubeconfig = directory.path().join("kubeconfig");
-            sandbox.write_kubeconfig(&kubeconfig).await.expect("written");
+            std::fs::write(&kubeconfig, sandbox.kubeconfig_for("tidetable", &token)).expect("written");
             let client = sandbox.client().expect("a client");
-            Self { kubeconfig, client, sandbox: Some(sandbox), _directory: directory }
+            let operators = sandbox.client_for(&token).expect("a client");
+            Self { kubeconfig, home: HOME, client, operators, sandbox: Some(sandbox), _directory: directory }
         };
         let namespace =
             serde_json::from_value(json!({"metadata": {"name": NAMESPACE}})).expect("a namespace");
@@ -63,6 +73,11 @@ impl Cluster {
 
     pub(crate) fn deployments(&self) -> Api<Deployment> {
         Api::namespaced(self.client.clone(), NAMESPACE)
+    }
+
+    /// The same for one who has the rights of an operator.
+    pub(crate) fn operators_deployments(&self) -> Api<Deployment> {
+        Api::namespaced(self.operators.clone(), NAMESPACE)
     }
 
     /// Makes `count` deployments of one replica, and a policy for each with what `spec` says.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::process::{Child, Command};
 
-use super::cluster::{Cluster, NAMESPACE};
+use super::cluster::Cluster;
 
 /// The kernel's unit of CPU time: `sysconf(_SC_CLK_TCK)` is 100 on all Linux.
 const TICKS_PER_SECOND: f64 = 100.0;
@@ -27,7 +27,7 @@ impl Operator {
 
     /// Starts `tidetable run` as one of several, of which one leads.
     pub(crate) fn candidate(cluster: &Cluster) -> Self {
-        let elected = ["--leader-elect", "--lease-namespace", NAMESPACE];
+        let elected = ["--leader-elect", "--lease-namespace", cluster.home];
         Self::spawn(Path::new(env!("CARGO_BIN_EXE_tidetable")), &[], &elected, cluster, None)
     }
 

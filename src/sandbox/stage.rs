@@ -18,8 +18,10 @@ use crate::simulation::Scenario;
 /// What `deploy/` grants the operator.
 const RIGHTS: &str = include_str!("../../deploy/base/rbac.yaml");
 
-/// Where `deploy/` puts the operator, and who it is there.
-const HOME: &str = "tidetable-system";
+/// The namespace that `deploy/` puts the operator in.
+pub const HOME: &str = "tidetable-system";
+
+/// Who the operator is there.
 const ACCOUNT: &str = "system:serviceaccount:tidetable-system:tidetable";
 
 /// A sandbox in which a scenario can be played. Everything stops when this is dropped.

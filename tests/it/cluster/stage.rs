@@ -17,6 +17,7 @@ use kube::{Client, ResourceExt};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tidetable::clock::Clock;
+pub(crate) use tidetable::sandbox::stage::HOME;
 use tidetable::sandbox::{Sandbox, SandboxOptions};
 use tokio::process::Command;
 
@@ -32,8 +33,7 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 /// How long a namespace that is going may take.
 const FAREWELL: Duration = Duration::from_secs(15);
 
-/// Where deploy/ puts the operator, and the name of its service account and role.
-pub(crate) const HOME: &str = "tidetable-system";
+/// The name of the operator's service account and role in deploy/.
 pub(super) const ACCOUNT: &str = "tidetable";
 
 const DEFINITION: &str = "scalepolicies.tidetable.dev";

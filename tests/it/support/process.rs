@@ -9,7 +9,7 @@ use tokio::process::{Child, Command};
 use tokio::sync::watch;
 
 use super::free_port;
-use crate::cluster::stage::{Checked, in_time};
+use crate::cluster::stage::{Checked, HOME, in_time};
 
 /// The line by which the operator says that it works.
 const READY: &str = "the policies are read";
@@ -25,7 +25,7 @@ impl Process {
     /// Starts an operator for one namespace, and waits until it has read the policies there.
     pub(crate) async fn start(kubeconfig: &Path, config: &Path, namespace: &str) -> Checked<Self> {
         let config = config.display().to_string();
-        let elected = ["--leader-elect", "--lease-namespace", "tidetable-system"];
+        let elected = ["--leader-elect", "--lease-namespace", HOME];
         let arguments = ["--interval", "1s", "--namespace", namespace, "--config", &config];
         Self::start_with(kubeconfig, &[&elected[..], &arguments].concat()).await
     }
