@@ -65,6 +65,7 @@ pub use self::reference::reference;
 pub use self::setting::Setting;
 pub use self::shard::{Shard, ShardError};
 use self::targets::{Targets, Wanted};
+pub use self::watching::DEAD as DEAD_CONNECTION;
 use crate::clock::Clock;
 
 /// The usual distance between ticks.
@@ -292,7 +293,7 @@ async fn stand(campaign: Option<&mut Campaign>, context: &Context) {
         context.metrics.leads(news == News::Gained);
         // Who does not lead knows nothing of how policies are now; who begins to lead finds out.
         context.metrics.ledger.clear();
-        context.wake_all();
+        context.resume();
     };
     Box::pin(campaign.run(tell)).await;
 }

@@ -8,7 +8,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Failure, runtime};
 use crate::operator::telemetry::{self, LogFormat};
-use crate::operator::{LeaseOptions, Operator, OperatorOptions, Shard, Sources, install_crypto_provider};
+use crate::operator::{
+    DEAD_CONNECTION, LeaseOptions, Operator, OperatorOptions, Shard, Sources, install_crypto_provider,
+};
 use crate::policy::parse_duration;
 
 /// Arguments of `tidetable run`.
@@ -81,9 +83,6 @@ fn lease(args: &Args, namespace: &str, instance: &str) -> Option<LeaseOptions> {
     })
 }
 
-/// A connection from which nothing comes for so long is dead. The API server ends a watch after 290 seconds, kube after 295.
-const DEAD: std::time::Duration = std::time::Duration::from_secs(300);
-
 /// Runs until Ctrl-C or SIGTERM. Logs go to stderr; there is nothing for stdout.
 pub(super) fn run(args: Args, _: &mut dyn Write) -> Result<(), Failure> {
     let level = args.log_level.clone().or_else(|| std::env::var("RUST_LOG").ok());
@@ -102,7 +101,7 @@ pub(super) fn run(args: Args, _: &mut dyn Write) -> Result<(), Failure> {
         // The next tick is the retry; fifteen retries of a write that is late would be fifteen too many.
         kube.default_retry = false;
         // Calls have their own deadline; a watch that is never answered has no other.
-        kube.read_timeout = Some(DEAD);
+        kube.read_timeout = Some(DEAD_CONNECTION);
         kube.reset_reader_on_write = true;
         let host = std::env::var("HOSTNAME").ok().filter(|host| !host.is_empty());
         let instance = host.unwrap_or_else(|| "tidetable".to_owned());

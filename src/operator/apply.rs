@@ -86,7 +86,7 @@ mod tests {
         config.default_retry = false;
         let client = kube::Client::try_from(config).expect("a client");
         let leadership = Arc::new(Leadership::alone(Clock::real()));
-        Cluster::new(client, Duration::from_secs(5), 1, leadership)
+        Cluster::new(client, Duration::from_secs(5), 1, leadership, Clock::real())
     }
 
     fn target() -> ScaleTargetRef {

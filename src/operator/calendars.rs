@@ -199,7 +199,7 @@ impl Pages {
 
 /// Watches the calendars and wakes the policies that name those that change. Never ends.
 pub(super) async fn follow(api: Api<Guarded>, context: Arc<Context>) {
-    let begin = || watcher(api.clone(), watcher::Config::default());
+    let begin = || watcher(api.clone(), watching::config());
     watching::follow(begin, context.pace(), |event| match event {
         Ok(event) => context.wake(context.almanac.take(event)),
         Err(failure) => {

@@ -4,8 +4,7 @@
 //! Scale calls and all others (status, events) have permits of their own, so that a queue of status
 //! writes never delays a scale write.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::api::autoscaling::v1::Scale;
@@ -13,7 +12,7 @@ use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::events::v1::Event;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{FieldsV1, ManagedFieldsEntry};
 use kube::api::{DynamicObject, PostParams};
-use kube::core::{ApiResource, GroupVersionKind};
+use kube::core::ApiResource;
 use kube::{Api, Client, Resource};
 use serde::de::IgnoredAny;
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -23,13 +22,16 @@ use super::leader::Leadership;
 use super::setting::{Setting, is_autoscaler};
 use super::turns::{Turn, Turns};
 use crate::api::{ScalePolicy, ScalePolicyStatus, ScaleTargetRef};
+use crate::clock::Clock;
 use crate::decision::Replicas;
 
 mod calls;
 mod error;
+mod kinds;
 
 use self::calls::patch_request;
 pub(super) use self::error::CallError;
+use self::kinds::Kinds;
 
 /// The field manager of writes to the scale subresource.
 pub(super) const SCALE_MANAGER: &str = "tidetable";
@@ -104,7 +106,7 @@ pub(super) struct Cluster {
     stopping: CancellationToken,
     /// How many permits of `others` there are.
     most_others: u32,
-    kinds: Mutex<BTreeMap<(String, String), ApiResource>>,
+    kinds: Kinds,
 }
 
 impl Cluster {
@@ -115,11 +117,12 @@ impl Cluster {
         deadline: Duration,
         concurrency: usize,
         leadership: Arc<Leadership>,
+        clock: Clock,
     ) -> Self {
         let (scales, slow) = (Turns::new(concurrency), Turns::new(concurrency));
         let others = Semaphore::new(concurrency.max(1));
         let most_others = u32::try_from(concurrency.max(1)).unwrap_or(u32::MAX);
-        let (stopping, kinds) = (CancellationToken::new(), Mutex::default());
+        let (stopping, kinds) = (CancellationToken::new(), Kinds::new(clock));
         Self { client, deadline, leadership, scales, slow, others, stopping, most_others, kinds }
     }
 
@@ -192,8 +195,7 @@ impl Cluster {
         let api = Api::<DynamicObject>::namespaced_with(self.client.clone(), namespace, &kind);
         let result = self.call(api.get_scale(&target.name)).await;
         if let Err(CallError::NotFound(_)) = result {
-            // Perhaps the kind is served under another name by now: look it up again next time.
-            self.kinds().remove(&kind_key(target));
+            self.kinds.doubt(target);
         }
         result.map(ScaleSeen::from)
     }
@@ -319,56 +321,4 @@ impl Cluster {
     ) -> Result<(), CallError> {
         self.stopping.run_until_cancelled(call).await.unwrap_or(Err(CallError::Stopping))
     }
-
-    /// How a kind is addressed. The usual workloads are known; any other is asked for once.
-    pub(super) async fn kind(&self, target: &ScaleTargetRef) -> Result<ApiResource, CallError> {
-        if let Some(known) = well_known(target) {
-            return Ok(known);
-        }
-        let key = kind_key(target);
-        let cached = self.kinds().get(&key).cloned();
-        if let Some(cached) = cached {
-            return Ok(cached);
-        }
-        let (group, version) = target.api_version.split_once('/').unwrap_or(("", &target.api_version));
-        let kind = GroupVersionKind::gvk(group, version, &target.kind);
-        let found = self.call(kube::discovery::pinned_kind(&self.client, &kind)).await;
-        let (resource, _) = found.map_err(|error| {
-            // The version of the group is not served (a 404 in plain text), or has no such kind.
-            let is_unknown = match &error {
-                CallError::NotFound(_) => true,
-                CallError::Transport(cause) => matches!(**cause, kube::Error::Discovery(_)),
-                CallError::Forbidden(_)
-                | CallError::Unprocessable(_)
-                | CallError::NotLeading
-                | CallError::Stopping
-                | CallError::Refused { .. }
-                | CallError::Timeout(_) => false,
-            };
-            let said = || format!("the API server does not know {} in {}", target.kind, target.api_version);
-            if is_unknown { CallError::NotFound(said()) } else { error }
-        })?;
-        self.kinds().insert(key, resource.clone());
-        Ok(resource)
-    }
-
-    fn kinds(&self) -> std::sync::MutexGuard<'_, BTreeMap<(String, String), ApiResource>> {
-        self.kinds.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-fn kind_key(target: &ScaleTargetRef) -> (String, String) {
-    (target.api_version.clone(), target.kind.clone())
-}
-
-/// The workloads of Kubernetes itself, which need no discovery.
-fn well_known(target: &ScaleTargetRef) -> Option<ApiResource> {
-    let (group, version, plural) = match (target.api_version.as_str(), target.kind.as_str()) {
-        ("apps/v1", "Deployment") => ("apps", "v1", "deployments"),
-        ("apps/v1", "StatefulSet") => ("apps", "v1", "statefulsets"),
-        ("apps/v1", "ReplicaSet") => ("apps", "v1", "replicasets"),
-        _ if is_autoscaler(target) => ("autoscaling", "v2", "horizontalpodautoscalers"),
-        _ => return None,
-    };
-    Some(ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, &target.kind), plural))
 }

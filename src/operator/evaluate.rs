@@ -84,7 +84,8 @@ impl Context {
             }
         };
         state.timetable.evaluated(due.at, next_edge);
-        state.is_absent = settled.able.reason == Reason::TargetNotFound;
+        let is_missed = settled.able.reason == Reason::TargetNotFound;
+        state.missed = is_missed.then(|| self.standing(subject));
         match settled.retry {
             Some(retry) => {
                 let seed = shard::hash(subject.uid.unwrap_or(subject.name));
@@ -121,6 +122,7 @@ impl Context {
             let workload = self.observe(subject, &mut state.seen, &due.samples).await?;
             if state.target_uid.is_some() && state.target_uid != workload.uid {
                 state.history = History::default();
+                state.contest = Contest::default();
             }
             state.target_uid = workload.uid;
             let (unschedulable_since, unknown) = match workload.unschedulable_since {

@@ -85,11 +85,12 @@ pub(super) struct Workload {
 }
 
 impl Context {
-    /// Whether the workload is known to exist.
-    pub(super) async fn is_there(&self, subject: &Subject<'_>) -> bool {
-        let Ok(kind) = self.cluster.kind(subject.target).await else { return false };
-        let standing = self.targets.standing(&kind, subject.namespace, &subject.target.name);
-        matches!(standing, Standing::Version(_))
+    /// What is known of the workload without asking.
+    pub(super) fn standing(&self, subject: &Subject<'_>) -> Standing {
+        let kind = self.cluster.known_kind(subject.target);
+        kind.map_or(Standing::Unknown, |kind| {
+            self.targets.standing(&kind, subject.namespace, &subject.target.name)
+        })
     }
 
     /// Notes what was read of a workload that the watch has not told of.
@@ -127,7 +128,8 @@ impl Context {
             Seen::Never => self.targets.first_standing(&kind, namespace, name).await,
             Seen::InDoubt | Seen::As(_) => self.targets.standing(&kind, namespace, name),
         };
-        let told = self.targets.take_told(&kind, namespace, name);
+        let is_shared = self.rivals.is_shared(&Key::new(namespace, name), &kind.group, &kind.kind);
+        let told = self.targets.tell(&kind, namespace, name, is_shared);
         let wants_pods = !policy.metrics.is_empty() && !policy.capacity.hold_after.is_zero();
         if let Some(told) = &told {
             seen.learn(told, wants_pods);

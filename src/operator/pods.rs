@@ -42,7 +42,7 @@ impl Unschedulable {
             Some(namespace) => Api::<Pod>::namespaced(client, namespace),
             None => Api::<Pod>::all(client),
         };
-        let pending = watcher::Config::default().fields("status.phase=Pending");
+        let pending = watching::config().fields("status.phase=Pending");
         watching::follow(|| watcher(api.clone(), pending.clone()), pace, |event| self.take(event)).await;
     }
 

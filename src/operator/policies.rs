@@ -21,8 +21,8 @@ use super::reconcile::Context;
 use super::{Key, Shard, metadata, status, watching};
 use crate::api::{OVERRIDE_ANNOTATION, ScalePolicy, ScalePolicySpec, ScalePolicyStatus};
 
-/// The longest wait between two tries to read the policies. Without them nothing is done at all.
-const LONGEST_WAIT: Duration = Duration::from_secs(15);
+/// The waits between two tries to read the policies: the first, and the longest. Until then nothing is written.
+const WAITS: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(2)];
 
 /// A policy as it is watched. One whose spec this version can't parse must not stop the others.
 #[derive(Clone, Debug)]
@@ -54,6 +54,8 @@ struct Records {
     listed: BTreeMap<Key, Entry>,
     /// A list that is under way.
     listing: BTreeMap<Key, Entry>,
+    /// Whether the watch tells what becomes of them.
+    is_current: bool,
 }
 
 #[derive(Debug)]
@@ -105,6 +107,17 @@ impl Listed {
 }
 
 impl Policies {
+    /// Whether they are as they are known: not from when their watch fails until they are listed again. Somebody may have
+    /// changed one meanwhile.
+    pub(super) fn are_current(&self) -> bool {
+        self.records().is_current
+    }
+
+    /// Notes whether they are, and gives whether they were.
+    fn set_current(&self, is_current: bool) -> bool {
+        std::mem::replace(&mut self.records().is_current, is_current)
+    }
+
     /// How many there are.
     pub(super) fn len(&self) -> usize {
         self.records().listed.len()
@@ -197,12 +210,20 @@ pub(super) async fn follow(
 ) {
     let (mut told_missing, mut listed) = (false, BTreeSet::new());
     let rivals = &context.rivals;
-    let begin = || watcher(api.clone(), watcher::Config::default());
-    watching::follow(begin, context.pace().at_most(LONGEST_WAIT), |event| {
+    let begin = || watcher(api.clone(), watching::config());
+    let [first, longest] = WAITS;
+    watching::follow(begin, context.pace().urgent(first, longest), |event| {
         let event = match event {
             Ok(event) => event,
-            Err(failure) => return report(&failure, &mut told_missing, context.policies.len()),
+            Err(failure) => {
+                let stay_in_force = failure.definite().is_some_and(|(code, _)| code != 404);
+                if context.policies.set_current(stay_in_force) != stay_in_force && stay_in_force {
+                    context.resume();
+                }
+                return report(&failure, &mut told_missing, context.policies.len());
+            }
         };
+        let is_complete = matches!(event, watcher::Event::InitDone);
         // Of conflicts one has to know about the policies of all shards.
         let is_held = match &event {
             watcher::Event::Init => {
@@ -229,6 +250,9 @@ pub(super) async fn follow(
                 let _ = news.send(told);
             }
         }
+        if is_complete && !context.policies.set_current(true) {
+            context.resume();
+        }
     })
     .await;
 }
@@ -237,6 +261,9 @@ pub(super) async fn follow(
 fn claimed(policy: &WatchedPolicy, shard: Option<Shard>, context: &Context) -> bool {
     let own = policy.is_held(shard);
     context.wake(context.rivals.claim(policy, own));
+    if let Some(spec) = policy.spec().filter(|_| own) {
+        context.targets.name(&spec.scale_target_ref);
+    }
     own
 }
 
@@ -250,12 +277,15 @@ fn report(failure: &watching::Failure, told_missing: &mut bool, known: usize) {
                 );
             }
         }
+        Some((_, message)) if failure.is_news && known > 0 => {
+            tracing::warn!(error = %message, known, "the policies can't be read; those that are known stay in force");
+        }
         Some(_) | None if failure.is_news && known == 0 => {
             tracing::warn!(error = %failure.cause, "the policies can't be watched");
         }
         Some(_) | None if failure.is_news => {
             let error = &failure.cause;
-            tracing::warn!(%error, known, "the watch of policies was interrupted; those that are known stay in force");
+            tracing::warn!(%error, known, "the watch of policies was interrupted; nothing is written until they are read again");
         }
         Some(_) | None => {}
     }

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use jiff::Timestamp;
+use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
@@ -20,11 +21,12 @@ use super::conditions::{self, Aspect, Finding, Reason};
 use super::events::EventReason;
 use super::leader::Leadership;
 use super::metrics::Metrics;
+use super::observe::Seen;
 use super::pods::Unschedulable;
 use super::policies::{Listed, Policies};
 use super::prometheus::{Problem, Sources};
 use super::rivals::{Rivals, Standing};
-use super::targets::Targets;
+use super::targets::{self, Targets};
 use super::timetable::{Grid, Timetable};
 use super::wakeups::{Urgency, Wakeups};
 use super::watching::Pace;
@@ -54,6 +56,8 @@ pub(super) struct Context {
     pub(super) rivals: Rivals,
     pub(super) targets: Targets,
     wakeups: Arc<Wakeups>,
+    /// Told when the API server can be reached again.
+    reached: Arc<Notify>,
     pub(super) leadership: Arc<Leadership>,
     pub(super) pods: Arc<Unschedulable>,
     pub(super) metrics: Arc<Metrics>,
@@ -105,7 +109,7 @@ pub(super) async fn reconcile(listed: Arc<Listed>, context: Arc<Context>) -> Key
     let span = tracing::info_span!("reconcile", namespace = key.namespace(), policy = key.name());
     async {
         let mut state = context.states().remove(key).unwrap_or_default();
-        // Who does not lead waits for nothing but to lead: then all policies are woken.
+        // Who does not lead waits for nothing but to lead, and who can't read the policies to read them: then all are woken.
         if context.may_act() {
             match &listed.spec {
                 Ok(spec) => Box::pin(context.attend(&listed, spec, &mut state)).await,
@@ -157,7 +161,13 @@ impl Context {
         let client = options.client.clone();
         let for_calls = Arc::clone(&leadership);
         Self {
-            cluster: Cluster::new(client, options.kube_timeout, options.concurrency, for_calls),
+            cluster: Cluster::new(
+                client,
+                options.kube_timeout,
+                options.concurrency,
+                for_calls,
+                options.clock.clone(),
+            ),
             leadership,
             clock: options.clock.clone(),
             sources: options.sources.clone(),
@@ -168,6 +178,7 @@ impl Context {
             rivals: Rivals::default(),
             targets,
             wakeups: Arc::new(Wakeups::new(options.clock.clone())),
+            reached: Arc::default(),
             pods: Arc::default(),
             metrics: Arc::new(Metrics::new(&options.sources)),
             evaluations: options.evaluations.clone(),
@@ -187,7 +198,13 @@ impl Context {
 
     /// How patient the watches are.
     pub(super) fn pace(&self) -> Pace {
-        Pace::new(self.cluster.deadline())
+        Pace::new(self.cluster.deadline(), Arc::clone(&self.reached))
+    }
+
+    /// Goes on after something that all policies wait for. Whatever has failed meanwhile is tried again.
+    pub(super) fn resume(&self) {
+        self.reached.notify_waiters();
+        self.wake_all();
     }
 
     /// Wakes policies at once.
@@ -212,11 +229,11 @@ impl Context {
 
     /// Whether anything may be begun.
     pub(super) fn may_act(&self) -> bool {
-        !self.shutdown.is_cancelled() && self.leadership.may_write().is_some()
+        !self.shutdown.is_cancelled() && self.leadership.may_write().is_some() && self.policies.are_current()
     }
 
     /// Looks at all policies again.
-    pub(super) fn wake_all(&self) {
+    fn wake_all(&self) {
         let keys: Vec<Key> = self.states().keys().cloned().collect();
         self.wake(keys);
     }
@@ -248,10 +265,10 @@ impl Context {
         };
         let is_first = state.generation.is_none();
         let is_respecified = state.generation != listed.generation || state.consulted != consulted;
-        let is_changed =
-            is_respecified || state.annotation != listed.annotation || state.standing != standing;
+        let is_edited = is_respecified || state.annotation != listed.annotation;
+        let is_changed = is_edited || state.standing != standing;
         state.standing = standing;
-        state.is_awaited = is_changed && !(is_first && state.timetable.has_told());
+        state.is_awaited = is_edited && !(is_first && state.timetable.has_told());
         let target = &spec.scale_target_ref;
         if is_respecified {
             state.generation = listed.generation;
@@ -314,9 +331,9 @@ impl Context {
         if is_same && state.term == term && !state.timetable.is_ahead_of(self.grid, now) {
             return;
         }
-        let seen = self.policies.take_status(&listed.key, term).map(|status| *status);
+        let told = self.policies.take_status(&listed.key, term).map(|status| *status);
         // None was seen since we wrote the last one.
-        let (status, unwritten) = match seen {
+        let (status, unwritten) = match told {
             Some(status) => (status, false),
             None if is_same => (std::mem::take(&mut state.status), state.unwritten),
             None => (ScalePolicyStatus::default(), false),
@@ -326,7 +343,10 @@ impl Context {
             // Nobody waits for a word about what is as it was: what the first tick says comes with it.
             timetable.silent(self.grid, now);
         }
-        *state = State { term, uid: listed.uid.clone(), status, unwritten, timetable, ..State::default() };
+        // Whether the workload is as it was, its version says.
+        let seen = if is_same { std::mem::take(&mut state.seen) } else { Seen::Never };
+        *state =
+            State { term, uid: listed.uid.clone(), status, unwritten, timetable, seen, ..State::default() };
     }
 
     /// Evaluates a policy that is new, or whose spec or calendars have changed.
@@ -347,7 +367,10 @@ impl Context {
         if let Some(at) = state.timetable.edge_due(self.grid, now) {
             self.unmetered(subject, state, at, Occasion::Edge).await;
         }
-        let has_appeared = state.is_absent && Box::pin(self.is_there(subject)).await;
+        let has_appeared = state.missed.as_ref().is_some_and(|missed| {
+            let standing = self.standing(subject);
+            matches!(standing, targets::Standing::Version(_)) && standing != *missed
+        });
         if state.timetable.retry_due(now) || has_appeared {
             let at = state.timetable.not_before_last(now);
             self.unmetered(subject, state, at, Occasion::Retry).await;

@@ -192,10 +192,18 @@ impl Rivals {
 
     /// Whether there are any.
     pub(super) fn is_claimed(&self, workload: &Key, group: &str, kind: &str) -> bool {
+        self.count(workload, group, kind) > 0
+    }
+
+    /// Whether there are several.
+    pub(super) fn is_shared(&self, workload: &Key, group: &str, kind: &str) -> bool {
+        self.count(workload, group, kind) > 1
+    }
+
+    fn count(&self, workload: &Key, group: &str, kind: &str) -> usize {
         let goal = Goal::of_group(workload.namespace(), group, kind, workload.name());
         let field = self.field();
-        let mut claimants = field.claimants.get(&goal).into_iter().flatten();
-        claimants.any(|key| field.is_own(key))
+        field.claimants.get(&goal).into_iter().flatten().filter(|key| field.is_own(key)).count()
     }
 
     /// Forgets a policy, and gives the others that it concerns.
@@ -368,7 +376,7 @@ pub(super) async fn follow(client: Client, namespace: Option<&str>, context: Arc
 async fn follow_kind(kind: Kind, client: Client, namespace: Option<&str>, context: Arc<Context>) {
     let resource = kind.resource();
     let api: Api<Scaler> = watching::api(client, namespace, &resource);
-    let begin = || watcher(api.clone(), watcher::Config::default());
+    let begin = || watcher(api.clone(), watching::config());
     watching::follow(begin, context.pace(), |event| match event {
         Ok(event) => context.wake(context.rivals.take(kind, event)),
         Err(failure) => {

@@ -8,7 +8,8 @@
 //! The watch also says what of an object it can, and that is kept until somebody looks: so an operator which starts
 //! before ten thousand workloads does not read each of them, nor one of which the status alone has moved.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -26,6 +27,7 @@ pub(super) use self::workload::{Outline, Told};
 use self::workload::{Spec, Telling, Workload};
 use super::reconcile::Context;
 use super::{Key, Sighted, watching};
+use crate::api::ScaleTargetRef;
 
 mod workload;
 
@@ -46,14 +48,20 @@ pub(super) enum Standing {
 /// The workloads that policies name.
 pub(super) struct Targets {
     kinds: Mutex<BTreeMap<ApiKind, Kind>>,
-    wanted: UnboundedSender<ApiResource>,
+    /// The kinds that policies name.
+    named: Mutex<BTreeSet<ApiKind>>,
+    wanted: UnboundedSender<Sought>,
     sighted: Option<Sighted>,
     /// Told when the first list of a kind is there, or won't come.
     settled: Notify,
 }
 
-/// Group and kind.
+/// API version and kind.
 type ApiKind = (String, String);
+
+fn api_kind(resource: &ApiResource) -> ApiKind {
+    (resource.api_version.clone(), resource.kind.clone())
+}
 
 #[derive(Default)]
 struct Kind {
@@ -85,25 +93,61 @@ impl Known {
 }
 
 /// The kinds that are to be watched.
-pub(super) type Wanted = UnboundedReceiver<ApiResource>;
+pub(super) type Wanted = UnboundedReceiver<Sought>;
+
+/// A kind that is to be watched.
+#[derive(Debug)]
+pub(super) enum Sought {
+    Found(ApiResource),
+    /// One that a policy names.
+    Named(ScaleTargetRef),
+}
 
 impl Targets {
     /// Knows nothing yet; what is wanted has to be given to [`follow`].
     pub(super) fn new(sighted: Option<Sighted>) -> (Self, Wanted) {
         let (wanted, receiver) = unbounded_channel();
-        (Self { kinds: Mutex::default(), wanted, sighted, settled: Notify::new() }, receiver)
+        (
+            Self {
+                kinds: Mutex::default(),
+                named: Mutex::default(),
+                wanted,
+                sighted,
+                settled: Notify::new(),
+            },
+            receiver,
+        )
+    }
+
+    /// Takes notice of a kind that a policy names, so that what is known of its objects is as fresh as the policy, whoever leads.
+    pub(super) fn name(&self, target: &ScaleTargetRef) {
+        let kind = (target.api_version.clone(), target.kind.clone());
+        let mut named = self.named.lock().unwrap_or_else(PoisonError::into_inner);
+        if named.insert(kind) {
+            let _ = self.wanted.send(Sought::Named(target.clone()));
+        }
+    }
+
+    /// Begins to watch a kind, unless that has begun.
+    fn begin(&self, resource: &ApiResource) {
+        if let Entry::Vacant(kind) = self.kinds().entry(api_kind(resource)) {
+            kind.insert(Kind::default());
+            // Without anybody who watches, everything stays unknown.
+            let _ = self.wanted.send(Sought::Found(resource.clone()));
+        }
+    }
+
+    /// Forgets a kind that is not there any more, so that the next question begins a watch.
+    fn forget(&self, kind: &ApiKind) {
+        self.settle(kind);
+        self.kinds().remove(kind);
     }
 
     /// What is known of an object. The first question about a kind begins its watch.
     pub(super) fn standing(&self, resource: &ApiResource, namespace: &str, name: &str) -> Standing {
-        let mut kinds = self.kinds();
-        let kind = (resource.group.clone(), resource.kind.clone());
-        let Some(kind) = kinds.get(&kind) else {
-            kinds.insert(kind, Kind::default());
-            // Without anybody who watches, everything stays unknown.
-            let _ = self.wanted.send(resource.clone());
-            return Standing::Unknown;
-        };
+        self.begin(resource);
+        let kinds = self.kinds();
+        let Some(kind) = kinds.get(&api_kind(resource)) else { return Standing::Unknown };
         if !kind.is_listed {
             return Standing::Unknown;
         }
@@ -126,7 +170,7 @@ impl Targets {
         if standing != Standing::Unknown {
             return standing;
         }
-        let kind = (resource.group.clone(), resource.kind.clone());
+        let kind = api_kind(resource);
         let is_settled = async {
             loop {
                 let told = self.settled.notified();
@@ -142,11 +186,18 @@ impl Targets {
         self.standing(resource, namespace, name)
     }
 
-    /// What the watch says of the present version of an object, unless somebody has taken it.
-    pub(super) fn take_told(&self, resource: &ApiResource, namespace: &str, name: &str) -> Option<Told> {
+    /// What the watch says of the present version of an object. Told once, unless it is kept for others.
+    pub(super) fn tell(
+        &self,
+        resource: &ApiResource,
+        namespace: &str,
+        name: &str,
+        keeps: bool,
+    ) -> Option<Told> {
         let mut kinds = self.kinds();
-        let kind = kinds.get_mut(&(resource.group.clone(), resource.kind.clone()))?;
+        let kind = kinds.get_mut(&api_kind(resource))?;
         match kind.objects.get_mut(&Key::new(namespace, name))? {
+            Known::There { told, .. } if keeps => told.as_deref().cloned(),
             Known::There { told, .. } => told.take().map(|told| *told),
             Known::Absent => None,
         }
@@ -162,7 +213,7 @@ impl Targets {
         is_claimed: impl Fn(&Key) -> bool,
     ) {
         let mut kinds = self.kinds();
-        let Some(kind) = kinds.get_mut(&(resource.group.clone(), resource.kind.clone())) else { return };
+        let Some(kind) = kinds.get_mut(&api_kind(resource)) else { return };
         if !kind.is_listed {
             return;
         }
@@ -180,7 +231,7 @@ impl Targets {
         is_claimed: impl Fn(&Key) -> bool,
     ) -> Vec<Key> {
         let mut kinds = self.kinds();
-        let kind = kinds.entry((resource.group.clone(), resource.kind.clone())).or_default();
+        let kind = kinds.entry(api_kind(resource)).or_default();
         let known = |object: &K| {
             let version = object.resource_version().unwrap_or_default();
             if let Some(sighted) = &self.sighted {
@@ -267,8 +318,8 @@ pub(super) async fn follow(
     let mut watches = FuturesUnordered::new();
     loop {
         tokio::select! {
-            Some(resource) = wanted.recv() => {
-                watches.push(follow_kind(client.clone(), namespace, resource, Arc::clone(&context)));
+            Some(sought) = wanted.recv() => {
+                watches.push(follow_kind(client.clone(), namespace, sought, Arc::clone(&context)));
             }
             Some(()) = watches.next(), if !watches.is_empty() => {}
             else => std::future::pending().await,
@@ -276,11 +327,20 @@ pub(super) async fn follow(
     }
 }
 
-async fn follow_kind(client: Client, namespace: Option<&str>, resource: ApiResource, context: Arc<Context>) {
-    if workload::is_known(&resource) {
-        watch::<Workload<Spec>>(client, namespace, resource, context).await;
-    } else {
-        watch::<Workload<IgnoredAny>>(client, namespace, resource, context).await;
+async fn follow_kind(client: Client, namespace: Option<&str>, sought: Sought, context: Arc<Context>) {
+    match sought {
+        Sought::Named(target) => {
+            // Otherwise whoever leads says so of each policy, and looks again.
+            if let Ok(resource) = context.cluster.kind(&target).await {
+                context.targets.begin(&resource);
+            }
+        }
+        Sought::Found(resource) if workload::is_known(&resource) => {
+            watch::<Workload<Spec>>(client, namespace, resource, context).await;
+        }
+        Sought::Found(resource) => {
+            watch::<Workload<IgnoredAny>>(client, namespace, resource, context).await;
+        }
     }
 }
 
@@ -294,10 +354,11 @@ where
         + Send
         + 'static,
 {
-    let kind = (resource.group.clone(), resource.kind.clone());
+    let kind = api_kind(&resource);
     let api: Api<K> = watching::api(client, namespace, &resource);
-    let begin = || watcher(api.clone(), watcher::Config::default());
-    watching::follow(begin, context.pace(), |event| match event {
+    let begin = || watcher(api.clone(), watching::config());
+    let gone = Notify::new();
+    let watch = watching::follow(begin, context.pace(), |event| match event {
         Ok(event) => {
             let is_claimed = |key: &Key| context.is_claimed(&resource, key);
             for appeared in context.targets.take(&resource, event, is_claimed) {
@@ -310,9 +371,15 @@ where
                 context.targets.doubt(&kind);
             }
             context.targets.settle(&kind);
+            if failure.is_gone() {
+                gone.notify_one();
+            }
         }
-    })
-    .await;
+    });
+    tokio::select! {
+        () = watch => {}
+        () = gone.notified() => context.targets.forget(&kind),
+    }
 }
 
 impl Context {

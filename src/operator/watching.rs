@@ -2,16 +2,27 @@
 //! or since somebody has changed that.
 
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::{Stream, StreamExt};
 use kube::core::{ApiResource, DynamicResourceScope, Status};
 use kube::runtime::watcher;
 use kube::{Api, Client, Resource};
-use tokio::time::timeout;
+use tokio::sync::Notify;
+use tokio::time::{sleep, timeout};
 
 /// How long the watch waits after a first failure.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
+
+/// After so many seconds the API server ends a watch, and a new one goes on where it ended.
+const TERM: u32 = 60;
+
+/// A connection from which nothing comes for so long is dead: by then the API server has ended each watch.
+pub const DEAD: Duration = Duration::from_secs(75);
+
+/// How many objects a page of a list has at most. It is held as a whole, and objects may be large.
+const PAGE: u32 = 100;
 
 /// The usual longest wait between two tries.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
@@ -25,6 +36,11 @@ const LASTING: u32 = 5;
 /// With the so manieth failure in a row a watch begins anew, whatever it is that fails.
 const ANEW: u32 = 3;
 
+/// How everything is listed and watched.
+pub(super) fn config() -> watcher::Config {
+    watcher::Config::default().timeout(TERM).page_size(PAGE)
+}
+
 /// The objects of a kind in the cluster, or in one namespace.
 pub(super) fn api<K>(client: Client, namespace: Option<&str>, resource: &ApiResource) -> Api<K>
 where
@@ -37,23 +53,30 @@ where
 }
 
 /// How patient a watch is.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Pace {
     /// How long a page of a list may take at first; the next try waits twice as long, and so on.
     patience: Duration,
+    /// The wait after a first failure.
+    first: Duration,
     /// The longest wait between two tries.
     longest: Duration,
+    /// Whether it begins anew with a list, whatever it was that failed.
+    lists: bool,
+    /// Told when the API server can be reached again.
+    reached: Arc<Notify>,
 }
 
 impl Pace {
     /// The usual one; a call may take so long.
-    pub(super) fn new(patience: Duration) -> Self {
-        Self { patience, longest: LONGEST_WAIT }
+    pub(super) fn new(patience: Duration, reached: Arc<Notify>) -> Self {
+        Self { patience, first: FIRST_WAIT, longest: LONGEST_WAIT, lists: false, reached }
     }
 
-    /// With another longest wait between two tries.
-    pub(super) fn at_most(self, longest: Duration) -> Self {
-        Self { longest, ..self }
+    /// Of what has to be known as it is: with other waits between two tries, and a list after each failure, since nobody
+    /// says when a watch goes on.
+    pub(super) fn urgent(self, first: Duration, longest: Duration) -> Self {
+        Self { first, longest, lists: true, ..self }
     }
 }
 
@@ -68,7 +91,7 @@ pub(super) async fn follow<K, S>(
 ) where
     S: Stream<Item = watcher::Result<watcher::Event<K>>>,
 {
-    let mut spell = Spell::new(pace);
+    let mut spell = Spell::new(&pace);
     loop {
         let mut events = pin!(begin());
         let (mut is_listing, mut is_alive) = (true, false);
@@ -84,7 +107,7 @@ pub(super) async fn follow<K, S>(
                     is_listing = matches!(event, watcher::Event::Init | watcher::Event::InitApply(_));
                     // After a list the watch may yet be refused.
                     if matches!(event, watcher::Event::Apply(_) | watcher::Event::Delete(_)) {
-                        spell = Spell::new(pace);
+                        spell = Spell::new(&pace);
                     }
                     on(Ok(event));
                     continue;
@@ -96,14 +119,17 @@ pub(super) async fn follow<K, S>(
                     continue;
                 }
                 Err(_) => {
-                    spell = Spell::new(pace);
+                    spell = Spell::new(&pace);
                     continue;
                 }
             };
             let failure = spell.failure(cause, std::mem::take(&mut is_alive));
-            let (begins_anew, wait) = (failure.begins_anew(), spell.wait);
+            let (begins_anew, wait) = (pace.lists || failure.begins_anew(), spell.wait);
             on(Err(failure));
-            tokio::time::sleep(wait).await;
+            tokio::select! {
+                () = sleep(wait) => {}
+                () = pace.reached.notified() => {}
+            }
             if begins_anew {
                 break;
             }
@@ -113,35 +139,38 @@ pub(super) async fn follow<K, S>(
 
 /// Failures in a row.
 #[derive(Debug)]
-struct Spell {
-    pace: Pace,
+struct Spell<'a> {
+    pace: &'a Pace,
     tries: u32,
+    /// Lists that were not answered.
+    silences: u32,
     /// How long is waited after the last of them.
     wait: Duration,
     /// What the API server answered to the last of them, if it did.
     code: Option<u16>,
 }
 
-impl Spell {
-    fn new(pace: Pace) -> Self {
-        Self { pace, tries: 0, wait: Duration::ZERO, code: None }
+impl<'a> Spell<'a> {
+    fn new(pace: &'a Pace) -> Self {
+        Self { pace, tries: 0, silences: 0, wait: Duration::ZERO, code: None }
     }
 
     /// How long a page of a list may take now.
     fn patience(&self) -> Duration {
-        self.pace.patience.saturating_mul(1 << self.tries.min(LASTING))
+        self.pace.patience.saturating_mul(1 << self.silences.min(LASTING))
     }
 
     /// Takes notice of a failure. `was_alive` is whether nothing failed for as long as the first wait.
     fn failure(&mut self, cause: Cause, was_alive: bool) -> Failure {
         // A watch that is cut now and then goes on at once, so that nobody is blind for longer than they see.
         let is_cut = cause.is_cut() && was_alive;
+        self.silences += u32::from(matches!(cause, Cause::Silence(_)));
         let code = cause.code();
         let is_news = self.tries == 0 || self.code != code;
         self.code = code;
         (self.tries, self.wait) = match self.tries {
             tries if tries > 0 && !is_cut => (tries + 1, (self.wait * 2).min(self.pace.longest)),
-            _ => (1, FIRST_WAIT),
+            _ => (1, self.pace.first),
         };
         Failure { is_lost: cause.is_lost(self.tries >= LASTING), cause, is_news, tries: self.tries }
     }

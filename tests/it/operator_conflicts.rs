@@ -1,12 +1,16 @@
 //! Others who scale the same workload: autoscalers, another policy, and somebody who changes the replicas back.
 
+use jiff::SignedDuration;
+use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use kube::Api;
 use kube::api::{DeleteParams, PostParams};
 use serde_json::json;
 use tidetable::operator::{Occasion, Outcome};
 
-use crate::support::operator::{Stage, at, day_and_night, deployment, policy, scaled, scaled_object_kind};
+use crate::support::operator::{
+    Stage, at, day_and_night, deployment, policy, scaled, scaled_object_kind, sighting,
+};
 
 fn autoscaler(name: &str) -> HorizontalPodAutoscaler {
     let autoscaler = json!({
@@ -52,6 +56,9 @@ async fn a_workload_with_an_autoscaler_is_left_to_it_until_it_is_gone() {
     let api = Api::<HorizontalPodAutoscaler>::namespaced(stage.client.clone(), "default");
     api.delete("web-hpa", &DeleteParams::default()).await.expect("deleted");
     assert_eq!(stage.next().await.outcome, scaled(3, 0), "at once");
+    // Two statuses are a quarter of a minute apart.
+    stage.clock.advance_to(at("2026-11-23T19:00:16Z"));
+    assert_eq!(stage.next().await.outcome, Outcome::Unchanged);
     stage.condition("AbleToScale", "AsPlanned").await;
     api.create(&PostParams::default(), &autoscaler("web-hpa-2")).await.expect("created");
     assert_eq!(stage.next().await.outcome, Outcome::Conflict);
@@ -151,5 +158,22 @@ async fn who_keeps_changing_the_replicas_back_is_named_and_raced_with_every_five
     let ups = notes("ScaledUp");
     assert!(ups[0].ends_with("(5 was set by robot)") && ups[1].ends_with("(6 was set by robot)"), "{ups:?}");
     assert_eq!(notes("Contested").len(), 1, "{events:?}");
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn a_workload_that_is_replaced_again_and_again_is_not_a_contest() {
+    let objects = [deployment("web", 12), policy(&day_and_night())];
+    let mut stage = Stage::with("2026-11-23T12:00:01Z", &objects, "{}").await;
+    assert_eq!(stage.next().await.outcome, Outcome::Unchanged);
+    let api = Api::<Deployment>::default_namespaced(stage.client.clone());
+    for round in 1..=5 {
+        api.delete("web", &DeleteParams::default()).await.expect("deleted");
+        let again = stage.sandbox.create(deployment("web", 1)).expect("a deployment");
+        let version = again["metadata"]["resourceVersion"].as_str().map(str::to_owned);
+        sighting("web", version).await;
+        stage.clock.advance_to(at("2026-11-23T12:00:00Z") + SignedDuration::from_secs(15 * round));
+        assert_eq!(stage.next().await.outcome, scaled(1, 12), "{round}");
+    }
     stage.stop().await;
 }

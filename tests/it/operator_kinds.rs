@@ -1,6 +1,7 @@
 //! Targets of kinds that the operator has never heard of: whatever has a scale subresource is found and followed.
 
 use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::apps::v1::Deployment;
 use kube::Api;
 use kube::api::{DynamicObject, Patch, PatchParams};
 use kube::core::{ApiResource, GroupVersionKind};
@@ -227,4 +228,78 @@ fn policy_of(workload: &str) -> Value {
     object["metadata"]["name"] = json!(workload);
     object["spec"]["scaleTargetRef"]["name"] = json!(workload);
     object
+}
+
+#[tokio::test]
+async fn a_kind_that_is_not_served_is_asked_for_once_a_tick_however_many_name_it() {
+    let many: Vec<Value> = (0..20)
+        .map(|index| {
+            let mut object = rollout_policy();
+            object["metadata"]["name"] = json!(format!("web-{index}"));
+            object
+        })
+        .collect();
+    let mut stage = Stage::with("2026-11-23T12:00:01Z", &many, "{}").await;
+    let missing = Outcome::Failed { category: "not-found" };
+    let discoveries = |stage: &Stage| -> u64 {
+        let asked = stage.sandbox.requests().into_iter();
+        let asked = asked.filter(|(seen, _)| seen.user.contains("tidetable") && seen.verb == "get");
+        asked.filter(|(seen, _)| seen.resource.is_empty()).map(|(_, count)| count).sum()
+    };
+    for _ in &many {
+        assert_eq!(stage.next().await.outcome, missing);
+    }
+    let first = discoveries(&stage);
+    assert!((1..=2).contains(&first), "{first}");
+    for seconds in [15, 30, 45] {
+        stage.clock.advance_to(at("2026-11-23T12:00:00Z") + SignedDuration::from_secs(seconds));
+        for _ in &many {
+            assert_eq!(stage.next().await.outcome, missing);
+        }
+    }
+    assert_eq!(discoveries(&stage) - first, 3, "one a tick");
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn what_has_no_scale_is_looked_at_once_a_tick() {
+    let [role, binding] = rights();
+    let objects = [role, binding, rollout_kind(false), rollout(3), rollout_policy()];
+    let mut stage = Stage::with("2026-11-23T12:00:01Z", &objects, "{}").await;
+    let missing = Outcome::Failed { category: "not-found" };
+    assert_eq!(stage.next().await.outcome, missing);
+    let before = reads(&stage, "argoproj.io");
+    for seconds in [15, 30, 45] {
+        let now = at("2026-11-23T12:00:00Z") + SignedDuration::from_secs(seconds);
+        stage.clock.advance_to(now);
+        let evaluation = stage.next().await;
+        assert_eq!((evaluation.occasion, evaluation.at, evaluation.outcome), (Occasion::Tick, now, missing));
+    }
+    assert!(reads(&stage, "argoproj.io") - before <= 6, "its scale, and how the kind is addressed");
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn two_policies_on_one_workload_do_not_read_it_when_its_status_moves() {
+    let mut trial = policy(&day_and_night());
+    trial["metadata"]["name"] = json!("trial");
+    trial["spec"]["mode"] = json!("DryRun");
+    let objects = [deployment("web", 12), policy(&day_and_night()), trial];
+    let mut stage = Stage::with("2026-11-23T12:00:01Z", &objects, "{}").await;
+    for _ in 0..2 {
+        stage.next().await;
+    }
+    let before = reads(&stage, "apps");
+    for round in 1..4 {
+        let status = Patch::Merge(json!({"status": {"readyReplicas": round, "replicas": round}}));
+        let api = Api::<Deployment>::default_namespaced(stage.client.clone());
+        let written = api.patch_status("web", &PatchParams::default(), &status).await;
+        sighting("web", written.expect("written").metadata.resource_version).await;
+        stage.clock.advance_to(at("2026-11-23T12:00:00Z") + SignedDuration::from_secs(15 * i64::from(round)));
+        for _ in 0..2 {
+            stage.next().await;
+        }
+    }
+    assert_eq!(reads(&stage, "apps"), before);
+    stage.stop().await;
 }

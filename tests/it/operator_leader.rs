@@ -14,7 +14,7 @@ use tidetable::operator::{LeaseOptions, Operator, OperatorOptions, Outcome, Sour
 use tokio::sync::mpsc::unbounded_channel;
 use tokio_util::sync::CancellationToken;
 
-use crate::cluster::stage::{Checked, HOME, in_time};
+use crate::cluster::stage::{Checked, HOME, in_time, until};
 use crate::support::operator::{Stage, Started, at, day_and_night, deployment, policy, scaled, sighted};
 use crate::support::proxy::{Proxy, Trouble};
 use crate::support::source::Source;
@@ -69,8 +69,9 @@ async fn one_of_two_operators_writes_and_hands_over_at_once_when_it_stops() -> C
     (stage.operator, stage.evaluations, stage.shutdown) = candidate(&stage, "one");
     while next(&mut stage).await != Outcome::Unchanged {}
     assert_eq!(holder(&stage).await.as_deref(), Some("one"));
-    let (second, mut seconds, stop_second) = candidate(&stage, "two");
+    // The first has seen it.
     stage.scale_by_hand("web", 5).await;
+    let (second, mut seconds, stop_second) = candidate(&stage, "two");
     stage.clock.advance_to(at("2026-11-23T12:00:15Z"));
     assert_eq!(next(&mut stage).await, scaled(5, 12));
     assert!(seconds.try_recv().is_err(), "the second waits");
@@ -281,6 +282,60 @@ async fn who_stops_leaves_reports_that_get_no_answer_to_the_next() -> Checked {
     stop_second.cancel();
     second.await??;
     stage.sandbox.shutdown().await;
+    Ok(())
+}
+
+/// How often an operator has asked so for something of the group `apps`.
+fn asked(stage: &Stage, verb: &str) -> u64 {
+    let asked = stage.sandbox.requests().into_iter();
+    let asked = asked.filter(|(seen, _)| seen.group == "apps" && seen.user.contains("tidetable"));
+    asked.filter(|(seen, _)| seen.verb == verb).map(|(_, count)| count).sum()
+}
+
+#[tokio::test]
+async fn who_waits_to_lead_knows_the_workloads_already_and_reads_none_when_it_leads() -> Checked {
+    let mut stage =
+        Stage::with("2026-11-23T12:00:00Z", &[deployment("web", 12), policy(&day_and_night())], "{}").await;
+    stage.end_operator().await;
+    (stage.operator, stage.evaluations, stage.shutdown) = candidate(&stage, "one");
+    while next(&mut stage).await != Outcome::Unchanged {}
+    let lists = asked(&stage, "list");
+    let (second, mut seconds, stop_second) = candidate(&stage, "two");
+    until("the second to list", async || asked(&stage, "list") > lists).await?;
+    let (lists, reads) = (asked(&stage, "list"), asked(&stage, "get"));
+    stage.end_operator().await;
+    in_time("the second to lead", async { seconds.recv().await.ok_or("it ended".into()) }).await?;
+    assert_eq!((asked(&stage, "list"), asked(&stage, "get")), (lists, reads));
+    stop_second.cancel();
+    second.await??;
+    Ok(())
+}
+
+#[tokio::test]
+async fn who_leads_again_reads_no_workload_that_is_as_it_was() -> Checked {
+    let mut stage =
+        Stage::with("2026-11-23T12:00:00Z", &[deployment("web", 12), policy(&day_and_night())], "{}").await;
+    stage.end_operator().await;
+    (stage.operator, stage.evaluations, stage.shutdown) = candidate(&stage, "one");
+    while next(&mut stage).await != Outcome::Unchanged {}
+    let reads = asked(&stage, "get");
+    let api = Api::<Lease>::namespaced(stage.client.clone(), HOME);
+    let taken = json!({"spec": {"holderIdentity": "thief", "leaseDurationSeconds": 15}});
+    api.patch("tidetable", &PatchParams::default(), &Patch::Merge(taken)).await?;
+    let begin = at("2026-11-23T12:00:00Z");
+    let mut led = None;
+    for second in 1..90 {
+        stage.clock.advance_to(begin + SignedDuration::from_secs(second));
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        let is_ours = holder(&stage).await.as_deref() == Some("one");
+        led = if second > 20 && is_ours { stage.evaluations.try_recv().ok() } else { None };
+        if led.is_some() {
+            break;
+        }
+    }
+    assert_eq!(led.map(|evaluation| evaluation.outcome), Some(Outcome::Unchanged));
+    assert_eq!(asked(&stage, "get"), reads);
+    stage.stop().await;
     Ok(())
 }
 

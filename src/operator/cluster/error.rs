@@ -78,6 +78,24 @@ impl CallError {
         }
     }
 
+    /// The same once more, for somebody else who has waited for the same answer.
+    pub(super) fn retold(&self) -> Self {
+        match self {
+            Self::NotFound(message) => Self::NotFound(message.clone()),
+            Self::Forbidden(message) => Self::Forbidden(message.clone()),
+            Self::Unprocessable(message) => Self::Unprocessable(message.clone()),
+            Self::NotLeading => Self::NotLeading,
+            Self::Stopping => Self::Stopping,
+            Self::Refused { code, message, retry_after } => {
+                Self::Refused { code: *code, message: message.clone(), retry_after: *retry_after }
+            }
+            Self::Timeout(waited) => Self::Timeout(*waited),
+            Self::Transport(cause) => {
+                Self::Transport(Box::new(kube::Error::Service(cause.to_string().into())))
+            }
+        }
+    }
+
     /// Whether a write that ended so may have been carried out all the same.
     pub(in crate::operator) fn leaves_doubt(&self) -> bool {
         match self {

@@ -14,6 +14,7 @@ use kube::{Api, Client};
 
 use super::{Leadership, LeaseOptions, News, Tenure};
 use crate::clock::Clock;
+use crate::operator::watching;
 
 /// Stands for election for as long as it is polled.
 pub(in crate::operator) struct Campaign {
@@ -49,7 +50,7 @@ impl Campaign {
 
     /// Wins, renews, loses and wins again. Never ends.
     pub(in crate::operator) async fn run(&mut self, mut tell: impl FnMut(News)) {
-        let only = watcher::Config::default().fields(&format!("metadata.name={}", self.options.name));
+        let only = watching::config().fields(&format!("metadata.name={}", self.options.name));
         let mut changes = pin!(watcher(self.api.clone(), only).default_backoff().touched_objects());
         let mut fails = false;
         loop {

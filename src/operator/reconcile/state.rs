@@ -11,7 +11,7 @@ use super::super::observe::Seen;
 use super::super::rebuild::Rebuilding;
 use super::super::rivals::Standing;
 use super::super::timetable::Timetable;
-use super::super::{shard, status};
+use super::super::{shard, status, targets};
 use crate::api::{ScalePolicyStatus, ScaleTargetRef};
 use crate::decision::{History, Override, Policy};
 
@@ -40,8 +40,8 @@ pub(in crate::operator) struct State {
     pub(in crate::operator) target_uid: Option<String>,
     /// The target as it was last read or written.
     pub(in crate::operator) seen: Seen,
-    /// The target was not there when it was last looked for.
-    pub(in crate::operator) is_absent: bool,
+    /// The target was not there when it was last looked for, or could not be scaled; and what was known of it then.
+    pub(in crate::operator) missed: Option<targets::Standing>,
     pub(super) policy: Option<Arc<Policy>>,
     pub(in crate::operator) history: History,
     /// Whether the history lacks what a range query can give.

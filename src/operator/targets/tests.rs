@@ -67,8 +67,7 @@ impl Watch {
     }
 
     fn kept(&self) -> usize {
-        let kind = (self.resource.group.clone(), self.resource.kind.clone());
-        self.targets.kinds().get(&kind).map_or(0, |kind| kind.objects.len())
+        self.targets.kinds().get(&api_kind(&self.resource)).map_or(0, |kind| kind.objects.len())
     }
 }
 
@@ -76,12 +75,8 @@ impl Watch {
 fn a_workload_is_unknown_until_its_kind_was_listed_and_then_as_its_version_says() {
     let mut watch = Watch::of(&["web", "mail"]);
     assert_eq!([watch.standing("web"), watch.standing("web")], [Standing::Unknown, Standing::Unknown]);
-    assert_eq!(watch.wanted.try_recv().map(|wanted| wanted.kind).as_deref(), Ok("Deployment"));
-    assert_eq!(
-        watch.wanted.try_recv().map(|wanted| wanted.kind),
-        Err(TryRecvError::Empty),
-        "it is watched once"
-    );
+    assert!(matches!(watch.wanted.try_recv(), Ok(Sought::Found(found)) if found.kind == "Deployment"));
+    assert!(matches!(watch.wanted.try_recv(), Err(TryRecvError::Empty)), "it is watched once");
 
     watch.take(Init);
     watch.take(InitApply(object("web", "7")));
@@ -99,7 +94,7 @@ fn a_workload_is_unknown_until_its_kind_was_listed_and_then_as_its_version_says(
     assert_eq!(watch.standing("mail"), version("9"), "until the new list is complete");
     assert_eq!(watch.take(InitDone), [key("web")]);
     assert_eq!([watch.standing("web"), watch.standing("mail")], [version("11"), Standing::Unknown]);
-    watch.targets.doubt(&("apps".to_owned(), "Deployment".to_owned()));
+    watch.targets.doubt(&("apps/v1".to_owned(), "Deployment".to_owned()));
     assert_eq!([watch.standing("web"), watch.standing("mail")], [Standing::Unknown, Standing::Unknown]);
     assert_eq!(watch.list(&[("web", "12")]), [], "it was there before");
     assert_eq!(watch.standing("web"), version("12"));
@@ -144,7 +139,7 @@ fn nothing_is_noted_while_there_is_no_list() {
     watch.standing("web");
     watch.note("web", None);
     assert_eq!(watch.list(&[("web", "1")]), [key("web")]);
-    watch.targets.doubt(&("apps".to_owned(), "Deployment".to_owned()));
+    watch.targets.doubt(&("apps/v1".to_owned(), "Deployment".to_owned()));
     watch.note("web", None);
     assert_eq!(watch.list(&[("web", "2")]), []);
     assert_eq!(watch.standing("web"), version("2"));

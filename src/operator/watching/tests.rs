@@ -25,6 +25,10 @@ fn cut() -> watcher::Error {
     WatchFailed(unreachable())
 }
 
+fn pace() -> Pace {
+    Pace::new(Duration::from_secs(10), Arc::default())
+}
+
 /// What one run of a watch says, each so many seconds after the one before.
 type Script = Vec<(u64, Told)>;
 
@@ -42,8 +46,7 @@ async fn failures(scripts: Vec<Script>) -> Vec<(u64, bool, bool)> {
         });
         Box::pin(events.chain(futures::stream::pending()))
     };
-    let pace = Pace::new(Duration::from_secs(10));
-    let watch = follow(begin, pace, |event| {
+    let watch = follow(begin, pace(), |event| {
         if let Err(failure) = event {
             told.borrow_mut().push((started.elapsed().as_secs(), failure.is_news, failure.is_lost));
         }
@@ -135,7 +138,7 @@ async fn a_kind_is_gone_when_it_is_said_to_be_for_a_while() {
             .chain(futures::stream::pending::<Told>())
     };
     let gone = RefCell::new(Vec::new());
-    let watch = follow(begin, Pace::new(Duration::from_secs(10)), |event| {
+    let watch = follow(begin, pace(), |event| {
         gone.borrow_mut()
             .extend(event.err().map(|failure| (failure.definite().map(|said| said.0), failure.is_gone())));
     });
@@ -144,4 +147,24 @@ async fn a_kind_is_gone_when_it_is_said_to_be_for_a_while() {
     let absent = [false, false, false, false, true, true].map(|is_gone| (Some(404), is_gone));
     assert_eq!(gone[..6], absent);
     assert_eq!(gone[6..], [(Some(403), false)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_has_to_be_known_as_it_is_is_listed_after_each_failure_and_at_once_when_the_server_is_back() {
+    let (lists, reached) = (Cell::new(0), Arc::new(Notify::new()));
+    let begin = || {
+        lists.set(lists.get() + 1);
+        let failures = [Ok(Init), Ok(InitDone), Err(cut())];
+        futures::stream::iter(failures).chain(futures::stream::pending::<Told>())
+    };
+    let pace = Pace::new(Duration::from_secs(10), Arc::clone(&reached))
+        .urgent(Duration::from_millis(50), Duration::from_secs(2));
+    let mut watch = pin!(follow(begin, pace, |_| {}));
+    for (milliseconds, expected) in [(10, 1), (50, 2), (100, 3), (200, 4), (5_000, 8)] {
+        assert!(timeout(Duration::from_millis(milliseconds), &mut watch).await.is_err());
+        assert_eq!(lists.get(), expected, "after {milliseconds} ms more");
+    }
+    reached.notify_waiters();
+    assert!(timeout(Duration::from_millis(1), &mut watch).await.is_err());
+    assert_eq!(lists.get(), 9);
 }

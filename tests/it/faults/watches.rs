@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
-use kube::Client;
+use k8s_openapi::api::apps::v1::Deployment;
+use kube::api::DeleteParams;
+use kube::{Api, Client};
 use serde_json::json;
 use tidetable::operator::Outcome;
 
-use crate::support::operator::{Stage, day_and_night, deployment, options, policy, run, scaled};
+use crate::cluster::stage::until;
+use crate::support::operator::{Stage, at, day_and_night, deployment, options, policy, run, scaled};
 use crate::support::proxy::{Proxy, Trouble};
 
 #[tokio::test]
@@ -30,4 +33,53 @@ async fn a_watch_whose_connection_is_dead_is_given_up_and_what_it_missed_is_lear
     // The clock stands still: nothing but a watch can tell.
     assert_eq!(stage.next().await.outcome, scaled(12, 15));
     stage.stop().await;
+}
+
+#[tokio::test]
+async fn who_was_cut_off_writes_nothing_before_it_knows_what_became_of_the_policies() {
+    for change in [
+        Some(json!({"spec": {"mode": "Paused"}})),
+        Some(
+            json!({"spec": {"minReplicas": 7, "schedule": {"entries": [{"name": "all", "cron": "0 0 * * *", "replicas": 7}]}}}),
+        ),
+        None,
+    ] {
+        let objects = [deployment("web", 12), policy(&day_and_night())];
+        let mut stage = Stage::with("2026-11-23T12:00:01Z", &objects, "{}").await;
+        stage.end_operator().await;
+        let proxy = Proxy::before(stage.own.clone()).await;
+        (stage.operator, stage.evaluations, stage.shutdown) =
+            run(options(proxy.client(), &stage.clock, "{}"));
+        assert_eq!(stage.next().await.outcome, Outcome::Unchanged);
+        proxy.trouble.send_replace(Trouble::Gone);
+        // Watches find out, and wait ever longer.
+        until("many tries", async || proxy.struck() > 12).await.expect("in time");
+        let version = stage.scale_unseen("person", "web", 7).await;
+        match &change {
+            Some(change) => stage.patch_policy(change).await,
+            None => drop(stage.policies().delete("web", &DeleteParams::default()).await.expect("deleted")),
+        }
+        let lists = lists_of_policies(&stage);
+        // A tick that is due, and the connection is back.
+        stage.clock.advance_to(at("2026-11-23T12:00:15Z"));
+        proxy.trouble.send_replace(Trouble::Nothing);
+        if let Some(change) = &change {
+            let expected =
+                if change["spec"]["mode"] == "Paused" { Outcome::Paused } else { Outcome::Unchanged };
+            assert_eq!(stage.next().await.outcome, expected, "{change}");
+        } else {
+            stage.clock.advance_to(at("2026-11-23T12:00:30Z"));
+            until("the list", async || lists_of_policies(&stage) > lists).await.expect("in time");
+        }
+        let workload = Api::<Deployment>::default_namespaced(stage.client.clone()).get("web").await;
+        assert_eq!(workload.expect("the workload").metadata.resource_version, version, "{change:?}");
+        stage.stop().await;
+    }
+}
+
+fn lists_of_policies(stage: &Stage) -> u64 {
+    let asked = stage.sandbox.requests().into_iter();
+    let asked =
+        asked.filter(|(seen, _)| seen.resource == "scalepolicies" && seen.user.ends_with(":tidetable"));
+    asked.filter(|(seen, _)| seen.verb == "list").map(|(_, count)| count).sum()
 }

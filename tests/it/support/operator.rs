@@ -190,13 +190,19 @@ impl Stage {
 
     /// Scales as a field manager, and waits until the operator has seen it, if there is one.
     pub(crate) async fn scale_as(&self, manager: &str, name: &str, replicas: i32) {
+        let version = self.scale_unseen(manager, name, replicas).await;
+        if !self.shutdown.is_cancelled() {
+            sighting(name, version).await;
+        }
+    }
+
+    /// Scales as a field manager, and gives the workload's version since.
+    pub(crate) async fn scale_unseen(&self, manager: &str, name: &str, replicas: i32) -> Option<String> {
         let api = Api::<Deployment>::namespaced(self.client.clone(), "default");
         let by_hand = Patch::Merge(json!({"spec": {"replicas": replicas}}));
         let params = PatchParams { field_manager: Some(manager.to_owned()), ..PatchParams::default() };
         let scale = api.patch_scale(name, &params, &by_hand).await.expect("scaled by hand");
-        if !self.shutdown.is_cancelled() {
-            sighting(name, scale.metadata.resource_version).await;
-        }
+        scale.metadata.resource_version
     }
 
     /// Changes the policy `web`.
