@@ -136,12 +136,15 @@ pub fn parse(file: &Path, text: &str) -> Result<Vec<Document>, Mistakes> {
     Ok(trees.into_iter().filter(|tree| !tree.is_null()).map(document).collect())
 }
 
+/// A policy, and the calendars that it may name.
+pub type PolicyAndCalendars = (PolicyManifest, Vec<ScaleCalendar>);
+
 /// The one policy among the documents of `text`, which is called `file` in errors, and the calendars
 /// beside it.
 ///
 /// # Errors
 /// When there is no policy, several, or one with mistakes, or when a calendar has mistakes.
-pub fn parse_policy(file: &Path, text: &str) -> Result<(PolicyManifest, Vec<ScaleCalendar>), Mistakes> {
+pub fn parse_policy(file: &Path, text: &str) -> Result<PolicyAndCalendars, Mistakes> {
     parse_policy_with(file, text, &[])
 }
 
@@ -153,7 +156,7 @@ pub fn parse_policy_with(
     file: &Path,
     text: &str,
     others: &[Document],
-) -> Result<(PolicyManifest, Vec<ScaleCalendar>), Mistakes> {
+) -> Result<PolicyAndCalendars, Mistakes> {
     let documents = parse(file, text)?;
     let shelf = Shelf::of(documents.iter().chain(others));
     let mut policies = documents.iter().filter(|document| document.is_policy());

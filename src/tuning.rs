@@ -9,19 +9,18 @@ mod objective;
 mod param;
 mod template;
 
-use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use jiff::SignedDuration;
 
-use crate::manifest::{self, Mistake, Mistakes};
+use crate::manifest::Mistakes;
 use crate::simulation::scores::Scores;
 use crate::simulation::{self, Scenario};
 
 pub use self::objective::{Objective, limit};
 pub use self::param::{Param, drawn, grid};
-pub use self::template::Template;
+pub use self::template::{Candidate, Template};
 
 /// A candidate that was played.
 #[derive(Clone, Debug, PartialEq)]
@@ -50,19 +49,6 @@ fn split(scenario: &Scenario, share: f64) -> Duration {
     let interval = scenario.interval.as_secs_f64();
     let ticks = (scenario.length.as_secs_f64() * share.clamp(0.0, 1.0) / interval).floor();
     Duration::try_from_secs_f64(ticks * interval).unwrap_or(scenario.length).min(scenario.length)
-}
-
-/// Puts the policy of this text into a scenario. Gives the places at which it names a calendar that is not there.
-///
-/// # Errors
-/// What is wrong with the policy.
-pub fn adopt(scenario: &mut Scenario, file: &Path, text: String) -> Result<Vec<Mistake>, Mistakes> {
-    let (manifest, calendars) = manifest::parse_policy(file, &text)?;
-    scenario.policy = manifest.policy;
-    scenario.resource = manifest.resource;
-    scenario.calendars = calendars;
-    scenario.policy_text = text;
-    Ok(manifest.missing_calendars)
 }
 
 /// Plays every candidate in every scenario, on so many threads. `note` hears of each candidate that is done.
@@ -162,7 +148,7 @@ pub fn held_out(
     let mut rest = Vec::new();
     for scenario in scenarios {
         let mut first = before(scenario, share);
-        adopt(&mut first, template.file(), template.fill(values))?;
+        template.policy(values)?.enter(&mut first);
         let run = simulation::run(&first);
         let mut after = after(scenario, share);
         after.go_on_from(&run);
@@ -176,10 +162,10 @@ pub fn held_out(
 /// # Errors
 /// What is wrong with it as a policy.
 pub fn trial(scenarios: &mut [Scenario], template: &Template, values: &[f64]) -> Result<Trial, Mistakes> {
-    let text = template.fill(values);
+    let candidate = template.policy(values)?;
     let mut scores = Vec::with_capacity(scenarios.len());
     for scenario in scenarios {
-        adopt(scenario, template.file(), text.clone())?;
+        candidate.clone().enter(scenario);
         scores.push(simulation::score(scenario));
     }
     Ok(Trial { values: values.to_vec(), scores })

@@ -19,7 +19,7 @@ use crate::report::table::aligned;
 use crate::simulation::rivals::Rival;
 use crate::simulation::scores::Scores;
 use crate::simulation::{self, Run, Scenario, scenario};
-use crate::tuning;
+use crate::tuning::Candidate;
 
 /// How long a trace is played at most when nobody says how long: ten years.
 const FOR_EVER: &str = "87600h";
@@ -253,7 +253,7 @@ fn tested(draft: &Draft, learned: &Learned, backtest: &Scenario) -> Result<Vec<(
     let play = |text: String, initial: Replicas| -> Result<Scores, Failure> {
         let mut scenario = backtest.clone();
         scenario.plant.initial_replicas = initial;
-        tuning::adopt(&mut scenario, Path::new("the learned policy"), text)?;
+        Candidate::read(Path::new("the learned policy"), text)?.enter(&mut scenario);
         Ok(simulation::run(&scenario).scores)
     };
     let fixed = |count: u32| -> Result<Scores, Failure> {

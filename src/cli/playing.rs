@@ -21,6 +21,16 @@ pub(super) struct Changes {
     /// midnight, and no longer than it is
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
+    /// Play the trace, from --from to --to, so many times in a row
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    repeat: Option<u32>,
+    #[command(flatten)]
+    replay: Replay,
+}
+
+/// The same of traffic that comes once, besides the file that it is in.
+#[derive(Clone, Debug, Default, PartialEq, clap::Args)]
+pub(super) struct Replay {
     #[command(flatten)]
     recorded: Recorded,
     /// A YAML file with ScaleCalendars that a policy names, besides those in its own file; may be given several
@@ -37,14 +47,11 @@ pub(super) struct Changes {
     /// End at this instant, written as --from. Of a trace, play what is until here
     #[arg(long, value_name = "TIME", conflicts_with = "length")]
     to: Option<Moment>,
-    /// Play the trace, from --from to --to, so many times in a row
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
-    repeat: Option<u32>,
     /// Stretch the time of the trace from its first played instant on: 2 takes twice as long, 0.5 half. Rates
     /// stay
     #[arg(long, value_name = "FACTOR", value_parser = time_factor, allow_negative_numbers = true)]
     time_scale: Option<f64>,
-    /// Play this long, such as 24h
+    /// Play this long, such as 24h, and no longer than a trace is
     #[arg(long, value_name = "DURATION", value_parser = length)]
     length: Option<Duration>,
 }
@@ -57,13 +64,9 @@ fn time_factor(text: &str) -> Result<f64, String> {
 }
 
 impl Changes {
-    /// Other traffic, from one instant to another or for so long, times a factor.
-    pub(super) fn of(
-        (trace, recorded): (Option<PathBuf>, Recorded),
-        (from, to, length): (Option<Moment>, Option<Moment>, Option<Duration>),
-        scale: Option<f64>,
-    ) -> Self {
-        Self { trace, recorded, scale, from, to, length, ..Self::default() }
+    /// The same of another trace, which comes once.
+    pub(super) fn of(trace: Option<PathBuf>, replay: Replay) -> Self {
+        Self { trace, repeat: None, replay }
     }
 
     /// Reads a scenario, and asks Prometheus for its traffic if that is wanted.
@@ -77,28 +80,28 @@ impl Changes {
         read: impl Fn(&Overrides) -> Result<Scenario, Mistakes>,
     ) -> Result<Scenario, Failure> {
         let overrides = self.overrides();
-        if !self.recorded.is_asked() {
+        if !self.replay.recorded.is_asked() {
             return Ok(read(&overrides)?);
         }
         let trace = Some(Trace::Pending);
         let planned = read(&Overrides { trace, repeat: None, time_scale: None, ..overrides.clone() })?;
-        let trace = Some(self.recorded.read(planned.from, self.until(&planned))?);
+        let trace = Some(self.replay.recorded.read(planned.from, self.until(&planned))?);
         Ok(read(&Overrides { trace, ..overrides })?)
     }
 
     /// The documents of the files with calendars.
     pub(super) fn calendars(&self) -> Result<Vec<Document>, Mistakes> {
-        manifest::read_all(&self.calendars)
+        self.replay.calendars()
     }
 
     /// Whether the traffic is given on the command line.
     pub(super) fn has_traffic(&self) -> bool {
-        self.trace.is_some() || self.recorded.is_asked()
+        self.trace.is_some() || self.replay.recorded.is_asked()
     }
 
     /// Whether it is said where the traffic begins.
     pub(super) fn has_beginning(&self) -> bool {
-        self.from.is_some()
+        self.replay.from.is_some()
     }
 
     /// Whether the same traffic comes more than once.
@@ -108,26 +111,33 @@ impl Changes {
 
     /// What a Prometheus server is asked, if one is.
     pub(super) fn query(&self) -> Option<&str> {
-        self.recorded.query()
+        self.replay.recorded.query()
     }
 
     /// The end of what is to be asked for: as much as gives the scenario's length when it is stretched and, where
     /// a length is asked for, repeated.
     fn until(&self, planned: &Scenario) -> Timestamp {
         let mut wanted = planned.length;
-        if self.to.is_none() {
-            wanted = wanted.div_f64(self.time_scale.unwrap_or(1.0));
+        if self.replay.to.is_none() {
+            wanted = wanted.div_f64(self.replay.time_scale.unwrap_or(1.0));
         }
-        if self.length.is_some() {
+        if self.replay.length.is_some() {
             wanted = wanted.div_f64(f64::from(self.repeat.unwrap_or(1)));
         }
         planned.from.checked_add(wanted).unwrap_or(Timestamp::MAX)
     }
 
     fn overrides(&self) -> Overrides {
-        let Self { trace, recorded: _, calendars, scale, from, to, repeat, time_scale, length } =
-            self.clone();
+        let Self { trace, repeat, replay } = self.clone();
+        let Replay { recorded: _, calendars, scale, from, to, time_scale, length } = replay;
         let trace = trace.map(Trace::File);
         Overrides { trace, scale, from, to, repeat, time_scale, length, calendars, ..Overrides::default() }
+    }
+}
+
+impl Replay {
+    /// The documents of the files with calendars.
+    pub(super) fn calendars(&self) -> Result<Vec<Document>, Mistakes> {
+        manifest::read_all(&self.calendars)
     }
 }

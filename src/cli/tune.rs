@@ -1,29 +1,22 @@
 //! `tidetable tune`: the numbers of a policy that do best on the first part of the traffic, tested on the rest.
 
 mod explain;
+mod found;
 mod progress;
 
-use std::fmt::Write as _;
 use std::io::Write;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
+use self::found::{Found, Part, without_comments};
 use self::progress::Progress;
-use super::playing::Changes;
-use super::recorded::Recorded;
-use super::simulate::{factor, length, priced, queued, warn_of_measurement, warn_of_trace, writable, write};
+use super::playing::{Changes, Replay};
+use super::simulate::{priced, queued, warn_of_measurement, warn_of_trace, writable, write};
 use super::{Failure, check};
 use crate::manifest;
 use crate::report::heatmap;
-use crate::report::table::aligned;
-use crate::simulation::scores::Scores;
-use crate::simulation::{self, Scenario};
+use crate::simulation::Scenario;
 use crate::tuning::{self, Objective, Param, Template, Trial};
-use crate::zones::Moment;
-
-/// How the comments begin that say why a policy has its numbers.
-const TUNED_BY: &str = "# Tuned by `tidetable tune`";
 
 /// The objective when nobody says another.
 const USUAL: &str = "dropped_percent<=0.1, late_percent<=0.1 then replica_hours";
@@ -60,19 +53,7 @@ pub(super) struct Args {
     #[arg(id = "trace", long = "trace", value_name = "FILE.csv")]
     traces: Vec<PathBuf>,
     #[command(flatten)]
-    recorded: Recorded,
-    /// Start at this instant: RFC 3339, or a date or a local date and time in the schedule's zone
-    #[arg(long, value_name = "TIME")]
-    from: Option<Moment>,
-    /// End at this instant, written as --from
-    #[arg(long, value_name = "TIME", conflicts_with = "length")]
-    to: Option<Moment>,
-    /// Play this long, such as 14d, and no longer than a trace is [default: as long as the scenario]
-    #[arg(long, value_name = "DURATION", value_parser = length)]
-    length: Option<Duration>,
-    /// Multiply all demand, to fit a trace of another scale
-    #[arg(long, value_name = "FACTOR", value_parser = factor, allow_negative_numbers = true)]
-    scale: Option<f64>,
+    replay: Replay,
     /// The last part of the traffic, which the search does not see and the result is tested on
     #[arg(long, value_name = "SHARE", default_value_t = 0.5, value_parser = share)]
     hold_out: f64,
@@ -89,6 +70,17 @@ pub(super) struct Args {
     /// Write the policy with the numbers found, and why, in comments
     #[arg(long, value_name = "FILE")]
     write: Option<PathBuf>,
+    /// What to print
+    #[arg(long, value_enum, default_value_t = Output::Table)]
+    output: Output,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Output {
+    /// Tables of numbers and of what they come to, for people
+    Table,
+    /// The same candidates with all scores, for programs
+    Json,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -138,48 +130,45 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
     check::warn(&first.missing_calendars);
     let file = policy_file(&args.scenario)?;
     let template = Template::new(&file, &first.policy_text, &args.params)?;
+    let template = template.with_calendars(args.replay.calendars()?);
     let candidates = candidates(args)?;
     // Ranges that leave a field's bounds are found before anything is played.
     let ends = [<[f64]>::first, <[f64]>::last]
         .map(|end| args.params.iter().filter_map(|param| end(&param.values).copied()).collect::<Vec<f64>>());
     for values in &ends {
-        manifest::parse_policy(&file, &template.fill(values))?;
+        template.policy(values)?;
     }
     let seen: Vec<Scenario> =
         scenarios.iter().map(|scenario| tuning::before(scenario, 1.0 - args.hold_out)).collect();
     let trials = search(args, &seen, &template, &candidates)?;
     let Some(best) = args.objective.best(&trials) else { return Ok(()) };
     let tested = tuning::held_out(&scenarios, 1.0 - args.hold_out, &template, &best.values)?;
-    writeln!(out, "{} candidates; of these none beats another in everything:\n", trials.len())?;
-    let front = tuning::front(&trials);
-    write!(out, "{}", table(&args.params, front.iter().map(|trial| ("", *trial))))?;
-    writeln!(
-        out,
-        "\nChosen, and tested on the {}% that the search did not see:\n",
-        (1e5 * args.hold_out).round() / 1e3
-    )?;
-    let both = [("search", best), ("hold-out", &tested)];
-    let each = of_each(&scenarios, both);
-    let each = each.iter().map(|(name, trial)| (name.as_str(), trial));
-    write!(out, "{}", table(&args.params, both.into_iter().chain(each)))?;
-    writeln!(out)?;
-    for scenario in &scenarios {
-        writeln!(out, "{}", periods(scenario, args.hold_out))?;
-    }
-    if let Some(directory) = &args.explain {
-        write!(
-            out,
-            "\n{}",
-            explain::explain(directory, &seen, &template, &args.params, &args.objective, best)?
-        )?;
-    }
+    let parts = scenarios.iter().map(|scenario| Part::new(scenario, args.hold_out)).collect();
+    let found = Found {
+        params: &args.params,
+        objective: &args.objective,
+        hold_out: args.hold_out,
+        parts,
+        trials: &trials,
+        best,
+        tested: &tested,
+    };
+    let explained = match &args.explain {
+        Some(directory) => {
+            Some(explain::explain(directory, &seen, &template, &args.params, &args.objective, best)?)
+        }
+        None => None,
+    };
     if let Some(file) = &args.heat_map {
         write(file, &heat_map(args, &trials))?;
     }
     if let Some(target) = &args.write {
         let policy = template.fill(&best.values);
-        let text = commented(args, &scenarios, (best, trials.len()), &tested, without_comments(&policy));
-        write(target, &text)?;
+        write(target, &found.commented(without_comments(&policy)))?;
+    }
+    match args.output {
+        Output::Table => out.write_all(found.text(explained.as_deref()).as_bytes())?,
+        Output::Json => writeln!(out, "{}", found.json(explained.as_deref())?)?,
     }
     if args.objective.is_kept(best) {
         Ok(())
@@ -234,9 +223,7 @@ fn heat_map(args: &Args, trials: &[Trial]) -> String {
 /// The scenario with each trace, or as it is.
 fn scenarios(args: &Args) -> Result<Vec<Scenario>, Failure> {
     let read = |trace: Option<&PathBuf>| {
-        let traffic = (trace.cloned(), args.recorded.clone());
-        let mut scenario =
-            Changes::of(traffic, (args.from, args.to, args.length), args.scale).scenario(&args.scenario)?;
+        let mut scenario = Changes::of(trace.cloned(), args.replay.clone()).scenario(&args.scenario)?;
         if let Some(trace) = trace.and_then(|trace| trace.file_name()) {
             scenario.name = format!("{}, {}", scenario.name, trace.display());
         }
@@ -254,94 +241,4 @@ fn policy_file(scenario: &Path) -> Result<PathBuf, Failure> {
     let documents = manifest::read(scenario)?;
     let policy = documents.first().and_then(|document| document.text("policy")).unwrap_or_default();
     Ok(scenario.parent().unwrap_or(Path::new("")).join(policy))
-}
-
-/// Which time was searched, and on which the result was tested.
-fn periods(scenario: &Scenario, hold_out: f64) -> String {
-    let tested = tuning::after(scenario, 1.0 - hold_out);
-    let (from, split, end) = (scenario.from, tested.from, simulation::end(scenario));
-    format!("{}: searched from {from} until {split}, tested from there until {end}.", scenario.name)
-}
-
-/// What came of trials in each scenario, when there are several.
-fn of_each(scenarios: &[Scenario], trials: [(&str, &Trial); 2]) -> Vec<(String, Trial)> {
-    let of = |(part, trial): (&str, &Trial)| -> Vec<(String, Trial)> {
-        let each = scenarios.iter().zip(&trial.scores).map(|(scenario, scores)| {
-            let alone = Trial { values: trial.values.clone(), scores: vec![scores.clone()] };
-            (format!("{part}: {}", scenario.name), alone)
-        });
-        each.collect()
-    };
-    if scenarios.len() > 1 { trials.into_iter().flat_map(of).collect() } else { Vec::new() }
-}
-
-/// The policy, with why it has its numbers above it.
-fn commented(
-    args: &Args,
-    scenarios: &[Scenario],
-    (best, candidates): (&Trial, usize),
-    tested: &Trial,
-    policy: &str,
-) -> String {
-    let mut text = format!("{TUNED_BY}, the best of {candidates} candidates:\n");
-    for (param, value) in args.params.iter().zip(&best.values) {
-        let (low, high) = (param.values.first(), param.values.last());
-        let [low, high] = [low, high].map(|end| end.copied().unwrap_or_default());
-        let _ = writeln!(text, "#   {} = {value}, out of {low} to {high}", param.path);
-    }
-    let _ = writeln!(text, "# Best is: {}.", args.objective);
-    if !args.objective.is_kept(best) {
-        text.push_str("# No candidate keeps these limits; this one comes nearest.\n");
-    }
-    for scenario in scenarios {
-        let _ = writeln!(text, "# {}", periods(scenario, args.hold_out));
-    }
-    for (name, trial) in [("On the part that was searched", best), ("On the rest, which was not", tested)] {
-        let [dropped, late, hours, reversals] = figures(&trial.scores);
-        let _ = writeln!(
-            text,
-            "# {name}: {dropped}% of requests lost, {late}% late,\n#   {hours} replica hours, {reversals} changes \
-             of direction."
-        );
-    }
-    text.push('\n');
-    text + policy
-}
-
-/// A policy without what an earlier search has said of its numbers, which an empty line ends.
-fn without_comments(policy: &str) -> &str {
-    let block = policy
-        .split_once("\n\n")
-        .filter(|(block, _)| block.starts_with(TUNED_BY) && block.lines().all(|line| line.starts_with('#')));
-    block.map_or(policy, |(_, rest)| without_comments(rest))
-}
-
-/// Lost and late requests in percent, replica hours, and reversals, over all scenarios.
-fn figures(scores: &[Scores]) -> [String; 4] {
-    let sum = |of: fn(&Scores) -> f64| scores.iter().map(of).sum::<f64>();
-    let requests = sum(|scores| scores.requests).max(f64::MIN_POSITIVE);
-    let reversals: u64 = scores.iter().map(|scores| scores.elasticity.reversals).sum();
-    [
-        format!("{:.3}", 100.0 * sum(|scores| scores.dropped_requests) / requests),
-        format!("{:.3}", 100.0 * sum(|scores| scores.late_requests) / requests),
-        format!("{:.1}", sum(|scores| scores.elasticity.replica_hours)),
-        reversals.to_string(),
-    ]
-}
-
-/// Trials, one a line, under the names of the parameters and scores.
-fn table<'a>(params: &[Param], trials: impl IntoIterator<Item = (&'a str, &'a Trial)>) -> String {
-    let heads = ["lost %", "late %", "replica hours", "reversals"].map(str::to_owned);
-    let mut rows: Vec<Vec<String>> = vec![
-        [String::new()]
-            .into_iter()
-            .chain(params.iter().map(|param| param.path.clone()))
-            .chain(heads)
-            .collect(),
-    ];
-    for (name, trial) in trials {
-        let values = trial.values.iter().map(f64::to_string);
-        rows.push([name.to_owned()].into_iter().chain(values).chain(figures(&trial.scores)).collect());
-    }
-    aligned(&rows)
 }

@@ -11,7 +11,8 @@ use serde_json::Value;
 
 use super::Param;
 use super::param::ALL;
-use crate::manifest::{self, Document, Mistake, Mistakes};
+use crate::manifest::{self, Document, Mistake, Mistakes, PolicyAndCalendars};
+use crate::simulation::Scenario;
 
 /// Units of durations, the longer ones first.
 const UNITS: [&str; 4] = ["ms", "s", "m", "h"];
@@ -20,12 +21,40 @@ const UNITS: [&str; 4] = ["ms", "s", "m", "h"];
 const MOST_ITEMS: usize = 1000;
 
 /// The text of a policy, and where its tuned numbers stand.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Template {
     file: PathBuf,
     text: String,
     /// In the order of the text.
     holes: Vec<Hole>,
+    /// Where calendars may be that the policy names, besides its own file.
+    calendars: Vec<Document>,
+}
+
+/// A policy that can take the place of a scenario's own.
+#[derive(Clone, Debug)]
+pub struct Candidate {
+    read: PolicyAndCalendars,
+    text: String,
+}
+
+impl Candidate {
+    /// Reads the one policy of `text`, which is called `file` in errors, with the calendars beside it.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn read(file: &Path, text: String) -> Result<Self, Mistakes> {
+        Ok(Self { read: manifest::parse_policy(file, &text)?, text })
+    }
+
+    /// Puts itself into a scenario.
+    pub fn enter(self, scenario: &mut Scenario) {
+        let (manifest, calendars) = self.read;
+        scenario.policy = manifest.policy;
+        scenario.resource = manifest.resource;
+        scenario.calendars = calendars;
+        scenario.policy_text = self.text;
+    }
 }
 
 /// A number in the text.
@@ -80,14 +109,23 @@ impl Template {
             }
         }
         holes.sort_by_key(|hole| hole.bytes.start);
-        let template = Self { file: file.to_owned(), text: text.to_owned(), holes };
+        let template = Self { file: file.to_owned(), text: text.to_owned(), holes, calendars: Vec::new() };
         if mistakes.is_empty() { Ok(template) } else { Err(Mistakes(mistakes)) }
     }
 
-    /// The file that the policy is from.
+    /// The same for a policy that may name calendars among these documents.
     #[must_use]
-    pub fn file(&self) -> &Path {
-        &self.file
+    pub fn with_calendars(self, calendars: Vec<Document>) -> Self {
+        Self { calendars, ..self }
+    }
+
+    /// The policy with these numbers, and the calendars that it may name.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn policy(&self, values: &[f64]) -> Result<Candidate, Mistakes> {
+        let text = self.fill(values);
+        Ok(Candidate { read: manifest::parse_policy_with(&self.file, &text, &self.calendars)?, text })
     }
 
     /// The text with these numbers, one for each parameter.

@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::process::{Command, Output};
 
+use serde_json::Value;
+
 fn tidetable(directory: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tidetable"));
     command.args(arguments).current_dir(directory);
@@ -207,4 +209,60 @@ fn what_can_not_be_written_or_searched_is_refused_before_the_search() {
         assert_eq!((output.status.code(), text(&output.stdout)), (Some(2), String::new()), "{more:?}");
         assert!(text(&output.stderr).contains(expected), "{}", text(&output.stderr));
     }
+}
+
+fn json(directory: &Path, arguments: &[&str]) -> Value {
+    let output = tidetable(directory, &[arguments, &["--output", "json"]].concat());
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    serde_json::from_slice(&output.stdout).expect("JSON")
+}
+
+#[test]
+fn programs_read_the_scores_that_simulate_gives_the_same_policy() {
+    let directory = tempfile::tempdir().expect("a directory");
+    prepare(directory.path());
+    std::fs::write(directory.path().join("trace.csv"), trace(700)).expect("written");
+    let found =
+        json(directory.path(), &[TUNE.as_slice(), &["--write", "web.yaml", "--explain", "why"]].concat());
+    let chosen = &found["chosen"];
+    assert_eq!((found["candidates"].as_u64(), found["holds"].as_bool()), (Some(3), Some(true)));
+    let parameter = &chosen["parameters"]["damping.scaleDown.stabilizationWindowSeconds"];
+    assert!(parameter.as_f64().is_some_and(|window| window > 0.0), "{chosen}");
+    assert!(found["front"].as_array().is_some_and(|front| !front.is_empty()), "{found}");
+    assert!(found["explanation"].as_str().is_some_and(|text| text.contains("The dead time")), "{found}");
+    let period = &found["periods"][0];
+    let [from, split] = ["from", "split"].map(|at| period[at].as_str().expect("an instant"));
+    let simulate = ["simulate", "hour.yaml", "--trace", "trace.csv", "--from", from, "--to", split];
+    let played = json(directory.path(), &simulate);
+    for name in ["late_percent", "replica_hours", "reversals", "tau_u_percent"] {
+        assert_eq!(chosen["search"][0][name], played[name], "{name}");
+        assert!(chosen["hold_out"][0][name].is_number(), "{name}");
+    }
+}
+
+#[test]
+fn calendars_of_other_files_count_and_the_time_of_a_trace_is_stretched() {
+    let directory = tempfile::tempdir().expect("a directory");
+    prepare(directory.path());
+    let write = |name: &str, text: &str| std::fs::write(directory.path().join(name), text).expect("written");
+    let policy = std::fs::read_to_string(directory.path().join("web.yaml")).expect("a policy");
+    let policy = policy.replace(
+        "  metrics:\n",
+        "  schedule:\n    exceptDates: [days-off]\n    entries: [{name: day, cron: 0 0 * * *, for: 24h, replicas: 40}]\n  metrics:\n",
+    );
+    let calendar = "apiVersion: tidetable.dev/v1alpha1\nkind: ScaleCalendar\nmetadata: {name: days-off}\nspec: \
+                    {dates: [{date: \"2025-11-23\"}]}\n";
+    write("trace.csv", &trace(700));
+    write("days.yaml", calendar);
+    write("web.yaml", &format!("{policy}---\n{calendar}"));
+    let hours = |found: &Value| found["chosen"]["search"][0]["replica_hours"].as_f64().expect("a number");
+    let together = json(directory.path(), &TUNE);
+    write("web.yaml", &policy);
+    let apart = json(directory.path(), &[TUNE.as_slice(), &["--calendars", "days.yaml"]].concat());
+    assert_eq!(apart, together);
+    assert!(hours(&json(directory.path(), &TUNE)) > hours(&apart), "without them it is no day off");
+
+    let fast = ["--calendars", "days.yaml", "--time-scale", "0.5"];
+    let fast = json(directory.path(), &[TUNE.as_slice(), &fast].concat());
+    assert_eq!(fast["periods"][0]["until"], "2025-11-23T01:00:30Z", "121 minutes in half the time");
 }

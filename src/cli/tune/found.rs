@@ -1,0 +1,194 @@
+//! What a search has found: for people, for programs, and in the comments of a policy.
+
+use std::fmt::Write as _;
+
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+
+use super::super::Failure;
+use crate::report::table::aligned;
+use crate::simulation::scores::Scores;
+use crate::simulation::{self, Scenario};
+use crate::tuning::{self, Objective, Param, Trial};
+
+/// How the comments begin that say why a policy has its numbers.
+const TUNED_BY: &str = "# Tuned by `tidetable tune`";
+
+/// All candidates that were played to the end, and the one that was chosen.
+pub(super) struct Found<'a> {
+    pub(super) params: &'a [Param],
+    pub(super) objective: &'a Objective,
+    pub(super) hold_out: f64,
+    pub(super) parts: Vec<Part>,
+    pub(super) trials: &'a [Trial],
+    pub(super) best: &'a Trial,
+    pub(super) tested: &'a Trial,
+}
+
+/// Which time of a scenario was searched, and on which the result was tested.
+pub(super) struct Part {
+    name: String,
+    from: Timestamp,
+    split: Timestamp,
+    until: Timestamp,
+}
+
+impl Part {
+    pub(super) fn new(scenario: &Scenario, hold_out: f64) -> Self {
+        Self {
+            name: scenario.name.clone(),
+            from: scenario.from,
+            split: tuning::after(scenario, 1.0 - hold_out).from,
+            until: simulation::end(scenario),
+        }
+    }
+
+    fn text(&self) -> String {
+        let Self { name, from, split, until } = self;
+        format!("{name}: searched from {from} until {split}, tested from there until {until}.")
+    }
+}
+
+impl Found<'_> {
+    /// Tables of the front and of the chosen candidate, and why it is the one when that was asked for.
+    pub(super) fn text(&self, explained: Option<&str>) -> String {
+        let front = tuning::front(self.trials);
+        let mut text =
+            format!("{} candidates; of these none beats another in everything:\n\n", self.trials.len());
+        text += &self.table(front.iter().map(|trial| ("", *trial)));
+        let share = (1e5 * self.hold_out).round() / 1e3;
+        let _ = writeln!(text, "\nChosen, and tested on the {share}% that the search did not see:\n");
+        let both = [("search", self.best), ("hold-out", self.tested)];
+        let each = self.of_each(both);
+        let each = each.iter().map(|(name, trial)| (name.as_str(), trial));
+        text += &self.table(both.into_iter().chain(each));
+        text.push('\n');
+        for part in &self.parts {
+            let _ = writeln!(text, "{}", part.text());
+        }
+        if let Some(explained) = explained {
+            let _ = write!(text, "\n{explained}");
+        }
+        text
+    }
+
+    /// The same with all scores, by name.
+    pub(super) fn json(&self, explained: Option<&str>) -> Result<String, Failure> {
+        let failed = |error: serde_json::Error| Failure::Runtime(format!("can't write the scores: {error}"));
+        let front: Result<Vec<Value>, _> = tuning::front(self.trials)
+            .into_iter()
+            .map(|trial| Ok(json!({"parameters": self.parameters(trial), "search": self.scores(trial)?})))
+            .collect();
+        let periods = |part: &Part| {
+            let [from, split, until] = [part.from, part.split, part.until].map(|at| at.to_string());
+            json!({"scenario": part.name, "from": from, "split": split, "until": until})
+        };
+        let mut object = json!({
+            "candidates": self.trials.len(),
+            "objective": self.objective.to_string(),
+            "holds": self.objective.is_kept(self.best),
+            "periods": self.parts.iter().map(periods).collect::<Vec<_>>(),
+            "front": front.map_err(failed)?,
+            "chosen": {
+                "parameters": self.parameters(self.best),
+                "search": self.scores(self.best).map_err(failed)?,
+                "hold_out": self.scores(self.tested).map_err(failed)?,
+            },
+        });
+        if let Some(explained) = explained {
+            object["explanation"] = explained.into();
+        }
+        serde_json::to_string_pretty(&object).map_err(failed)
+    }
+
+    /// The numbers of a candidate, by the paths of their fields.
+    fn parameters(&self, trial: &Trial) -> Map<String, Value> {
+        let values = self.params.iter().zip(&trial.values);
+        values.map(|(param, value)| (param.path.clone(), json!(value))).collect()
+    }
+
+    /// What came of a candidate in each scenario.
+    fn scores(&self, trial: &Trial) -> Result<Vec<Value>, serde_json::Error> {
+        let of = |(part, scores): (&Part, &Scores)| {
+            let mut scores = serde_json::to_value(scores)?;
+            scores["scenario"] = part.name.as_str().into();
+            Ok(scores)
+        };
+        self.parts.iter().zip(&trial.scores).map(of).collect()
+    }
+
+    /// What came of trials in each scenario, when there are several.
+    fn of_each(&self, trials: [(&str, &Trial); 2]) -> Vec<(String, Trial)> {
+        let of = |(name, trial): (&str, &Trial)| -> Vec<(String, Trial)> {
+            let each = self.parts.iter().zip(&trial.scores).map(|(part, scores)| {
+                let alone = Trial { values: trial.values.clone(), scores: vec![scores.clone()] };
+                (format!("{name}: {}", part.name), alone)
+            });
+            each.collect()
+        };
+        if self.parts.len() > 1 { trials.into_iter().flat_map(of).collect() } else { Vec::new() }
+    }
+
+    /// The policy, with why it has its numbers above it.
+    pub(super) fn commented(&self, policy: &str) -> String {
+        let mut text = format!("{TUNED_BY}, the best of {} candidates:\n", self.trials.len());
+        for (param, value) in self.params.iter().zip(&self.best.values) {
+            let (low, high) = (param.values.first(), param.values.last());
+            let [low, high] = [low, high].map(|end| end.copied().unwrap_or_default());
+            let _ = writeln!(text, "#   {} = {value}, out of {low} to {high}", param.path);
+        }
+        let _ = writeln!(text, "# Best is: {}.", self.objective);
+        if !self.objective.is_kept(self.best) {
+            text.push_str("# No candidate keeps these limits; this one comes nearest.\n");
+        }
+        for part in &self.parts {
+            let _ = writeln!(text, "# {}", part.text());
+        }
+        let both =
+            [("On the part that was searched", self.best), ("On the rest, which was not", self.tested)];
+        for (name, trial) in both {
+            let [dropped, late, hours, reversals] = figures(&trial.scores);
+            let _ = writeln!(
+                text,
+                "# {name}: {dropped}% of requests lost, {late}% late,\n#   {hours} replica hours, {reversals} \
+                 changes of direction."
+            );
+        }
+        text.push('\n');
+        text + policy
+    }
+
+    /// Trials, one a line, under the names of the parameters and scores.
+    fn table<'a>(&self, trials: impl IntoIterator<Item = (&'a str, &'a Trial)>) -> String {
+        let heads = ["lost %", "late %", "replica hours", "reversals"].map(str::to_owned);
+        let params = self.params.iter().map(|param| param.path.clone());
+        let mut rows: Vec<Vec<String>> =
+            vec![std::iter::once(String::new()).chain(params).chain(heads).collect()];
+        for (name, trial) in trials {
+            let values = trial.values.iter().map(f64::to_string);
+            rows.push([name.to_owned()].into_iter().chain(values).chain(figures(&trial.scores)).collect());
+        }
+        aligned(&rows)
+    }
+}
+
+/// A policy without what an earlier search has said of its numbers, which an empty line ends.
+pub(super) fn without_comments(policy: &str) -> &str {
+    let block = policy
+        .split_once("\n\n")
+        .filter(|(block, _)| block.starts_with(TUNED_BY) && block.lines().all(|line| line.starts_with('#')));
+    block.map_or(policy, |(_, rest)| without_comments(rest))
+}
+
+/// Lost and late requests in percent, replica hours, and reversals, over all scenarios.
+fn figures(scores: &[Scores]) -> [String; 4] {
+    let sum = |of: fn(&Scores) -> f64| scores.iter().map(of).sum::<f64>();
+    let requests = sum(|scores| scores.requests).max(f64::MIN_POSITIVE);
+    let reversals: u64 = scores.iter().map(|scores| scores.elasticity.reversals).sum();
+    [
+        format!("{:.3}", 100.0 * sum(|scores| scores.dropped_requests) / requests),
+        format!("{:.3}", 100.0 * sum(|scores| scores.late_requests) / requests),
+        format!("{:.1}", sum(|scores| scores.elasticity.replica_hours)),
+        reversals.to_string(),
+    ]
+}
