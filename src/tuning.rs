@@ -171,34 +171,72 @@ pub fn trial(scenarios: &mut [Scenario], template: &Template, values: &[f64]) ->
     Ok(Trial { values: values.to_vec(), scores })
 }
 
-/// The trials that no other is better than in each of three: failed requests (lost or late), replica hours and
-/// reversals.
-#[must_use]
-pub fn front(trials: &[Trial]) -> Vec<&Trial> {
-    let costs: Vec<[f64; 3]> = trials.iter().map(costs).collect();
-    let beats = |a: &[f64; 3], b: &[f64; 3]| {
-        a.iter().zip(b).all(|(a, b)| a <= b) && a.iter().zip(b).any(|(a, b)| a < b)
-    };
-    let is_best = |cost: &[f64; 3]| !costs.iter().any(|other| beats(other, cost));
-    let mut front: Vec<(&[f64; 3], &Trial)> =
-        costs.iter().zip(trials).filter(|(cost, _)| is_best(cost)).collect();
-    front.sort_by(|(a, _), (b, _)| a[0].total_cmp(&b[0]).then(a[1].total_cmp(&b[1])));
-    front.dedup_by(|(a, _), (b, _)| a.iter().zip(b.iter()).all(|(a, b)| a.total_cmp(b).is_eq()));
-    front.into_iter().map(|(_, trial)| trial).collect()
+/// What came of a candidate in all scenarios together, as people are told.
+#[derive(Clone, Copy, Debug)]
+pub struct Figures {
+    /// Percent of the requests that were lost.
+    pub lost: f64,
+    /// Percent of the requests that were late.
+    pub late: f64,
+    /// What is paid for.
+    pub replica_hours: f64,
+    /// Changes of direction.
+    pub reversals: f64,
 }
 
-/// Percent of requests that were lost or late, replica hours, and reversals, over all scenarios.
+impl Figures {
+    /// Of a candidate that was played.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "reversals of a run fit 53 bits")]
+    pub fn of(trial: &Trial) -> Self {
+        let sum = |of: fn(&Scores) -> f64| trial.scores.iter().map(of).sum::<f64>();
+        let requests = sum(|scores| scores.requests).max(f64::MIN_POSITIVE);
+        Self {
+            lost: 100.0 * sum(|scores| scores.dropped_requests) / requests,
+            late: 100.0 * sum(|scores| scores.late_requests) / requests,
+            replica_hours: sum(|scores| scores.elasticity.replica_hours),
+            reversals: sum(|scores| scores.elasticity.reversals as f64),
+        }
+    }
+
+    /// The same in whole thousandths of a percent and tenths of an hour.
+    fn shown(&self) -> [f64; 4] {
+        let Self { lost, late, replica_hours, reversals } = self;
+        [1e3 * lost, 1e3 * late, 10.0 * replica_hours, *reversals].map(f64::round)
+    }
+
+    /// Lost and late requests in percent, replica hours, and reversals, as tables show them.
+    #[must_use]
+    pub fn texts(&self) -> [String; 4] {
+        let [lost, late, hours, reversals] = self.shown();
+        [
+            format!("{:.3}", lost / 1e3),
+            format!("{:.3}", late / 1e3),
+            format!("{:.1}", hours / 10.0),
+            format!("{reversals:.0}"),
+        ]
+    }
+
+    /// What should be low, as it is shown: failed requests (lost or late), replica hours and reversals.
+    fn costs(&self) -> [f64; 3] {
+        let [lost, late, hours, reversals] = self.shown();
+        [lost + late, hours, reversals]
+    }
+}
+
+/// The trials that no other is better than in each of three, as they are shown: failed requests (lost or late), replica
+/// hours and reversals. Of those that show the same, the chosen one is taken, or else the first.
 #[must_use]
-#[expect(clippy::cast_precision_loss, reason = "reversals of a run fit 53 bits")]
-pub fn costs(trial: &Trial) -> [f64; 3] {
-    let sum = |of: fn(&Scores) -> f64| trial.scores.iter().map(of).sum::<f64>();
-    let failed = sum(|scores| scores.dropped_requests + scores.late_requests);
-    let requests = sum(|scores| scores.requests);
-    [
-        if requests > 0.0 { 100.0 * failed / requests } else { 0.0 },
-        sum(|scores| scores.elasticity.replica_hours),
-        sum(|scores| scores.elasticity.reversals as f64),
-    ]
+pub fn front<'a>(trials: &'a [Trial], chosen: &'a Trial) -> Vec<&'a Trial> {
+    let all = std::iter::once(chosen).chain(trials);
+    let all: Vec<([f64; 3], &Trial)> = all.map(|trial| (Figures::of(trial).costs(), trial)).collect();
+    let is_as_good = |a: &[f64; 3], b: &[f64; 3]| a.iter().zip(b).all(|(a, b)| a <= b);
+    let beats = |a: &[f64; 3], b: &[f64; 3]| is_as_good(a, b) && !is_as_good(b, a);
+    let is_best = |cost: &[f64; 3]| !all.iter().any(|(other, _)| beats(other, cost));
+    let mut front: Vec<&([f64; 3], &Trial)> = all.iter().filter(|(cost, _)| is_best(cost)).collect();
+    front.sort_by(|(a, _), (b, _)| a[0].total_cmp(&b[0]).then(a[1].total_cmp(&b[1])));
+    front.dedup_by(|(a, _), (b, _)| is_as_good(a, b) && is_as_good(b, a));
+    front.into_iter().map(|(_, trial)| *trial).collect()
 }
 
 #[cfg(test)]

@@ -176,15 +176,22 @@ fn an_objective_is_read_or_refused() {
 }
 
 #[test]
-fn the_front_leaves_out_what_another_beats() {
+fn the_front_leaves_out_what_another_beats_as_it_is_shown() {
     let trial = |value: f64, dropped: f64, hours: f64| {
         let mut scores = Scores { requests: 100.0, dropped_requests: dropped, ..Scores::default() };
         scores.elasticity.replica_hours = hours;
         Trial { values: vec![value], scores: vec![scores] }
     };
     let trials = [trial(1.0, 2.0, 5.0), trial(2.0, 1.0, 9.0), trial(3.0, 2.0, 6.0)];
-    let values: Vec<f64> = front(&trials).iter().map(|trial| trial.values[0]).collect();
-    assert_eq!(values, [2.0, 1.0]);
+    let values = |trials: &[Trial], chosen: usize| -> Vec<f64> {
+        front(trials, &trials[chosen]).iter().map(|trial| trial.values[0]).collect()
+    };
+    assert_eq!(values(&trials, 0), [2.0, 1.0]);
+    // All but the last are shown as 1.000 and 5.0, and that one as 1.000 and 5.1.
+    let alike =
+        [trial(1.0, 1.0001, 5.04), trial(2.0, 1.0002, 5.03), trial(3.0, 1.0004, 4.96), trial(4.0, 1.0, 5.06)];
+    assert_eq!(values(&alike, 1), [2.0], "the chosen one");
+    assert_eq!(values(&alike, 3), [1.0], "the first one");
 }
 
 #[test]

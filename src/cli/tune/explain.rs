@@ -8,7 +8,7 @@ use super::super::Failure;
 use super::super::simulate::{write, zone};
 use crate::report::svg;
 use crate::simulation::{self, Scenario};
-use crate::tuning::{self, Objective, Param, Template, Trial};
+use crate::tuning::{self, Figures, Objective, Param, Template, Trial};
 
 /// Says what the least and the most that were tried of each parameter come to beside what was found, and draws both of
 /// the first one.
@@ -76,8 +76,10 @@ fn dead_time(scenario: &Scenario) -> String {
 
 /// What another number would have come to, in the words that matter most of it.
 fn verdict(objective: &Objective, best: &Trial, other: &Trial) -> String {
-    let [found, tried] = [best, other].map(tuning::costs);
-    let [failed, hours, reversals] = [0, 1, 2].map(|index| (found[index], tried[index]));
+    let [found, tried] = [best, other].map(Figures::of);
+    let pair = |of: fn(&Figures) -> f64| (of(&found), of(&tried));
+    let failed = pair(|figures| figures.lost + figures.late);
+    let (hours, reversals) = (pair(|figures| figures.replica_hours), pair(|figures| figures.reversals));
     let mut words = Vec::new();
     if let Some(broken) = objective.broken(other).filter(|_| objective.is_kept(best)) {
         words.push(format!("breaks a limit: {broken}"));

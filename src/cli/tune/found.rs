@@ -9,7 +9,7 @@ use super::super::Failure;
 use crate::report::table::aligned;
 use crate::simulation::scores::Scores;
 use crate::simulation::{self, Scenario};
-use crate::tuning::{self, Objective, Param, Trial};
+use crate::tuning::{self, Figures, Objective, Param, Trial};
 
 /// How the comments begin that say why a policy has its numbers.
 const TUNED_BY: &str = "# Tuned by `tidetable tune`";
@@ -52,7 +52,7 @@ impl Part {
 impl Found<'_> {
     /// Tables of the front and of the chosen candidate, and why it is the one when that was asked for.
     pub(super) fn text(&self, explained: Option<&str>) -> String {
-        let front = tuning::front(self.trials);
+        let front = tuning::front(self.trials, self.best);
         let mut text =
             format!("{} candidates; of these none beats another in everything:\n\n", self.trials.len());
         text += &self.table(front.iter().map(|trial| ("", *trial)));
@@ -75,7 +75,7 @@ impl Found<'_> {
     /// The same with all scores, by name.
     pub(super) fn json(&self, explained: Option<&str>) -> Result<String, Failure> {
         let failed = |error: serde_json::Error| Failure::Runtime(format!("can't write the scores: {error}"));
-        let front: Result<Vec<Value>, _> = tuning::front(self.trials)
+        let front: Result<Vec<Value>, _> = tuning::front(self.trials, self.best)
             .into_iter()
             .map(|trial| Ok(json!({"parameters": self.parameters(trial), "search": self.scores(trial)?})))
             .collect();
@@ -147,7 +147,7 @@ impl Found<'_> {
         let both =
             [("On the part that was searched", self.best), ("On the rest, which was not", self.tested)];
         for (name, trial) in both {
-            let [dropped, late, hours, reversals] = figures(&trial.scores);
+            let [dropped, late, hours, reversals] = Figures::of(trial).texts();
             let _ = writeln!(
                 text,
                 "# {name}: {dropped}% of requests lost, {late}% late,\n#   {hours} replica hours, {reversals} \
@@ -166,7 +166,9 @@ impl Found<'_> {
             vec![std::iter::once(String::new()).chain(params).chain(heads).collect()];
         for (name, trial) in trials {
             let values = trial.values.iter().map(f64::to_string);
-            rows.push([name.to_owned()].into_iter().chain(values).chain(figures(&trial.scores)).collect());
+            rows.push(
+                [name.to_owned()].into_iter().chain(values).chain(Figures::of(trial).texts()).collect(),
+            );
         }
         aligned(&rows)
     }
@@ -178,17 +180,4 @@ pub(super) fn without_comments(policy: &str) -> &str {
         .split_once("\n\n")
         .filter(|(block, _)| block.starts_with(TUNED_BY) && block.lines().all(|line| line.starts_with('#')));
     block.map_or(policy, |(_, rest)| without_comments(rest))
-}
-
-/// Lost and late requests in percent, replica hours, and reversals, over all scenarios.
-fn figures(scores: &[Scores]) -> [String; 4] {
-    let sum = |of: fn(&Scores) -> f64| scores.iter().map(of).sum::<f64>();
-    let requests = sum(|scores| scores.requests).max(f64::MIN_POSITIVE);
-    let reversals: u64 = scores.iter().map(|scores| scores.elasticity.reversals).sum();
-    [
-        format!("{:.3}", 100.0 * sum(|scores| scores.dropped_requests) / requests),
-        format!("{:.3}", 100.0 * sum(|scores| scores.late_requests) / requests),
-        format!("{:.1}", sum(|scores| scores.elasticity.replica_hours)),
-        reversals.to_string(),
-    ]
 }
