@@ -87,6 +87,8 @@ pub struct Learned {
     pub peak: u32,
     /// The first day and the last one that it was learned from.
     pub days: (civil::Date, civil::Date),
+    /// The one of these days that was not learned from: it is far from all others, and hides what they have in common.
+    pub aside: Option<civil::Date>,
     /// The days of the week that were not among them, and are taken to be like the others.
     pub unseen: DaySet,
     levels: [Vec<u32>; 7],
@@ -184,31 +186,84 @@ pub fn learn(
     if settings.max.is_none() && peak > f64::from(MOST_REPLICAS) {
         return Err(Patternless::TooBusy);
     }
-    let flat = segments::flat(&days, settings);
-    let mut groups = GROUPINGS[0];
-    let mut found = worth::saved(&days, groups, settings);
-    for grouping in GROUPINGS.into_iter().skip(1).filter(|grouping| are_known(grouping, &days)) {
-        let saved = worth::saved(&days, grouping, settings);
+    let with = pattern(&days, settings);
+    let (found, aside) = match beneath(&days, &with, settings) {
+        Some((found, far)) => (found, Some(far)),
+        None => (with?, None),
+    };
+    let seen = days.iter().enumerate().filter(|(index, _)| Some(*index) != aside);
+    Ok(Learned {
+        entries: found.entries,
+        groups: found.groups,
+        saving: found.saving.part,
+        flat: found.flat,
+        peak: segments::whole(peak, settings),
+        days: (first.date, last.date),
+        aside: aside.map(|far| days[far].date),
+        unseen: DaySet::without(seen.map(|(_, day)| day.weekday)),
+        levels: found.levels,
+        slot: settings.slot,
+    })
+}
+
+/// What days have in common.
+struct Pattern {
+    groups: Vec<DaySet>,
+    saving: Saving,
+    flat: u32,
+    levels: [Vec<u32>; 7],
+    entries: Vec<Entry>,
+    /// Whether a finer grouping would save more, and that is not sure.
+    is_hidden: bool,
+}
+
+/// What the days have in common without the one that is far from all others, when that is more than with it; and its place.
+fn beneath(
+    days: &[Day],
+    with: &Result<Pattern, Patternless>,
+    settings: &Settings,
+) -> Option<(Pattern, usize)> {
+    let groups = match with {
+        Ok(pattern) if !pattern.is_hidden => return None,
+        // Chance is no matter of one day.
+        Err(Patternless::Chance { .. }) => return None,
+        Ok(pattern) => pattern.groups.len(),
+        Err(_) => 0,
+    };
+    let far = worth::far_off(days, settings)?;
+    let others = [&days[..far], &days[far + 1..]].concat();
+    let found = if others.len() < FEWEST_DAYS { None } else { pattern(&others, settings).ok() };
+    let is_more = |found: &Pattern| found.groups.len() > groups && found.saving.is_sure_without_a_day();
+    found.filter(is_more).map(|found| (found, far))
+}
+
+/// What the days have in common, if that is worth a schedule.
+fn pattern(days: &[Day], settings: &Settings) -> Result<Pattern, Patternless> {
+    let flat = segments::flat(days, settings);
+    let (mut groups, mut is_hidden) = (GROUPINGS[0], false);
+    let mut found = worth::saved(days, groups, settings);
+    for grouping in GROUPINGS.into_iter().skip(1).filter(|grouping| are_known(grouping, days)) {
+        let saved = worth::saved(days, grouping, settings);
         let is_finer = saved.part > found.part + WORTH_OF_GROUPS;
-        if is_finer
-            && saved.is_sure()
-            && worth::chance_of_groups(&days, grouping, groups, &saved, settings).is_none()
+        let is_sure = saved.is_sure();
+        is_hidden |= is_finer && !is_sure;
+        if is_finer && is_sure && worth::chance_of_groups(days, grouping, groups, &saved, settings).is_none()
         {
             (groups, found) = (grouping, saved);
         }
     }
     if !found.is_sure() {
-        return Err(not_worth(&days, &found, flat, settings));
+        return Err(not_worth(days, &found, flat, settings));
     }
     if groups.len() == 1
-        && let Some(chance) = worth::chance_of_hours(&days, &found, settings)
+        && let Some(chance) = worth::chance_of_hours(days, &found, settings)
     {
         return Err(Patternless::Chance { saving: found.part, chance, flat });
     }
     // More entries than a schedule may have are too cheap.
     let mut thrifty = settings.clone();
     let (levels, entries) = loop {
-        let levels = fit(&days, groups, &thrifty).levels;
+        let levels = fit(days, groups, &thrifty).levels;
         let entries = week::entries(&levels, settings.slot, settings.lead_minutes());
         if entries.len() <= MOST_ENTRIES {
             break (levels, entries);
@@ -218,19 +273,9 @@ pub fn learn(
     if entries.len() == 1 {
         // One number saves nothing beside the best one.
         let none = Saving { part: found.part.min(0.0), ..found };
-        return Err(not_worth(&days, &none, flat, settings));
+        return Err(not_worth(days, &none, flat, settings));
     }
-    Ok(Learned {
-        entries,
-        groups: groups.to_vec(),
-        saving: found.part,
-        flat,
-        peak: segments::whole(peak, settings),
-        days: (first.date, last.date),
-        unseen: DaySet::without(days.iter().map(|day| day.weekday)),
-        levels,
-        slot: settings.slot,
-    })
+    Ok(Pattern { groups: groups.to_vec(), saving: found, flat, levels, entries, is_hidden })
 }
 
 /// What takes the pattern away: lead time, if there is one without it, or that days are not alike.

@@ -153,6 +153,10 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
             return Ok(());
         }
     };
+    if let Some(aside) = aside(&learned) {
+        // Nothing else may fail because nobody reads warnings.
+        let _ = writeln!(std::io::stderr(), "warning: learned without {aside}");
+    }
     let policy = Draft::new(args, &learned);
     let text = if let Some(held_out) = held_out {
         let backtest = Scenario {
@@ -276,6 +280,12 @@ fn tested(draft: &Draft, learned: &Learned, backtest: &Scenario) -> Result<Vec<(
     ])
 }
 
+/// The day that was not learned from, and why.
+fn aside(learned: &Learned) -> Option<String> {
+    let day = learned.aside?;
+    Some(format!("{day}, which is far from all other days and hides what they have in common."))
+}
+
 /// What was found, in comments.
 fn found(learned: &Learned) -> String {
     let groups = match learned.groups.len() {
@@ -290,6 +300,9 @@ fn found(learned: &Learned) -> String {
         100.0 * learned.saving,
         learned.flat
     );
+    if let Some(aside) = aside(learned) {
+        let _ = writeln!(text, "# Without {aside}");
+    }
     if !learned.unseen.is_empty() {
         let _ = writeln!(
             text,

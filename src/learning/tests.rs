@@ -1,3 +1,5 @@
+mod far_off;
+
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -147,6 +149,13 @@ fn quarters(weeks: usize, level: impl Fn(usize) -> f64) -> (Traffic, Timestamp, 
 /// What has no pattern, by what it is called, from a seed.
 type Kind = fn(&mut u64, usize) -> Vec<f64>;
 
+const KINDS: [(&str, Kind); 4] = [
+    ("days at a level each", restless_days),
+    ("a walk", walk),
+    ("days that drift", drifting_days),
+    ("rushes", rushes),
+];
+
 /// Each day has a level of its own.
 fn restless_days(state: &mut u64, quarters: usize) -> Vec<f64> {
     let levels: Vec<f64> = (0..quarters / 96).map(|_| 300.0 + 1400.0 * uniform(state)).collect();
@@ -183,13 +192,7 @@ fn rushes(state: &mut u64, quarters: usize) -> Vec<f64> {
 
 #[test]
 fn what_has_no_pattern_is_hardly_ever_said_to_have_one() {
-    let kinds: [(&str, Kind); 4] = [
-        ("days at a level each", restless_days),
-        ("a walk", walk),
-        ("days that drift", drifting_days),
-        ("rushes", rushes),
-    ];
-    for (name, kind) in kinds {
+    for (name, kind) in KINDS {
         for weeks in [2, 3, 4] {
             let found = (1..=5).filter(|seed| {
                 let mut state = *seed;

@@ -15,6 +15,12 @@ use crate::simulation::synthetic::uniform;
 /// A saving of fewer standard errors than this may be chance.
 const SURE: f64 = 3.0;
 
+/// The same where a day was chosen that does not count.
+const SURE_WITHOUT_A_DAY: f64 = 4.0;
+
+/// A day that costs so many times what any other does is far from all of them.
+const FAR: f64 = 5.0;
+
 /// The days are left out in at most so many turns.
 const FOLDS: usize = 5;
 
@@ -78,6 +84,20 @@ pub(super) fn chance_of_groups(
     (0..2 * TRIALS).map(|index| trial(index % 2 == 0)).find(|part| *part >= saving.part)
 }
 
+/// The place of the day that is far from all others, if there is one: with the best single number it costs several times what
+/// any other does. That has nothing to do with the hours at which it does, nor with its day of the week, so that what is
+/// left may be chance as much as all of it, and not more.
+pub(super) fn far_off(days: &[Day], settings: &Settings) -> Option<usize> {
+    let flat = segments::flat(days, settings);
+    let cost = |day: &Day| segments::cost(day, |_| Had::always(flat), settings);
+    let mut costs: Vec<(f64, usize)> = days.iter().map(cost).zip(0..).collect();
+    costs.sort_by(|a, b| b.0.total_cmp(&a.0));
+    match costs.as_slice() {
+        [most, next, ..] if most.0 >= FAR * next.0 => Some(most.1),
+        _ => None,
+    }
+}
+
 /// A whole number below `end`, which is above 0.
 #[expect(
     clippy::cast_possible_truncation,
@@ -126,6 +146,11 @@ impl Saving {
     /// Whether it is worth something, and more than its error.
     pub(super) fn is_sure(&self) -> bool {
         self.part >= WORTH.max(SURE * self.error)
+    }
+
+    /// The same where a day was chosen that does not count.
+    pub(super) fn is_sure_without_a_day(&self) -> bool {
+        self.part >= WORTH.max(SURE_WITHOUT_A_DAY * self.error)
     }
 }
 

@@ -64,6 +64,40 @@ fn the_policy_passes_check_and_says_how_it_did_on_days_that_it_never_saw() {
 }
 
 #[test]
+fn a_day_that_is_far_off_is_named_and_the_days_held_out_have_no_say_in_that() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let with_sale = |last: fn(u32) -> u32| {
+        let row = |(index, row): (usize, &str)| match row.split_once(',') {
+            // The ninth day, after a line of names.
+            Some((at, qps)) if (index.saturating_sub(1)) / 288 == 8 => {
+                format!("{at},{}\n", 6 * qps.parse::<u32>().expect("a number"))
+            }
+            _ => format!("{row}\n"),
+        };
+        history(last).lines().enumerate().map(row).collect::<String>()
+    };
+    let learned = |last| {
+        let output = learn(directory.path(), &with_sale(last), &[]);
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        (text(&output.stdout), text(&output.stderr))
+    };
+    let (policy, warning) = learned(|usual| usual);
+    let day = "2026-03-10, which is far from all other days and hides what they have in common.\n";
+    assert!(policy.contains(&format!("# Without {day}")), "{policy}");
+    assert!(policy.contains("{name: daily-0658, cron: \"58 6 * * *\", replicas: 20}"), "{policy}");
+    assert_eq!(warning, format!("warning: learned without {day}"));
+    std::fs::write(directory.path().join("web.yaml"), &policy).expect("written");
+    let checked = tidetable(directory.path(), &["check", "web.yaml"]);
+    assert_eq!(checked.status.code(), Some(0), "{}", text(&checked.stderr));
+    let without_scores = |policy: &str| -> Vec<String> {
+        policy.lines().filter(|line| !line.starts_with("#   ")).map(str::to_owned).collect()
+    };
+    let (other, _) = learned(|usual| usual * 20);
+    assert_eq!(without_scores(&other), without_scores(&policy));
+    assert_ne!(other, policy);
+}
+
+#[test]
 fn no_pattern_is_said_so_and_nothing_is_written() {
     let directory = tempfile::tempdir().expect("a directory");
     let flat = (0..28 * 288).fold(String::new(), |mut csv, step| {
