@@ -6,7 +6,7 @@ use super::chooser::Choice;
 use super::plant::{Plant, WorkloadId};
 use super::scores::{Scores, Tally};
 use super::service::{Served, Service};
-use super::{Change, Places, Row, Run, Scenario, count};
+use super::{Change, Places, Row, Run, Scenario, count, first_tick, signed};
 use crate::decision::{DesiredReason, Replicas};
 
 /// What happened to a workload.
@@ -139,6 +139,18 @@ impl<'a> Books<'a> {
         if let Some(now) = now {
             self.opened = now;
         }
+    }
+
+    /// Closes the last row at the scenario's end, which may come before the next tick would.
+    pub(super) fn end(&mut self, at: Timestamp, now: Option<(i64, f64)>) {
+        let last = self.rows.last().copied();
+        self.close(at, now);
+        let Some(row) = last else { return };
+        // As paid for, the time before the first tick is a part of the last row.
+        let (from, interval) = (self.scenario.from, self.scenario.interval);
+        let before = first_tick(from, interval).duration_since(from);
+        let lasts = at.duration_since(row.at).saturating_add(before);
+        self.tally.shorten(&row, signed(interval).saturating_sub(lasts));
     }
 
     /// The scores of what is closed.

@@ -208,7 +208,7 @@ impl<'a> Recorder<'a> {
         self.account(end);
         let now = self.requests_before(end);
         for (index, tier) in self.tiers.iter_mut().enumerate() {
-            tier.books.close(end, (index == 0).then_some(now));
+            tier.books.end(end, (index == 0).then_some(now));
         }
     }
 

@@ -154,6 +154,28 @@ fn ticks_are_multiples_of_the_interval_since_the_epoch() {
 }
 
 #[test]
+fn what_is_paid_by_the_hour_is_paid_for_as_long_as_it_lasts() {
+    for (from, seconds) in [
+        ("2026-11-23T00:00:00Z", 607),
+        ("2026-11-23T00:00:00Z", 615),
+        ("2026-11-23T00:00:00Z", 7),
+        ("2026-11-23T00:00:07Z", 600),
+        ("2026-11-23T00:00:07Z", 607),
+        ("2026-11-23T00:00:07Z", 611),
+    ] {
+        let mut scenario = scenario(LOAD, Traffic::constant(10.0), 1);
+        scenario.from = at(from);
+        scenario.length = Duration::from_secs(seconds);
+        scenario.plant.initial_replicas = Replicas::new(1);
+        let run = run(&scenario);
+        let hours = Duration::from_secs(seconds).as_secs_f64() / 3600.0;
+        let paid = run.scores.elasticity.replica_hours;
+        assert!((paid - hours).abs() < 1e-12, "{seconds} s from {from}: {paid} for {hours}");
+        assert_eq!(score(&scenario), run.scores);
+    }
+}
+
+#[test]
 fn a_query_sees_the_samples_of_its_range_and_extrapolates_to_its_ends() {
     let at = |seconds| Timestamp::from_second(seconds).expect("in range");
     // 1 qps in the first second, 2 in the next, and so on.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use jiff::SignedDuration;
+
 use super::course::Course;
 use super::{Price, Scores, count};
 use crate::simulation::{Change, Places, Row, Scenario};
@@ -21,6 +23,8 @@ pub(in crate::simulation) struct Tally {
     waiting: u64,
     nodes: u64,
     overloaded: u32,
+    /// By how many seconds the last row is shorter than an interval, and what it has.
+    short: (f64, [u32; 3]),
     price: Option<Price>,
 }
 
@@ -40,6 +44,7 @@ impl Tally {
             waiting: 0,
             nodes: 0,
             overloaded: 0,
+            short: (0.0, [0; 3]),
             price: scenario.price,
         }
     }
@@ -62,20 +67,29 @@ impl Tally {
         sums.peak_replicas = sums.peak_replicas.max(row.replicas);
     }
 
+    /// Has the last row be so much shorter than an interval, for what is paid by the hour.
+    pub(in crate::simulation) fn shorten(&mut self, row: &Row, by: SignedDuration) {
+        let Places { waiting, nodes } = row.places.unwrap_or(Places { waiting: 0, nodes: None });
+        self.short = (by.as_secs_f64(), [row.replicas, waiting, nodes.unwrap_or(0)]);
+    }
+
     /// The scores. Demand and supply are taken per tick; scale events and reversals are those of `spec.replicas`,
     /// which is what somebody pays for.
     #[must_use]
     pub(in crate::simulation) fn scores(&self, changes: &[Change]) -> Scores {
         let Self { ref sums, ref course, interval, overloaded, price, .. } = *self;
         #[expect(clippy::cast_precision_loss, reason = "replicas of a run fit 53 bits")]
-        let hours = |rows: u64| rows as f64 * interval.as_secs_f64() / 3600.0;
-        let node_hours = hours(self.nodes);
+        let hours = |rows: u64, last: u32| {
+            (rows as f64 * interval.as_secs_f64() - f64::from(last) * self.short.0) / 3600.0
+        };
+        let [last_replicas, last_waiting, last_nodes] = self.short.1;
+        let node_hours = hours(self.nodes, last_nodes);
         let mut elasticity = course.elasticity(interval);
         elasticity.scale_events = u64::try_from(changes.len()).unwrap_or(u64::MAX);
         let directions: Vec<bool> = changes.iter().map(|change| change.to > change.from).collect();
         let reversals = directions.windows(2).filter(|pair| pair[0] != pair[1]).count();
         elasticity.reversals = u64::try_from(reversals).unwrap_or(u64::MAX);
-        elasticity.replica_hours = hours(self.replicas);
+        elasticity.replica_hours = hours(self.replicas, last_replicas);
         let cost = |Price { replica_hour, node_hour }| {
             elasticity.replica_hours * replica_hour + node_hours * node_hour
         };
@@ -88,7 +102,7 @@ impl Tally {
             overshoot_percent: course.overshoot_percent(),
             downstream_overload_percent: 100.0 * f64::from(overloaded) / count(course.steps().max(1)),
             cost: price.map(cost),
-            unplaced_replica_hours: hours(self.waiting),
+            unplaced_replica_hours: hours(self.waiting, last_waiting),
             node_hours,
             elasticity,
             ..sums.clone()
