@@ -9,6 +9,7 @@ mod demo;
 mod diff;
 mod explain;
 mod faults;
+mod files;
 mod learn;
 mod overriding;
 mod playing;

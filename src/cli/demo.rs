@@ -67,14 +67,14 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
     check::warn(&scenario.missing_calendars);
     simulate::warn_of_trace(&scenario);
     simulate::warn_of_measurement(&scenario);
-    simulate::writable(&args.html)?;
+    super::files::writable([("--html", &args.html)])?;
     let zone = simulate::zone(&scenario);
     let played = super::runtime()?.block_on(play(args, &scenario, &zone, out))?;
     writeln!(out)?;
     simulate::table(&played, &zone, out)?;
     simulate::tiers(&played, &zone, out)?;
     compare(&played, &simulation::run(&scenario), out)?;
-    simulate::write(&args.html, &html::page(&played, &[], &zone))?;
+    super::files::write(&args.html, &html::page(&played, &[], &zone))?;
     writeln!(out, "\nreport: {}", args.html.display())?;
     Ok(())
 }

@@ -10,8 +10,9 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use super::Failure;
+use super::files::{writable, write};
 use super::playing::Changes;
-use super::simulate::{duration_text, factor, length, warn_of_gaps, writable, write, zone};
+use super::simulate::{duration_text, factor, length, warn_of_gaps, zone};
 use crate::decision::Replicas;
 use crate::learning::{self, Learned, MOST_REPLICAS, Patternless, Settings};
 use crate::policy::parse_duration;
@@ -103,9 +104,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
         let problem = "--repeat: what is learned from must not come again in the backtest";
         return Err(Failure::BadInput(problem.to_owned()));
     }
-    if let Some(file) = &args.write {
-        writable(file)?;
-    }
+    writable(args.write.iter().map(|file| ("--write", file)))?;
     let lead = args.startup.saturating_add(args.provisioning);
     if lead > Duration::from_secs(86_400) {
         let problem = "--startup and --provisioning must be a day at most, together";

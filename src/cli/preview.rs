@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 
-use super::simulate::{terminal_width, writable, write};
+use super::files::{writable, write};
+use super::simulate::terminal_width;
 use super::time::{instant, whole_second};
 use super::{Failure, check};
 use crate::clock::Clock;
@@ -59,9 +60,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
     };
     let to = from.to_zoned(zone.clone()).checked_add(args.days.days());
     let to = to.map_or(Timestamp::MAX, |to| to.timestamp());
-    if let Some(file) = &args.html {
-        writable(file)?;
-    }
+    writable(args.html.iter().map(|file| ("--html", file)))?;
     check::warn(&manifest.missing_calendars);
     let preview = Preview::new(name(&manifest), &manifest.policy, zone, from, to);
     let tzdb = zones::current().version();

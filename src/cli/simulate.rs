@@ -2,14 +2,14 @@
 
 mod compare;
 
-use std::fs::OpenOptions;
 use std::io::{IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 
+use super::files::{writable, write};
 use super::playing::Changes;
 use super::{Failure, check};
 use crate::policy::parse_duration;
@@ -76,13 +76,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
     check::warn(&scenario.missing_calendars);
     let rivals = compare::rivals(&args.compare, &args.changes.calendars()?)?;
     let files = [("--csv", &args.csv), ("--html", &args.html), ("--svg", &args.svg)];
-    let files: Vec<_> = files.iter().filter_map(|(flag, file)| Some((*flag, file.as_ref()?))).collect();
-    for (index, (flag, file)) in files.iter().enumerate() {
-        if let Some((other, _)) = files[..index].iter().find(|(_, before)| before == file) {
-            return Err(Failure::BadInput(format!("{other} and {flag}: both are {}", file.display())));
-        }
-        writable(file)?;
-    }
+    writable(files.into_iter().filter_map(|(flag, file)| Some((flag, file.as_ref()?))))?;
     warn_of_trace(&scenario);
     warn_of_measurement(&scenario);
     let zone = zone(&scenario);
@@ -249,23 +243,6 @@ fn json(run: &Run, compared: &[Run], outcomes: &[Outcome], out: &mut dyn Write) 
 pub(super) fn zone(scenario: &Scenario) -> TimeZone {
     let first = scenario.policy.schedule.entries().first();
     first.map_or(TimeZone::UTC, |entry| entry.zone.clone())
-}
-
-/// Writes a report to a file.
-pub(super) fn write(file: &Path, text: &str) -> Result<(), Failure> {
-    std::fs::write(file, text).map_err(|error| Failure::Runtime(format!("{}: {error}", file.display())))
-}
-
-/// Fails when a report could not be written to `file`: better before a run than after it.
-pub(super) fn writable(file: &Path) -> Result<(), Failure> {
-    let existed = file.exists();
-    let opened = OpenOptions::new().append(true).create(true).open(file);
-    opened.map_err(|error| Failure::BadInput(format!("{}: {error}", file.display())))?;
-    if !existed {
-        // A run that is interrupted leaves nothing behind. Should this fail, so will the report.
-        let _ = std::fs::remove_file(file);
-    }
-    Ok(())
 }
 
 /// As wide as `COLUMNS` says, within reason.

@@ -10,8 +10,9 @@ use std::path::{Path, PathBuf};
 
 use self::found::{Found, Part, without_comments};
 use self::progress::Progress;
+use super::files::{writable, write};
 use super::playing::{Changes, Replay};
-use super::simulate::{priced, queued, warn_of_measurement, warn_of_trace, writable, write};
+use super::simulate::{priced, queued, warn_of_measurement, warn_of_trace};
 use super::{Failure, check};
 use crate::manifest;
 use crate::report::heatmap;
@@ -100,16 +101,15 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
         let problem = "--heat-map: draws a grid of exactly two parameters";
         return Err(Failure::BadInput(problem.to_owned()));
     }
-    if args.heat_map.is_some() && args.heat_map == args.write {
-        return Err(Failure::BadInput("--write and --heat-map: are the same file".to_owned()));
-    }
-    for file in [&args.heat_map, &args.write].into_iter().flatten() {
-        writable(file)?;
-    }
     if let Some(directory) = &args.explain {
         std::fs::create_dir_all(directory)
             .map_err(|error| Failure::BadInput(format!("--explain: {}: {error}", directory.display())))?;
     }
+    let pictures = args.explain.as_deref().map(explain::files);
+    let pictures = pictures.iter().flatten().map(|file| ("--explain", file));
+    let files = [("--heat-map", &args.heat_map), ("--write", &args.write)];
+    let files = files.into_iter().filter_map(|(flag, file)| Some((flag, file.as_ref()?)));
+    writable(files.chain(pictures))?;
     let scenarios = scenarios(args)?;
     let Some(first) = scenarios.first() else { return Ok(()) };
     for scenario in &scenarios {

@@ -199,10 +199,14 @@ fn what_can_not_be_written_or_searched_is_refused_before_the_search() {
     let directory = tempfile::tempdir().expect("a directory");
     prepare(directory.path());
     std::fs::write(directory.path().join("trace.csv"), trace(700)).expect("written");
-    let refused: [(&[&str], &str); 3] = [
+    let refused: [(&[&str], &str); 4] = [
         (&["--explain", "web.yaml"], "--explain: web.yaml: "),
         (&["--hold-out", "0.999999999"], "--hold-out: leaves not a single tick"),
-        (&["--write", "x.svg", "--heat-map", "x.svg", "--param", "minReplicas=1..2"], "are the same file"),
+        (
+            &["--write", "x.svg", "--heat-map", "./x.svg", "--param", "minReplicas=1..2"],
+            "--heat-map and --write: both are x.svg",
+        ),
+        (&["--write", "why/more.svg", "--explain", "why"], "--write and --explain: both are why/more.svg"),
     ];
     for (more, expected) in refused {
         let output = tidetable(directory.path(), &[TUNE.as_slice(), more].concat());

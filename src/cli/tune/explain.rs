@@ -1,14 +1,23 @@
 //! Why the numbers that were found are neither less nor more.
 
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::super::Failure;
-use super::super::simulate::{write, zone};
+use super::super::files::write;
+use super::super::simulate::zone;
 use crate::report::svg;
 use crate::simulation::{self, Scenario};
 use crate::tuning::{self, Figures, Objective, Param, Template, Trial};
+
+/// What the ends of a range are called.
+const ENDS: [&str; 2] = ["less", "more"];
+
+/// The pictures, of which there are fewer when an end is what was found.
+pub(super) fn files(directory: &Path) -> [PathBuf; 2] {
+    ENDS.map(|word| directory.join(format!("{word}.svg")))
+}
 
 /// Says what the least and the most that were tried of each parameter come to beside what was found, and draws both of
 /// the first one.
@@ -25,8 +34,8 @@ pub(super) fn explain(
     for (index, param) in params.iter().enumerate() {
         let found = best.values.get(index).copied().unwrap_or_default();
         let _ = writeln!(text, "\n{} = {found}:", param.path);
-        let ends = [("less", param.values.first()), ("more", param.values.last())];
-        for (word, end) in ends {
+        let ends = ENDS.into_iter().zip(files(directory)).zip([param.values.first(), param.values.last()]);
+        for ((word, file), end) in ends {
             let end = end.copied().unwrap_or(found);
             if end.total_cmp(&found).is_eq() {
                 let _ = writeln!(text, "  nothing {word} was tried.");
@@ -39,7 +48,6 @@ pub(super) fn explain(
             if index == 0
                 && let Some(scenario) = scenarios.first()
             {
-                let file = directory.join(format!("{word}.svg"));
                 let mut run = simulation::run(scenario);
                 run.name = format!("{} = {end}", param.path);
                 write(&file, &svg::picture(&run, &zone(scenario)))?;
