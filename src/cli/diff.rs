@@ -12,10 +12,10 @@ use super::playing::Changes;
 use super::simulate::{duration_text, factor, length, priced, queued, zone};
 use super::{Failure, check};
 use crate::decision::Target;
-use crate::manifest::{self, Mistakes};
+use crate::manifest::{self, Mistake, Mistakes};
 use crate::report::difference;
 use crate::simulation::scenario::{self, Overrides};
-use crate::simulation::{self, Run, Scenario};
+use crate::simulation::{self, Scenario};
 
 /// How long a trace is played at most when nobody says how long.
 const A_YEAR: &str = "8760h";
@@ -72,16 +72,15 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
         None => made_up(args)?,
     };
     let asks = |score: &str| args.limit.iter().any(|limit| limit.score() == score);
-    let play = |policy: &Path| -> Result<(Scenario, Run), Failure> {
+    let with = |policy: &Path| -> Result<Scenario, Failure> {
         let scenario = args.changes.scenario_by(|overrides| read(args, &made_up, policy, overrides))?;
-        check::warn(&scenario.missing_calendars);
         priced("--limit", asks, &scenario)?;
-        let run = simulation::run(&scenario);
-        Ok((scenario, run))
+        Ok(scenario)
     };
-    let (scenario, old) = play(&args.old)?;
+    let (scenario, changed) = (with(&args.old)?, with(&args.new)?);
+    check::warn(&missing(&scenario, &changed));
     queued("--limit", asks, &scenario);
-    let (_, new) = play(&args.new)?;
+    let [old, new] = [&scenario, &changed].map(simulation::run);
     let outcomes: Vec<limit::Outcome> =
         args.limit.iter().map(|limit| limit.hold(&old.scores, &new.scores)).collect();
     let zone = zone(&scenario);
@@ -111,6 +110,17 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
     let broken = outcomes.iter().filter(|outcome| !outcome.holds);
     let broken: Vec<String> = broken.map(|outcome| format!("--limit: {outcome}")).collect();
     if broken.is_empty() { Ok(()) } else { Err(Failure::Check(broken.join("\n"))) }
+}
+
+/// Where the policies name calendars that are not there, once for each calendar.
+fn missing(old: &Scenario, new: &Scenario) -> Vec<Mistake> {
+    let mut missing: Vec<Mistake> = Vec::new();
+    for mistake in old.missing_calendars.iter().chain(&new.missing_calendars) {
+        if missing.iter().all(|other| other.problem != mistake.problem) {
+            missing.push(mistake.clone());
+        }
+    }
+    missing
 }
 
 /// The scenario with one of the policies.

@@ -130,3 +130,17 @@ fn what_is_missing_or_wrong_is_bad_input() {
         assert!(error.contains(told), "{error}");
     }
 }
+
+#[test]
+fn a_calendar_that_both_policies_miss_is_missed_once() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let new = changed(directory.path(), "  schedule:\n", "  schedule:\n    exceptDates: [days-off]\n");
+    let other = directory.path().join("other.yaml").display().to_string();
+    std::fs::copy(&new, &other).expect("copied");
+    for (old, new) in [(&new, &new), (&new, &other), (&POLICY.to_owned(), &new)] {
+        let output = diff(old, new, &SCENARIO);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        let warnings = text(&output.stderr);
+        assert_eq!(warnings.matches("the ScaleCalendar days-off is not among").count(), 1, "{warnings}");
+    }
+}
