@@ -145,6 +145,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
     let tested = tuning::held_out(&scenarios, 1.0 - args.hold_out, &template, &best.values)?;
     let parts = scenarios.iter().map(|scenario| Part::new(scenario, args.hold_out)).collect();
     let found = Found {
+        candidates: candidates.len(),
         params: &args.params,
         objective: &args.objective,
         hold_out: args.hold_out,

@@ -124,6 +124,9 @@ fn what_is_drawn_by_chance_is_the_same_for_a_seed_and_any_number_of_threads() {
             assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
             text(&output.stdout)
         };
+        let count =
+            if search == "halving" { "5 candidates, 1 of them played to the end;" } else { "5 candidates;" };
+        assert!(play("1", "1").starts_with(count), "{}", play("1", "1"));
         assert_eq!(play("1", "1"), play("1", "2"), "{search}");
         assert_ne!(play("1", "1"), play("2", "1"), "{search}");
     }

@@ -14,8 +14,9 @@ use crate::tuning::{self, Figures, Objective, Param, Trial};
 /// How the comments begin that say why a policy has its numbers.
 const TUNED_BY: &str = "# Tuned by `tidetable tune`";
 
-/// All candidates that were played to the end, and the one that was chosen.
+/// All candidates that were played to the end, out of so many, and the one that was chosen.
 pub(super) struct Found<'a> {
+    pub(super) candidates: usize,
     pub(super) params: &'a [Param],
     pub(super) objective: &'a Objective,
     pub(super) hold_out: f64,
@@ -53,8 +54,7 @@ impl Found<'_> {
     /// Tables of the front and of the chosen candidate, and why it is the one when that was asked for.
     pub(super) fn text(&self, explained: Option<&str>) -> String {
         let front = tuning::front(self.trials, self.best);
-        let mut text =
-            format!("{} candidates; of these none beats another in everything:\n\n", self.trials.len());
+        let mut text = format!("{}; of these none beats another in everything:\n\n", self.counted());
         text += &self.table(front.iter().map(|trial| ("", *trial)));
         let share = (1e5 * self.hold_out).round() / 1e3;
         let _ = writeln!(text, "\nChosen, and tested on the {share}% that the search did not see:\n");
@@ -72,6 +72,15 @@ impl Found<'_> {
         text
     }
 
+    /// How many candidates there were.
+    fn counted(&self) -> String {
+        match (self.candidates, self.trials.len()) {
+            (1, _) => "1 candidate".to_owned(),
+            (all, played) if played < all => format!("{all} candidates, {played} of them played to the end"),
+            (all, _) => format!("{all} candidates"),
+        }
+    }
+
     /// The same with all scores, by name.
     pub(super) fn json(&self, explained: Option<&str>) -> Result<String, Failure> {
         let failed = |error: serde_json::Error| Failure::Runtime(format!("can't write the scores: {error}"));
@@ -84,7 +93,8 @@ impl Found<'_> {
             json!({"scenario": part.name, "from": from, "split": split, "until": until})
         };
         let mut object = json!({
-            "candidates": self.trials.len(),
+            "candidates": self.candidates,
+            "played_to_the_end": self.trials.len(),
             "objective": self.objective.to_string(),
             "holds": self.objective.is_kept(self.best),
             "periods": self.parts.iter().map(periods).collect::<Vec<_>>(),
@@ -131,7 +141,7 @@ impl Found<'_> {
 
     /// The policy, with why it has its numbers above it.
     pub(super) fn commented(&self, policy: &str) -> String {
-        let mut text = format!("{TUNED_BY}, the best of {} candidates:\n", self.trials.len());
+        let mut text = format!("{TUNED_BY}, the best of {}:\n", self.counted());
         for (param, value) in self.params.iter().zip(&self.best.values) {
             let (low, high) = (param.values.first(), param.values.last());
             let [low, high] = [low, high].map(|end| end.copied().unwrap_or_default());
