@@ -67,7 +67,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
     check::warn(&scenario.missing_calendars);
     simulate::warn_of_trace(&scenario);
     simulate::warn_of_measurement(&scenario);
-    super::files::writable([("--html", &args.html)])?;
+    super::files::writable(args.changes.files(), [("--html", &args.html)])?;
     let zone = simulate::zone(&scenario);
     let played = super::runtime()?.block_on(play(args, &scenario, &zone, out))?;
     writeln!(out)?;

@@ -1,20 +1,27 @@
-//! Files that commands write their results to.
+//! Files that commands read, and those that they write their results to.
 
 use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
 
 use super::Failure;
 
-/// Fails when a result could not be written, or when two would be one file: better before a run than after it. Outputs have
-/// the flags that they were asked for with.
-pub(super) fn writable<'a>(outputs: impl IntoIterator<Item = (&'a str, &'a PathBuf)>) -> Result<(), Failure> {
-    let mut before: Vec<(&str, PathBuf)> = Vec::new();
-    for (flag, file) in outputs {
+/// A file, and the argument that names it.
+pub(super) type Named<'a> = (&'a str, &'a PathBuf);
+
+/// Fails when a result could not be written, or would take the place of what is read or of another result: better before
+/// a run than after it.
+pub(super) fn writable<'a>(
+    inputs: impl IntoIterator<Item = Named<'a>>,
+    outputs: impl IntoIterator<Item = Named<'a>>,
+) -> Result<(), Failure> {
+    let mut taken: Vec<(&str, PathBuf)> =
+        inputs.into_iter().map(|(name, file)| (name, place(file))).collect();
+    for (name, file) in outputs {
         let place = place(file);
-        if let Some((other, _)) = before.iter().find(|(_, taken)| *taken == place) {
-            return Err(Failure::BadInput(format!("{other} and {flag}: both are {}", file.display())));
+        if let Some((other, _)) = taken.iter().find(|(_, taken)| *taken == place) {
+            return Err(Failure::BadInput(format!("{other} and {name}: both are {}", file.display())));
         }
-        before.push((flag, place));
+        taken.push((name, place));
         try_out(file).map_err(|error| Failure::BadInput(format!("{}: {error}", file.display())))?;
     }
     Ok(())

@@ -104,7 +104,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
         let problem = "--repeat: what is learned from must not come again in the backtest";
         return Err(Failure::BadInput(problem.to_owned()));
     }
-    writable(args.write.iter().map(|file| ("--write", file)))?;
+    writable(args.changes.files(), args.write.iter().map(|file| ("--write", file)))?;
     let lead = args.startup.saturating_add(args.provisioning);
     if lead > Duration::from_secs(86_400) {
         let problem = "--startup and --provisioning must be a day at most, together";

@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::Failure;
+use super::files::Named;
 use super::recorded::Recorded;
 use super::simulate::{factor, length};
 use crate::manifest::{self, Document, Mistakes};
@@ -94,6 +95,11 @@ impl Changes {
         self.replay.calendars()
     }
 
+    /// The files that are read, by their flags.
+    pub(super) fn files(&self) -> impl Iterator<Item = Named<'_>> {
+        self.trace.iter().map(|file| ("--trace", file)).chain(self.replay.files())
+    }
+
     /// Whether the traffic is given on the command line.
     pub(super) fn has_traffic(&self) -> bool {
         self.trace.is_some() || self.replay.recorded.is_asked()
@@ -136,6 +142,11 @@ impl Changes {
 }
 
 impl Replay {
+    /// The files that are read, by their flags.
+    pub(super) fn files(&self) -> impl Iterator<Item = Named<'_>> {
+        self.calendars.iter().map(|file| ("--calendars", file))
+    }
+
     /// The documents of the files with calendars.
     pub(super) fn calendars(&self) -> Result<Vec<Document>, Mistakes> {
         manifest::read_all(&self.calendars)

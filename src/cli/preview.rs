@@ -60,7 +60,8 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
     };
     let to = from.to_zoned(zone.clone()).checked_add(args.days.days());
     let to = to.map_or(Timestamp::MAX, |to| to.timestamp());
-    writable(args.html.iter().map(|file| ("--html", file)))?;
+    let inputs = args.calendars.iter().map(|file| ("--calendars", file));
+    writable(inputs.chain([("the policy", &args.policy)]), args.html.iter().map(|file| ("--html", file)))?;
     check::warn(&manifest.missing_calendars);
     let preview = Preview::new(name(&manifest), &manifest.policy, zone, from, to);
     let tzdb = zones::current().version();

@@ -76,7 +76,8 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
     check::warn(&scenario.missing_calendars);
     let rivals = compare::rivals(&args.compare, &args.changes.calendars()?)?;
     let files = [("--csv", &args.csv), ("--html", &args.html), ("--svg", &args.svg)];
-    writable(files.into_iter().filter_map(|(flag, file)| Some((flag, file.as_ref()?))))?;
+    let inputs = args.changes.files().chain([("the scenario", &args.scenario)]);
+    writable(inputs, files.into_iter().filter_map(|(flag, file)| Some((flag, file.as_ref()?))))?;
     warn_of_trace(&scenario);
     warn_of_measurement(&scenario);
     let zone = zone(&scenario);

@@ -109,7 +109,9 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
     let pictures = pictures.iter().flatten().map(|file| ("--explain", file));
     let files = [("--heat-map", &args.heat_map), ("--write", &args.write)];
     let files = files.into_iter().filter_map(|(flag, file)| Some((flag, file.as_ref()?)));
-    writable(files.chain(pictures))?;
+    let traces = args.traces.iter().map(|file| ("--trace", file));
+    let inputs = args.replay.files().chain(traces).chain([("the scenario", &args.scenario)]);
+    writable(inputs, files.chain(pictures))?;
     let scenarios = scenarios(args)?;
     let Some(first) = scenarios.first() else { return Ok(()) };
     for scenario in &scenarios {

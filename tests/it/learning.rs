@@ -157,6 +157,7 @@ fn what_can_not_be_learned_from_is_refused() {
         (["--provisioning", "25h"], "must be a day at most"),
         (["--name", "Shop Front"], "metadata.name"),
         (["--max-replicas", "0"], "0 is not in 1..=100000"),
+        (["--write", "./history.csv"], "--trace and --write: both are ./history.csv"),
         (["--repeat", "2"], "--repeat: what is learned from must not come again"),
     ] {
         let output = learn(directory.path(), &csv, &more);

@@ -202,13 +202,15 @@ fn what_can_not_be_written_or_searched_is_refused_before_the_search() {
     let directory = tempfile::tempdir().expect("a directory");
     prepare(directory.path());
     std::fs::write(directory.path().join("trace.csv"), trace(700)).expect("written");
-    let refused: [(&[&str], &str); 4] = [
+    let refused: [(&[&str], &str); 6] = [
         (&["--explain", "web.yaml"], "--explain: web.yaml: "),
         (&["--hold-out", "0.999999999"], "--hold-out: leaves not a single tick"),
         (
             &["--write", "x.svg", "--heat-map", "./x.svg", "--param", "minReplicas=1..2"],
             "--heat-map and --write: both are x.svg",
         ),
+        (&["--write", "trace.csv"], "--trace and --write: both are trace.csv"),
+        (&["--write", "hour.yaml"], "the scenario and --write: both are hour.yaml"),
         (&["--write", "why/more.svg", "--explain", "why"], "--write and --explain: both are why/more.svg"),
     ];
     for (more, expected) in refused {
