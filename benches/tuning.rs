@@ -1,4 +1,5 @@
-//! The search for the numbers of a policy, and for its schedule. One line `name value unit` each on stdout.
+//! The search for the numbers of a policy, and for its schedule, on the plant of simulations/web-day.yaml, in which a
+//! request is served at once or lost, and on the same with a queue. One line `name value unit` each on stdout.
 
 #![expect(clippy::print_stdout, reason = "the figures are the result")]
 
@@ -9,7 +10,9 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use tidetable::learning::{self, Settings};
 use tidetable::simulation::Scenario;
+use tidetable::simulation::plant::PlantSpec;
 use tidetable::simulation::scenario::{self, Overrides};
+use tidetable::simulation::service::{QueueSpec, ServiceSpec};
 use tidetable::simulation::traffic::Traffic;
 use tidetable::tuning::{self, Param, Template};
 
@@ -22,15 +25,27 @@ fn main() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("simulations/web-day.yaml");
     let length = Some(Duration::from_secs(days * DAY));
     let overrides = Overrides { length, ..Overrides::default() };
-    let scenarios = [scenario::read(&file, &overrides).expect("the shipped scenario is good")];
+    let plain = scenario::read(&file, &overrides).expect("the shipped scenario is good");
+    let queue = with_queue(&plain);
     for threads in [1, 2] {
-        search(&scenarios, count, threads);
+        search("plain", &plain, count, threads);
     }
+    search("queue", &queue, count, 2);
     println!("tune_peak_rss {} MB", peak_rss());
     learn(if is_bench { 56 } else { 7 });
 }
 
-fn search(scenarios: &[Scenario], count: usize, threads: usize) {
+/// The same where requests wait, so that each second of a rise or a fall has to be played.
+fn with_queue(plain: &Scenario) -> Scenario {
+    let queue = QueueSpec { timeout: 10.0, retries: 0, backoff: 0.0, late_after: 1.0 };
+    let service = ServiceSpec { latency: 0.1, queue, concurrency: None, downstream: None };
+    Scenario { plant: PlantSpec { service: Some(service), ..plain.plant.clone() }, ..plain.clone() }
+}
+
+fn search(plant: &str, scenario: &Scenario, count: usize, threads: usize) {
+    let scenarios = std::slice::from_ref(scenario);
+    let days = scenario.length.as_secs() / DAY;
+    let name = format!("{plant}_plant_{count}_candidates_{days}_days_{threads}_threads");
     let params =
         ["damping.scaleDown.stabilizationWindowSeconds=0..900", "metrics[0].target.averageValue=100..180"]
             .map(|param| Param::parse(param).expect("a parameter"));
@@ -41,11 +56,12 @@ fn search(scenarios: &[Scenario], count: usize, threads: usize) {
     let start = Instant::now();
     let trials =
         tuning::search(scenarios, &template, &candidates, threads, &|| ()).expect("valid candidates");
-    println!("tune_{}_candidates_{threads}_threads {:.2} s", trials.len(), start.elapsed().as_secs_f64());
+    assert_eq!(trials.len(), count);
+    println!("tune_{name} {:.2} s", start.elapsed().as_secs_f64());
     let start = Instant::now();
     let last = tuning::halve(scenarios, &template, &candidates, &objective, threads, &|| ());
     assert!(!last.expect("valid candidates").is_empty());
-    println!("halve_{count}_candidates_{threads}_threads {:.2} s", start.elapsed().as_secs_f64());
+    println!("halve_{name} {:.2} s", start.elapsed().as_secs_f64());
 }
 
 /// Days and nights at one minute.
