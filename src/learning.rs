@@ -85,6 +85,8 @@ pub struct Learned {
     pub flat: u32,
     /// The most replicas that a slot needed.
     pub peak: u32,
+    /// How many minutes a step up comes ahead.
+    pub lead: u64,
     /// The first day and the last one that it was learned from.
     pub days: (civil::Date, civil::Date),
     /// The one of these days that was not learned from: it is far from all others, and hides what they have in common.
@@ -198,6 +200,7 @@ pub fn learn(
         saving: found.saving.part,
         flat: found.flat,
         peak: segments::whole(peak, settings),
+        lead: settings.lead_minutes(),
         days: (first.date, last.date),
         aside: aside.map(|far| days[far].date),
         unseen: DaySet::without(seen.map(|(_, day)| day.weekday)),

@@ -166,10 +166,10 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
         };
         policy.text(
             args.changes.query(),
-            &comments(&learned, &tested(&policy, &learned, &backtest)?, held_out, until, &zone),
+            &comments(&found(args, &learned), &tested(&policy, &learned, &backtest)?, held_out, until, &zone),
         )
     } else {
-        let found = found(&learned) + "# There was too little to keep any of it for a backtest.\n";
+        let found = found(args, &learned) + "# There was too little to keep any of it for a backtest.\n";
         policy.text(args.changes.query(), &found)
     };
     match &args.write {
@@ -286,7 +286,7 @@ fn aside(learned: &Learned) -> Option<String> {
 }
 
 /// What was found, in comments.
-fn found(learned: &Learned) -> String {
+fn found(args: &Args, learned: &Learned) -> String {
     let groups = match learned.groups.len() {
         1 => "every day alike",
         2 => "working days and weekends",
@@ -299,6 +299,19 @@ fn found(learned: &Learned) -> String {
         100.0 * learned.saving,
         learned.flat
     );
+    let (shortage, entry) = (args.shortage_cost, args.entry_cost);
+    let _ = writeln!(
+        text,
+        "# A missing replica hour is taken to cost {shortage}, and an entry {entry} % of what that number does."
+    );
+    if learned.lead > 0 {
+        let minutes = if learned.lead == 1 { "minute" } else { "minutes" };
+        let _ = writeln!(
+            text,
+            "# Steps up come {} {minutes} ahead, for start-up and provisioning.",
+            learned.lead
+        );
+    }
     if let Some(aside) = aside(learned) {
         let _ = writeln!(text, "# Without {aside}");
     }
@@ -314,7 +327,7 @@ fn found(learned: &Learned) -> String {
 
 /// The same, and how it did afterwards.
 fn comments(
-    learned: &Learned,
+    found: &str,
     tested: &[(String, Scores)],
     from: Timestamp,
     until: Timestamp,
@@ -322,7 +335,7 @@ fn comments(
 ) -> String {
     let [first, end] = [from, until].map(|at| at.to_zoned(zone.clone()));
     let last = end.datetime().checked_sub(SignedDuration::from_nanos(1)).unwrap_or(end.datetime());
-    let mut text = found(learned);
+    let mut text = found.to_owned();
     let _ = writeln!(text, "# From {} to {}, which it was not learned from:\n#", first.date(), last.date());
     let heads = ["", "lost %", "late %", "replica hours", "reversals"].map(str::to_owned).to_vec();
     let rows = tested.iter().map(|(name, scores)| {

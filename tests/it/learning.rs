@@ -48,6 +48,8 @@ fn the_policy_passes_check_and_says_how_it_did_on_days_that_it_never_saw() {
         "    - {name: daily-0658, cron: \"58 6 * * *\", replicas: 20}",
         "    - {name: daily-1900, cron: \"0 19 * * *\", replicas: 3}",
         "# From 2026-03-23 to 2026-03-29, which it was not learned from:",
+        "# A missing replica hour is taken to cost 19, and an entry 0.5 % of what that number does.",
+        "# Steps up come 2 minutes ahead, for start-up and provisioning.",
     ] {
         assert!(policy.lines().any(|found| found == line), "no {line:?} in\n{policy}");
     }
