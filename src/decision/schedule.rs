@@ -212,6 +212,14 @@ impl Schedule {
         self.unmoved(moved(at, -self.shift)).moved(self.shift)
     }
 
+    /// The last change of floor or ceiling at or before `at`; `known`, one of before, when none came after it.
+    #[must_use]
+    pub fn last_change(&self, known: Timestamp, at: Timestamp) -> Timestamp {
+        let [from, at] = [known, at].map(|instant| moved(instant, -self.shift));
+        let timeline = self.timeline(from, moved(at, SignedDuration::from_nanos(1)));
+        timeline.transitions_after(from).last().map_or(known, |last| moved(last.at, self.shift))
+    }
+
     fn unmoved(&self, at: Timestamp) -> Baseline {
         let end = |hours| at.saturating_add(SignedDuration::from_hours(hours)).unwrap_or(Timestamp::MAX);
         let [mut searched, further @ ..] = HORIZONS;

@@ -17,10 +17,11 @@ use super::reconcile::{Context, Due, Problems, State, Subject};
 use super::setting::Setting;
 use super::status::{self, Report};
 use super::timetable::Retry;
-use super::{Evaluation, Occasion, Outcome, shard};
+use super::{Evaluation, Outcome, shard};
 use crate::api::{ConditionStatus, ScalePolicyStatus, ScaleTargetRef};
 use crate::decision::{History, Mode, Observation, Samples, decide};
 
+mod lateness;
 mod settled;
 
 /// How often a decision is made anew because somebody else wrote first.
@@ -35,6 +36,7 @@ impl Context {
             return;
         }
         due.at = self.still_due(subject, state, due.at, asked);
+        self.note_edge(subject, state, due.at);
         // What an evaluation needs is on the heap from here on: all others wait for a turn, or to report.
         let settled = Box::pin(self.cluster.hold(turn, self.conclude(subject, state, &due))).await;
         self.metrics.evaluated(settled.outcome, settled.decision.as_ref().map(|decision| decision.reason));
@@ -75,6 +77,7 @@ impl Context {
             Mode::Active | Mode::DryRun => self.settle(subject, state, due).await,
         };
         let settled = settled.unwrap_or_else(|error| failed(&error));
+        self.measure_edge(state, &settled);
         let next_edge = match &settled.decision {
             _ if !subject.decides() => None,
             Some(decision) => decision.until(),
@@ -164,6 +167,7 @@ impl Context {
                     state.seen = Seen::InDoubt;
                     if error.leaves_doubt() {
                         state.history.attempted(policy, &decision);
+                        state.timetable.sent();
                         state.contest.settled(due.at, None, true);
                     }
                     let current = Some(observed);
@@ -212,7 +216,6 @@ impl Context {
 
     /// Logs, status and event.
     async fn report(&self, subject: &Subject<'_>, state: &mut State, due: &Due<'_>, settled: &Settled) {
-        let written = self.clock.now();
         if matches!(settled.outcome, Outcome::Scaled { .. }) {
             // Of an edge that many share, the others' writes go ahead of all that can be said of this one.
             self.cluster.calm().await;
@@ -239,9 +242,6 @@ impl Context {
             status::after_evaluation(&state.status, &report)
         };
         if let (Outcome::Scaled { from, to }, Some(decision)) = (settled.outcome, &settled.decision) {
-            if due.occasion == Occasion::Edge {
-                self.metrics.edge_written(due.at, written);
-            }
             let why = decision.explain(&subject.policy).to_string();
             let (reason, workload) = (decision.reason.as_str(), status::target_name(subject.target));
             let occasion = due.occasion.as_str();

@@ -21,7 +21,8 @@ use crate::decision::DesiredReason;
 use crate::zones;
 
 /// Seconds from an edge of a schedule to the API server's word that it is written.
-const EDGE_TO_WRITE_BUCKETS: [f64; 11] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0];
+const EDGE_TO_WRITE_BUCKETS: [f64; 13] =
+    [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0];
 
 /// A metric as documentation shows it: its name as Prometheus sees it, its labels, and what it says.
 pub(super) type Told = (&'static str, &'static [&'static str], &'static str);
@@ -53,7 +54,7 @@ const DECISIONS: Told =
 const EDGE_TO_WRITE: Told = (
     "tidetable_edge_to_write_seconds",
     &[],
-    "Time from an edge of a schedule until the change was written (a histogram)",
+    "Time from an edge of a schedule until its number was written, whatever kept it (a histogram)",
 );
 const OLDEST: Told = (
     "tidetable_oldest_observation_age_seconds",

@@ -64,7 +64,7 @@ pub(super) struct Context {
     pub(super) evaluations: Option<UnboundedSender<Evaluation>>,
     pub(super) shutdown: CancellationToken,
     pub(super) instance: String,
-    started: Timestamp,
+    pub(super) started: Timestamp,
 }
 
 /// The policy that is being worked on.

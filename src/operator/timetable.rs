@@ -73,6 +73,8 @@ pub(crate) struct Timetable {
     tick: Option<Timestamp>,
     /// The next edge of the schedule; `None` when there is none.
     edge: Option<Timestamp>,
+    /// The last edge that has come, until its number is in place.
+    open: Option<Open>,
     /// The instant of the last evaluation.
     last: Option<Timestamp>,
     /// When a failed evaluation is tried again.
@@ -81,6 +83,15 @@ pub(crate) struct Timetable {
     quiet_until: Option<Timestamp>,
     /// A status that is owed can be written from then on.
     owed: Option<Timestamp>,
+}
+
+/// An edge that has come and whose number is not in place yet, as far as is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Open {
+    /// When it came.
+    pub(crate) edge: Timestamp,
+    /// The number was sent, and may have been written.
+    pub(crate) is_sent: bool,
 }
 
 /// How a failed evaluation may be tried again.
@@ -139,6 +150,29 @@ impl Timetable {
     pub(crate) fn evaluated(&mut self, at: Timestamp, next_edge: Option<Timestamp>) {
         self.last = Some(self.not_before_last(at));
         self.edge = next_edge;
+    }
+
+    /// Notes the next edge of a schedule that is another one.
+    pub(crate) fn expects(&mut self, edge: Option<Timestamp>) {
+        self.edge = edge;
+        self.open = None;
+    }
+
+    /// Notes that an edge has come, `None` when it is one that does not count. One of before counts no more.
+    pub(crate) fn came(&mut self, edge: Option<Timestamp>) {
+        self.open = edge.map(|edge| Open { edge, is_sent: false });
+    }
+
+    /// Notes that a number was sent and may or may not have been written.
+    pub(crate) fn sent(&mut self) {
+        if let Some(open) = &mut self.open {
+            open.is_sent = true;
+        }
+    }
+
+    /// Notes that the edge that is open counts no more, and gives it.
+    pub(crate) fn close(&mut self) -> Option<Open> {
+        self.open.take()
     }
 
     /// Notes that there is nothing to try again.

@@ -1,5 +1,7 @@
 //! What `tidetable run` says of itself: its metrics and its log.
 
+mod lateness;
+
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};

@@ -68,6 +68,7 @@ impl State {
         if self.uid.is_some() {
             policy.schedule.spread_by(self.uid_hash());
         }
+        self.timetable.expects(self.missed_edge(now));
         match &self.target {
             None => {
                 let memory = status::memory(&self.status, target);
@@ -88,6 +89,13 @@ impl State {
         }
         self.target = Some(target.clone());
         self.policy = Some(Arc::new(policy));
+    }
+
+    /// An edge that whoever evaluated the policy before us was still to come to.
+    fn missed_edge(&self, now: Timestamp) -> Option<Timestamp> {
+        let is_new = self.target.is_none() && self.status.observed_generation == self.generation;
+        let next = self.status.next_change.as_ref().filter(|_| is_new)?.at;
+        (next <= now).then_some(next)
     }
 
     /// Forgets what was decided while nothing was written: no workload ever followed that.

@@ -49,6 +49,26 @@ fn the_last_of_the_dates_is_shown_again_when_clocks_go_back() {
 }
 
 #[test]
+fn the_last_change_is_the_last_one_up_to_an_instant_wherever_the_edges_are_spread_to() {
+    let text = "maxReplicas: 60\nschedule: {spread: 30s, entries: [{name: a, cron: '0 * * * *', replicas: 5}, \
+                {name: b, cron: '30 * * * *', replicas: 9}, {name: c, cron: '40 * * * *', replicas: 9}]}\n";
+    for (number, shift) in [(0, -15), (1 << 63, 0), (u64::MAX, 15)] {
+        let mut schedule = policy(text).schedule;
+        schedule.spread_by(number);
+        let moved = |text: &str| at(&format!("2026-11-23T{text}Z")) + SignedDuration::from_secs(shift);
+        for (now, last) in [
+            ("07:00:00", "07:00:00"),
+            ("07:29:59.999999999", "07:00:00"),
+            ("07:30:00", "07:30:00"),
+            ("07:45:00", "07:30:00"),
+            ("09:10:00", "09:00:00"),
+        ] {
+            assert_eq!(schedule.last_change(moved("07:00:00"), moved(now)), moved(last), "{now} {shift}");
+        }
+    }
+}
+
+#[test]
 fn steps_that_fire_each_minute_and_change_nothing_are_not_followed_for_decades() {
     let text = "maxReplicas: 60\nschedule: {entries: [{name: a, cron: '11 1 * * *', replicas: 12}, \
                 {name: b, cron: '* * * * *', replicas: 35}]}\n";
