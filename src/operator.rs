@@ -234,7 +234,9 @@ impl Operator {
         let controller = async {
             let mut campaign = self.options.lease.clone().map(|lease| {
                 let (client, clock) = (self.options.client.clone(), self.options.clock.clone());
-                Campaign::new(client, clock, lease, Arc::clone(&context.leadership))
+                let (leadership, failures) =
+                    (Arc::clone(&context.leadership), context.cluster.failures.clone());
+                Campaign::new(client, clock, lease, leadership, failures)
             });
             tokio::select! {
                 () = Box::pin(self.control(Arc::clone(&context), wanted, ready, shutdown)) => {}
@@ -290,10 +292,15 @@ impl Operator {
 async fn stand(campaign: Option<&mut Campaign>, context: &Context) {
     let Some(campaign) = campaign else { return std::future::pending().await };
     let tell = |news| {
-        context.metrics.leads(news == News::Gained);
-        // Who does not lead knows nothing of how policies are now; who begins to lead finds out.
-        context.metrics.ledger.clear();
-        context.resume();
+        // Who sees another lead knows nothing of how policies are now; who begins to lead finds out. While nobody seems to
+        // lead, what was known of them grows older.
+        if news != News::Lost {
+            context.metrics.ledger.clear();
+        }
+        if news != News::Followed {
+            context.metrics.leads(news == News::Gained);
+            context.resume();
+        }
     };
     Box::pin(campaign.run(tell)).await;
 }

@@ -27,10 +27,12 @@ use crate::decision::Replicas;
 
 mod calls;
 mod error;
+mod failures;
 mod kinds;
 
 use self::calls::patch_request;
 pub(super) use self::error::CallError;
+pub(super) use self::failures::Failures;
 use self::kinds::Kinds;
 
 /// The field manager of writes to the scale subresource.
@@ -107,6 +109,8 @@ pub(super) struct Cluster {
     /// How many permits of `others` there are.
     most_others: u32,
     kinds: Kinds,
+    /// The calls that failed.
+    pub(super) failures: Failures,
 }
 
 impl Cluster {
@@ -123,7 +127,8 @@ impl Cluster {
         let others = Semaphore::new(concurrency.max(1));
         let most_others = u32::try_from(concurrency.max(1)).unwrap_or(u32::MAX);
         let (stopping, kinds) = (CancellationToken::new(), Kinds::new(clock));
-        Self { client, deadline, leadership, scales, slow, others, stopping, most_others, kinds }
+        let failures = Failures::default();
+        Self { client, deadline, leadership, scales, slow, others, stopping, most_others, kinds, failures }
     }
 
     /// How long a call may take.

@@ -207,6 +207,8 @@ pub(super) enum News {
     Gained,
     /// It does not any more.
     Lost,
+    /// Somebody else leads. This is told each time that it is seen.
+    Followed,
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Metric, Registry};
 
 use super::Outcome;
+use super::cluster::Failures;
 use super::ledger::{Count, Ledger};
 use super::prometheus::{Problem, Sources};
 use crate::api::ConditionStatus;
@@ -28,7 +29,7 @@ const EDGE_TO_WRITE_BUCKETS: [f64; 13] =
 pub(super) type Told = (&'static str, &'static [&'static str], &'static str);
 
 /// All of them.
-pub(super) const TOLD: [Told; 14] = [
+pub(super) const TOLD: [Told; 15] = [
     EVALUATIONS,
     WRITES,
     DECISIONS,
@@ -38,6 +39,7 @@ pub(super) const TOLD: [Told; 14] = [
     POLICIES,
     QUERY_DURATION,
     QUERY_FAILURES,
+    API_FAILURES,
     LEADER,
     TZ_DATABASE,
     CONFIG_SUCCESSFUL,
@@ -59,7 +61,8 @@ const EDGE_TO_WRITE: Told = (
 const OLDEST: Told = (
     "tidetable_oldest_observation_age_seconds",
     &[],
-    "Since when there is a policy of which not all is known: its workload, and its metrics and guards",
+    "Since when there is a policy of which not all is known: its workload, and its metrics and guards; or of which nothing is, \
+     since this operator led and nobody seems to lead any more",
 );
 const CONDITIONS: Told = (
     "tidetable_policies_by_condition",
@@ -74,6 +77,11 @@ const QUERY_DURATION: Told = (
 );
 const QUERY_FAILURES: Told =
     ("tidetable_query_failures_total", &["source", "cause"], "Queries that gave no usable number");
+const API_FAILURES: Told = (
+    "tidetable_api_failures_total",
+    &["category"],
+    "Calls to the Kubernetes API that failed, those for the Lease too, but not watches",
+);
 const LEADER: Told = ("tidetable_leader", &[], "Whether this operator is the one that writes");
 const TZ_DATABASE: Told =
     ("tidetable_tz_database_info", &["version"], "The rules of time zones that schedules are read with");
@@ -136,12 +144,13 @@ pub(super) struct Metrics {
 
 impl Metrics {
     /// All at zero.
-    pub(super) fn new(sources: &Sources) -> Self {
+    pub(super) fn new(sources: &Sources, failures: &Failures) -> Self {
         let mut registry = Registry::default();
         let version = |version: &str| Info::new(vec![("version", version.to_owned())]);
         let edge_to_write = Histogram::new(EDGE_TO_WRITE_BUCKETS);
         register(&mut registry, EDGE_TO_WRITE, edge_to_write.clone());
         register(&mut registry, QUERY_DURATION, sources.durations());
+        register(&mut registry, API_FAILURES, failures.counts());
         register(&mut registry, TZ_DATABASE, version(zones::current().version()));
         register(&mut registry, BUILD, version(env!("CARGO_PKG_VERSION")));
         Self {
@@ -251,12 +260,17 @@ fn register(registry: &mut Registry, (name, _, help): Told, metric: impl Metric)
 mod tests {
     use std::collections::BTreeSet;
 
+    use super::super::cluster::CallError;
     use super::super::setting::Setting;
     use super::*;
 
     #[test]
     fn each_metric_is_told_of_under_the_name_that_prometheus_reads() {
-        let metrics = Metrics::new(&Sources::default());
+        let failures = Failures::default();
+        let metrics = Metrics::new(&Sources::default(), &failures);
+        for error in [CallError::Timeout(Duration::ZERO), CallError::NotLeading, CallError::Stopping] {
+            failures.count(&error);
+        }
         metrics.evaluated(Outcome::Unchanged, Some(DesiredReason::Load));
         let four = Setting::Replicas(crate::decision::Replicas::new(4));
         metrics.evaluated(Outcome::Scaled { from: four, to: four }, None);
@@ -285,5 +299,8 @@ mod tests {
             text.contains("tidetable_query_failures_total{source=\"unknown\",cause=\"Stale\"} 1"),
             "{text}"
         );
+        let failed: Vec<&str> =
+            text.lines().filter(|line| line.starts_with(&format!("{}{{", API_FAILURES.0))).collect();
+        assert_eq!(failed, ["tidetable_api_failures_total{category=\"timeout\"} 1"], "what was sent");
     }
 }

@@ -160,14 +160,11 @@ impl Context {
         });
         let client = options.client.clone();
         let for_calls = Arc::clone(&leadership);
+        let cluster =
+            Cluster::new(client, options.kube_timeout, options.concurrency, for_calls, options.clock.clone());
         Self {
-            cluster: Cluster::new(
-                client,
-                options.kube_timeout,
-                options.concurrency,
-                for_calls,
-                options.clock.clone(),
-            ),
+            metrics: Arc::new(Metrics::new(&options.sources, &cluster.failures)),
+            cluster,
             leadership,
             clock: options.clock.clone(),
             sources: options.sources.clone(),
@@ -180,7 +177,6 @@ impl Context {
             wakeups: Arc::new(Wakeups::new(options.clock.clone())),
             reached: Arc::default(),
             pods: Arc::default(),
-            metrics: Arc::new(Metrics::new(&options.sources)),
             evaluations: options.evaluations.clone(),
             shutdown,
             instance: options.instance.clone(),

@@ -1,11 +1,14 @@
 //! What `tidetable run` says of itself: its metrics and its log.
 
 mod lateness;
+mod outage;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
+use tempfile::TempDir;
 use tidetable::clock::Clock;
 use tidetable::sandbox::{Sandbox, SandboxOptions};
 
@@ -121,13 +124,8 @@ async fn an_edge_and_a_failing_query_show_in_the_metrics_and_each_change_in_one_
     Ok(())
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn watches_that_are_cut_are_not_worth_a_warning() -> Checked {
-    let sandbox = Sandbox::start(SandboxOptions::new(Clock::real())).await?;
-    for object in definitions().into_iter().chain([deployment("web", 1), policy(&day_and_night())]) {
-        sandbox.create(object)?;
-    }
-    let proxy = Proxy::before(admitted(&sandbox)).await;
+/// A kubeconfig by which a process goes through a proxy, and the directory that it is in.
+fn kubeconfig_for(proxy: &Proxy) -> Checked<(TempDir, PathBuf)> {
     let directory = tempfile::tempdir()?;
     let kubeconfig = directory.path().join("kubeconfig");
     let config = json!({
@@ -137,6 +135,17 @@ async fn watches_that_are_cut_are_not_worth_a_warning() -> Checked {
         "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
     });
     std::fs::write(&kubeconfig, config.to_string())?;
+    Ok((directory, kubeconfig))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn watches_that_are_cut_are_not_worth_a_warning() -> Checked {
+    let sandbox = Sandbox::start(SandboxOptions::new(Clock::real())).await?;
+    for object in definitions().into_iter().chain([deployment("web", 1), policy(&day_and_night())]) {
+        sandbox.create(object)?;
+    }
+    let proxy = Proxy::before(admitted(&sandbox)).await;
+    let (_directory, kubeconfig) = kubeconfig_for(&proxy)?;
     proxy.trouble.send_replace(Trouble::CutWatches(Duration::from_millis(100)));
     let mut operator = Process::start_with(&kubeconfig, &["--log-format", "json"]).await?;
     in_time("watches to be cut", async {

@@ -32,7 +32,7 @@ impl Cluster {
     where
         CallError: From<E>,
     {
-        within(self.deadline, Box::pin(call).map_err(CallError::from))
+        self.counted(within(self.deadline, Box::pin(call).map_err(CallError::from)))
     }
 
     /// Makes a call that changes something: only while this operator leads, and not for longer.
@@ -45,7 +45,15 @@ impl Cluster {
     {
         let left = self.leadership.may_write().ok_or(CallError::NotLeading)?;
         let deadline = self.deadline.min(left);
-        within(deadline, fenced(&self.leadership, deadline, call)).await
+        self.counted(within(deadline, fenced(&self.leadership, deadline, call))).await
+    }
+
+    /// Counts a call that fails.
+    fn counted<T>(
+        &self,
+        call: impl Future<Output = Result<T, CallError>>,
+    ) -> impl Future<Output = Result<T, CallError>> {
+        call.inspect_err(|error| self.failures.count(error))
     }
 }
 

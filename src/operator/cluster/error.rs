@@ -158,9 +158,15 @@ impl CallError {
 
 impl From<kube::Error> for CallError {
     fn from(error: kube::Error) -> Self {
-        let kube::Error::Api(status) = error else { return Self::Transport(Box::new(error)) };
-        let retry_after = details(&status);
-        Self::of_code(status.code, status.message, retry_after)
+        match error {
+            kube::Error::Api(status) => {
+                let retry_after = details(&status);
+                Self::of_code(status.code, status.message, retry_after)
+            }
+            // The API server's list of what it serves was read, and has no such kind.
+            kube::Error::Discovery(error) => Self::NotFound(error.to_string()),
+            error => Self::Transport(Box::new(error)),
+        }
     }
 }
 

@@ -97,13 +97,13 @@ impl Cluster {
             // The version of the group is not served (a 404 in plain text), or has no such kind.
             let is_unknown = match &error {
                 CallError::NotFound(_) => true,
-                CallError::Transport(cause) => matches!(**cause, kube::Error::Discovery(_)),
                 CallError::Forbidden(_)
                 | CallError::Unprocessable(_)
                 | CallError::NotLeading
                 | CallError::Stopping
                 | CallError::Refused { .. }
-                | CallError::Timeout(_) => false,
+                | CallError::Timeout(_)
+                | CallError::Transport(_) => false,
             };
             let said = || format!("the API server does not know {} in {}", target.kind, target.api_version);
             if is_unknown { CallError::NotFound(said()) } else { error }

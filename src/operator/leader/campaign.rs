@@ -14,6 +14,7 @@ use kube::{Api, Client};
 
 use super::{Leadership, LeaseOptions, News, Tenure};
 use crate::clock::Clock;
+use crate::operator::cluster::{CallError, Failures};
 use crate::operator::watching;
 
 /// Stands for election for as long as it is polled.
@@ -22,6 +23,7 @@ pub(in crate::operator) struct Campaign {
     clock: Clock,
     options: LeaseOptions,
     leadership: Arc<Leadership>,
+    failures: Failures,
     /// The Lease as last seen, and when it was first seen so, by our clock.
     seen: Option<(Lease, Duration)>,
     /// Whether the Lease may have been written in our name without our knowing it.
@@ -37,15 +39,25 @@ enum LeaseError {
     Timeout(Duration),
 }
 
+impl From<LeaseError> for CallError {
+    fn from(error: LeaseError) -> Self {
+        match error {
+            LeaseError::Refused(error) => error.into(),
+            LeaseError::Timeout(deadline) => Self::Timeout(deadline),
+        }
+    }
+}
+
 impl Campaign {
     pub(in crate::operator) fn new(
         client: Client,
         clock: Clock,
         options: LeaseOptions,
         leadership: Arc<Leadership>,
+        failures: Failures,
     ) -> Self {
         let api = Api::namespaced(client, &options.namespace);
-        Self { api, clock, options, leadership, seen: None, is_in_doubt: false }
+        Self { api, clock, options, leadership, failures, seen: None, is_in_doubt: false }
     }
 
     /// Wins, renews, loses and wins again. Never ends.
@@ -57,6 +69,7 @@ impl Campaign {
             let result = self.attempt().await;
             let (is_news, lease) = (!fails, &self.options.name);
             fails = result.is_err();
+            let others_lead = matches!(result, Ok(None));
             let wait = match result {
                 // The tenure counts from when the renewal was sent, however long the answer took.
                 Ok(Some(sent)) => {
@@ -67,6 +80,7 @@ impl Campaign {
                     if is_news {
                         tracing::warn!(lease, "the lease can't be had or renewed: {error}");
                     }
+                    self.failures.count(&error.into());
                     self.options.retry()
                 }
             };
@@ -75,8 +89,12 @@ impl Campaign {
                 match news {
                     News::Gained => tracing::info!(lease, identity, "this operator leads"),
                     News::Lost => tracing::warn!(lease, identity, "this operator leads no longer"),
+                    News::Followed => {}
                 }
                 tell(news);
+            }
+            if others_lead {
+                tell(News::Followed);
             }
             let leads = self.leadership.may_write().is_some();
             let mut waited = pin!(self.clock.sleep(wait));

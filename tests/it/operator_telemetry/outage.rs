@@ -1,0 +1,54 @@
+//! What is shown while the API server is away.
+
+use super::*;
+use crate::cluster::stage::HOME;
+
+/// Waits until the metrics of an operator are as `fits` wants them.
+async fn shown(operator: &Process, what: &str, fits: impl Fn(&str) -> bool) -> Checked {
+    let waited = in_time(what, async {
+        while !fits(&operator.serves("/metrics").await?) {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        Ok(())
+    });
+    match waited.await {
+        Ok(()) => Ok(()),
+        Err(error) => Err(format!("{error}: {}", operator.serves("/metrics").await?).into()),
+    }
+}
+
+fn is(text: &str, name: &str, fits: impl Fn(f64) -> bool) -> bool {
+    sample(text, name).is_some_and(fits)
+}
+
+const AGE: &str = "tidetable_oldest_observation_age_seconds";
+const LEADER: &str = "tidetable_leader";
+const UNREACHED: &str = "tidetable_api_failures_total{category=\"transport\"}";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_api_server_that_is_away_shows_in_the_metrics() -> Checked {
+    let sandbox = Sandbox::start(SandboxOptions::new(Clock::real())).await?;
+    for object in definitions().into_iter().chain([deployment("web", 1), policy(&day_and_night())]) {
+        sandbox.create(object)?;
+    }
+    let proxy = Proxy::before(admitted(&sandbox)).await;
+    let (_directory, kubeconfig) = kubeconfig_for(&proxy)?;
+    let elected = ["--leader-elect", "--lease-namespace", HOME, "--lease-duration", "3s"];
+    let mut operator =
+        Process::start_with(&kubeconfig, &[&["--interval", "1s"], &elected[..]].concat()).await?;
+    let leads = |text: &str| is(text, LEADER, |leads| leads > 0.0) && is(text, AGE, |age| age < 2.0);
+    shown(&operator, "the operator to lead", leads).await?;
+
+    proxy.trouble.send_replace(Trouble::Gone);
+    let is_seen = |text: &str| {
+        let is_lost = is(text, LEADER, |leads| leads < 1.0) && is(text, AGE, |age| age > 5.0);
+        is_lost && is(text, UNREACHED, |count| count > 5.0)
+    };
+    shown(&operator, "the outage to show", is_seen).await?;
+    proxy.trouble.send_replace(Trouble::Nothing);
+    shown(&operator, "the operator to lead again", leads).await?;
+
+    assert_eq!(operator.terminate().await?.code(), Some(0), "{}", operator.log());
+    sandbox.shutdown().await;
+    Ok(())
+}
