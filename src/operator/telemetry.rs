@@ -4,9 +4,10 @@ use tracing_subscriber::EnvFilter;
 
 /// What is logged unless somebody says otherwise. The client library has a span of its own around each
 /// reconcile, which would say the same as ours, a line for each refused try of a watch, of which we
-/// report the first, and one for each watch that is cut, which is everyday business.
+/// report the first, one for each watch that is cut, which is everyday business, and one for each request that
+/// fails, which we report where it is known what it was for, and count.
 pub const DEFAULT_LEVEL: &str = "info,kube_client=warn,kube_client::client=error,kube_client::client::tls=warn,\
-                                 kube_runtime=warn,kube_runtime::watcher=error";
+                                 kube_client::client::builder=off,kube_runtime=warn,kube_runtime::watcher=error";
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]

@@ -1,4 +1,4 @@
-//! What is shown while the API server is away.
+//! What is said and shown while the API server is away.
 
 use super::*;
 use crate::cluster::stage::HOME;
@@ -26,16 +26,18 @@ const LEADER: &str = "tidetable_leader";
 const UNREACHED: &str = "tidetable_api_failures_total{category=\"transport\"}";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_api_server_that_is_away_shows_in_the_metrics() -> Checked {
+async fn an_api_server_that_is_away_shows_in_the_metrics_and_is_said_once() -> Checked {
     let sandbox = Sandbox::start(SandboxOptions::new(Clock::real())).await?;
     for object in definitions().into_iter().chain([deployment("web", 1), policy(&day_and_night())]) {
         sandbox.create(object)?;
     }
     let proxy = Proxy::before(admitted(&sandbox)).await;
     let (_directory, kubeconfig) = kubeconfig_for(&proxy)?;
+    let usual = ["--interval", "1s", "--log-format", "json"];
     let elected = ["--leader-elect", "--lease-namespace", HOME, "--lease-duration", "3s"];
-    let mut operator =
-        Process::start_with(&kubeconfig, &[&["--interval", "1s"], &elected[..]].concat()).await?;
+    let mut operator = Process::start_with(&kubeconfig, &[&usual[..], &elected[..]].concat()).await?;
+    let other = ["--namespace", "elsewhere", "--log-level", "info"];
+    let mut talkative = Process::start_with(&kubeconfig, &other).await?;
     let leads = |text: &str| is(text, LEADER, |leads| leads > 0.0) && is(text, AGE, |age| age < 2.0);
     shown(&operator, "the operator to lead", leads).await?;
 
@@ -48,7 +50,18 @@ async fn an_api_server_that_is_away_shows_in_the_metrics() -> Checked {
     proxy.trouble.send_replace(Trouble::Nothing);
     shown(&operator, "the operator to lead again", leads).await?;
 
-    assert_eq!(operator.terminate().await?.code(), Some(0), "{}", operator.log());
+    for process in [&mut operator, &mut talkative] {
+        assert_eq!(process.terminate().await?.code(), Some(0), "{}", process.log());
+    }
+    let log = operator.log();
+    let lines: Vec<Value> = log.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
+    let errors: Vec<&Value> = lines.iter().filter(|line| line["level"] == "ERROR").collect();
+    assert!(errors.is_empty(), "{errors:#?}");
+    let warnings = lines.iter().filter(|line| line["level"] == "WARN");
+    let said =
+        warnings.filter(|line| line["message"].as_str().is_some_and(|text| text.contains("the lease")));
+    assert_eq!(said.count(), 1, "{log}");
+    assert!(talkative.log().contains("failed with error"), "who asks for it is told: {}", talkative.log());
     sandbox.shutdown().await;
     Ok(())
 }
