@@ -46,7 +46,8 @@ pub(super) struct Args {
     /// How long after its last renewal the Lease may be taken by another, in whole seconds from 3s on
     #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = lease_duration, requires = "leader_elect")]
     lease_duration: std::time::Duration,
-    /// Look after one part of the policies alone, such as 2/3: the second of three
+    /// Look after one part of the policies alone, such as 2/3: the second of three. For another N stop all operators first: two that
+    /// differ in N, or have none, write to the same workloads
     #[arg(long, value_name = "I/N")]
     shard: Option<Shard>,
     /// How log lines look
