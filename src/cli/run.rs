@@ -75,10 +75,10 @@ fn lease_duration(text: &str) -> Result<std::time::Duration, String> {
 }
 
 fn lease(args: &Args, namespace: &str, instance: &str) -> Option<LeaseOptions> {
-    let shard = args.shard.map(|shard| format!("-{}-of-{}", shard.index(), shard.count()));
     args.leader_elect.then(|| LeaseOptions {
         namespace: args.lease_namespace.clone().unwrap_or_else(|| namespace.to_owned()),
-        name: format!("{}{}", args.lease_name, shard.unwrap_or_default()),
+        name: args.lease_name.clone(),
+        shard: args.shard,
         identity: LeaseOptions::identity_on(instance),
         duration: args.lease_duration,
     })

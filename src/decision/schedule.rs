@@ -215,6 +215,9 @@ impl Schedule {
     /// The last change of floor or ceiling at or before `at`; `known`, one of before, when none came after it.
     #[must_use]
     pub fn last_change(&self, known: Timestamp, at: Timestamp) -> Timestamp {
+        if known == at {
+            return known;
+        }
         let [from, at] = [known, at].map(|instant| moved(instant, -self.shift));
         let timeline = self.timeline(from, moved(at, SignedDuration::from_nanos(1)));
         timeline.transitions_after(from).last().map_or(known, |last| moved(last.at, self.shift))

@@ -20,6 +20,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 pub(super) use self::campaign::Campaign;
+use super::shard::Shard;
 use crate::clock::Clock;
 
 /// How an operator stands for election.
@@ -27,8 +28,10 @@ use crate::clock::Clock;
 pub struct LeaseOptions {
     /// The Lease's namespace.
     pub namespace: String,
-    /// The Lease's name.
+    /// The Lease's name; that of a shard adds its own number.
     pub name: String,
+    /// The part of the policies that the leader looks after; without it, all.
+    pub shard: Option<Shard>,
     /// What the operator is called in it; no two may be called the same.
     pub identity: String,
     /// How long after its last renewal the Lease may be taken by another. At least a second; a Lease counts
@@ -45,6 +48,25 @@ impl LeaseOptions {
     pub fn identity_on(host: &str) -> String {
         // Two containers of one pod, or one before and after its restart, share a host name.
         format!("{host}_{:016x}", RandomState::new().build_hasher().finish())
+    }
+
+    /// The name of the Lease.
+    fn lease(&self) -> String {
+        let Self { name, shard, .. } = self;
+        shard.map_or_else(|| name.clone(), |shard| format!("{name}-{}-of-{}", shard.index(), shard.count()))
+    }
+
+    /// Whether a Lease is that of an operator which shares the same policies out otherwise: among more or fewer, or not at
+    /// all.
+    fn is_otherwise(&self, lease: &str) -> bool {
+        let Some(rest) = lease.strip_prefix(&self.name) else { return false };
+        let ours = self.shard.map(Shard::count);
+        if rest.is_empty() {
+            return ours.is_some();
+        }
+        let parts = rest.strip_prefix('-').and_then(|rest| rest.split_once("-of-"));
+        let shard = parts.and_then(|(index, count)| format!("{index}/{count}").parse::<Shard>().ok());
+        shard.is_some_and(|shard| Some(shard.count()) != ours)
     }
 
     /// How long after a renewal the leader still begins to write.
@@ -276,6 +298,29 @@ mod tests {
         assert!(leadership.may_write().is_some());
         clock.advance_to(Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_secs(10));
         assert_eq!(leadership.may_write(), None);
+    }
+
+    #[test]
+    fn leases_of_the_same_name_and_another_number_of_shards_are_known() {
+        let options = |shard: Option<&str>| LeaseOptions {
+            namespace: "ops".to_owned(),
+            name: "tidetable".to_owned(),
+            shard: shard.map(|shard| shard.parse().expect("a shard")),
+            identity: "one".to_owned(),
+            duration: LeaseOptions::DURATION,
+        };
+        let leases =
+            ["tidetable", "tidetable-1-of-2", "tidetable-1-of-3", "tidetable-a-of-b", "tidetable-x", "tide"];
+        for (shard, lease, otherwise) in [
+            (None, "tidetable", [false, true, true, false, false, false]),
+            (Some("2/2"), "tidetable-2-of-2", [true, false, true, false, false, false]),
+        ] {
+            let options = options(shard);
+            assert_eq!(
+                (options.lease().as_str(), leases.map(|lease| options.is_otherwise(lease))),
+                (lease, otherwise)
+            );
+        }
     }
 
     #[test]

@@ -46,6 +46,7 @@ fn lease(identity: &str) -> LeaseOptions {
     LeaseOptions {
         namespace: HOME.to_owned(),
         name: "tidetable".to_owned(),
+        shard: None,
         identity: identity.to_owned(),
         duration: LeaseOptions::DURATION,
     }
@@ -336,6 +337,53 @@ async fn who_leads_again_reads_no_workload_that_is_as_it_was() -> Checked {
     assert_eq!(led.map(|evaluation| evaluation.outcome), Some(Outcome::Unchanged));
     assert_eq!(asked(&stage, "get"), reads);
     stage.stop().await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn who_shares_the_policies_out_otherwise_waits_until_nobody_else_leads() -> Checked {
+    let mut stage =
+        Stage::with("2026-11-23T12:00:00Z", &[deployment("web", 12), policy(&day_and_night())], "{}").await;
+    stage.end_operator().await;
+    (stage.operator, stage.evaluations, stage.shutdown) = candidate(&stage, "one");
+    while next(&mut stage).await != Outcome::Unchanged {}
+    let (sender, mut evaluations) = unbounded_channel();
+    let mut running = Vec::new();
+    for shard in ["1/2", "2/2"] {
+        let shard = Some(shard.parse()?);
+        let options = OperatorOptions {
+            clock: stage.clock.clone(),
+            evaluations: Some(sender.clone()),
+            lease: Some(LeaseOptions { shard, ..lease("sharded") }),
+            shard,
+            ..OperatorOptions::new(stage.own.clone())
+        };
+        let shutdown = CancellationToken::new();
+        running.push((tokio::spawn(Operator::new(options).run(shutdown.clone())), shutdown));
+    }
+    let begin = at("2026-11-23T12:00:00Z");
+    let step = async |second: i64| {
+        stage.clock.advance_to(begin + SignedDuration::from_secs(second));
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    };
+    for second in 1..60 {
+        step(second).await;
+    }
+    assert!(evaluations.try_recv().is_err(), "both of them wait");
+    // It dies, and gives nothing back.
+    stage.operator.abort();
+    let mut second = 60;
+    while evaluations.try_recv().is_err() {
+        second += 1;
+        assert!(second < 120, "they never lead");
+        step(second).await;
+    }
+    assert!(second >= 70, "its Lease lasts for 15 seconds after its last renewal: {second}");
+    for (operator, shutdown) in running {
+        shutdown.cancel();
+        operator.await??;
+    }
+    stage.sandbox.shutdown().await;
     Ok(())
 }
 

@@ -1,5 +1,6 @@
 //! How the Lease is taken, renewed and given back.
 
+use std::collections::BTreeMap;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,14 +9,14 @@ use futures::StreamExt;
 use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
-use kube::api::PostParams;
+use kube::api::{ListParams, PostParams};
 use kube::runtime::{WatchStreamExt, watcher};
-use kube::{Api, Client};
+use kube::{Api, Client, ResourceExt};
 
 use super::{Leadership, LeaseOptions, News, Tenure};
 use crate::clock::Clock;
 use crate::operator::cluster::{CallError, Failures};
-use crate::operator::watching;
+use crate::operator::{shard, watching};
 
 /// Stands for election for as long as it is polled.
 pub(in crate::operator) struct Campaign {
@@ -28,6 +29,8 @@ pub(in crate::operator) struct Campaign {
     seen: Option<(Lease, Duration)>,
     /// Whether the Lease may have been written in our name without our knowing it.
     is_in_doubt: bool,
+    /// The versions of Leases of those who share the policies out otherwise, and when they were first seen so, by our clock.
+    others: BTreeMap<String, (Option<String>, Duration)>,
 }
 
 /// Why an attempt at a Lease came to nothing.
@@ -37,6 +40,10 @@ enum LeaseError {
     Refused(#[from] kube::Error),
     #[error("no answer within {0:?}")]
     Timeout(Duration),
+    #[error(
+        "{holder} holds {lease}, and shares the same policies out otherwise: all of them have to stop first"
+    )]
+    Divided { lease: String, holder: String },
 }
 
 impl From<LeaseError> for CallError {
@@ -44,6 +51,7 @@ impl From<LeaseError> for CallError {
         match error {
             LeaseError::Refused(error) => error.into(),
             LeaseError::Timeout(deadline) => Self::Timeout(deadline),
+            LeaseError::Divided { .. } => Self::NotLeading,
         }
     }
 }
@@ -57,17 +65,27 @@ impl Campaign {
         failures: Failures,
     ) -> Self {
         let api = Api::namespaced(client, &options.namespace);
-        Self { api, clock, options, leadership, failures, seen: None, is_in_doubt: false }
+        Self {
+            api,
+            clock,
+            options,
+            leadership,
+            failures,
+            seen: None,
+            is_in_doubt: false,
+            others: BTreeMap::new(),
+        }
     }
 
     /// Wins, renews, loses and wins again. Never ends.
     pub(in crate::operator) async fn run(&mut self, mut tell: impl FnMut(News)) {
-        let only = watching::config().fields(&format!("metadata.name={}", self.options.name));
+        let name = self.options.lease();
+        let only = watching::config().fields(&format!("metadata.name={name}"));
         let mut changes = pin!(watcher(self.api.clone(), only).default_backoff().touched_objects());
         let mut fails = false;
         loop {
             let result = self.attempt().await;
-            let (is_news, lease) = (!fails, &self.options.name);
+            let (is_news, lease) = (!fails, &name);
             fails = result.is_err();
             let others_lead = matches!(result, Ok(None));
             let wait = match result {
@@ -80,8 +98,12 @@ impl Campaign {
                     if is_news {
                         tracing::warn!(lease, "the lease can't be had or renewed: {error}");
                     }
+                    // Two who give way to each other come back apart.
+                    let is_divided = matches!(error, LeaseError::Divided { .. });
                     self.failures.count(&error.into());
-                    self.options.retry()
+                    let share = shard::hash(&self.options.identity) % 1024;
+                    let apart = self.options.renewal() * u32::try_from(share).unwrap_or(0) / 1024;
+                    self.options.retry() + if is_divided { apart } else { Duration::ZERO }
                 }
             };
             if let Some(news) = self.leadership.news() {
@@ -114,7 +136,7 @@ impl Campaign {
         self.leadership.lost();
         let Some(deadline) = deadline else { return };
         let seen = self.seen.take().map(|(lease, _)| lease).filter(|lease| self.is_ours(lease));
-        let lease = &self.options.name;
+        let lease = &self.options.lease();
         match tokio::time::timeout(deadline, self.give_back(seen)).await {
             Ok(Ok(true)) => tracing::info!(lease, "the lease is given back"),
             Ok(Ok(false)) => {}
@@ -132,7 +154,7 @@ impl Campaign {
                 result => return result.map(|_| true),
             }
         }
-        match self.api.get_opt(&self.options.name).await? {
+        match self.api.get_opt(&self.options.lease()).await? {
             Some(lease) if self.is_ours(&lease) => self.free(lease).await.map(|_| true),
             Some(_) | None => Ok(false),
         }
@@ -143,7 +165,7 @@ impl Campaign {
         spec.holder_identity = Some(String::new());
         spec.lease_duration_seconds = Some(1);
         spec.renew_time = Some(MicroTime(self.clock.now()));
-        self.api.replace(&self.options.name, &PostParams::default(), &lease).await
+        self.api.replace(&self.options.lease(), &PostParams::default(), &lease).await
     }
 
     /// Takes or renews the Lease. Gives when that was sent, if the Lease is ours.
@@ -151,7 +173,7 @@ impl Campaign {
         let ours = self.seen.as_ref().map(|(lease, _)| lease).filter(|lease| self.is_ours(lease)).cloned();
         let lease = match ours {
             Some(lease) => Some(lease),
-            None => self.call(self.api.get_opt(&self.options.name)).await?,
+            None => self.call(self.api.get_opt(&self.options.lease())).await?,
         };
         if let Some(lease) = &lease {
             self.note(lease);
@@ -160,17 +182,21 @@ impl Campaign {
                 return Ok(None);
             }
         }
+        let gains = self.leadership.may_write().is_none();
+        if gains {
+            self.is_undivided().await?;
+        }
         let (sent, sent_wall) = (self.clock.elapsed(), self.clock.now());
         self.is_in_doubt = true;
         let written = match lease {
             None => {
-                let metadata = ObjectMeta { name: Some(self.options.name.clone()), ..ObjectMeta::default() };
+                let metadata = ObjectMeta { name: Some(self.options.lease()), ..ObjectMeta::default() };
                 let lease = Lease { metadata, ..Lease::default() };
                 self.call(self.api.create(&PostParams::default(), &self.signed(lease, sent_wall))).await
             }
             Some(lease) => {
                 let signed = self.signed(lease, sent_wall);
-                self.call(self.api.replace(&self.options.name, &PostParams::default(), &signed)).await
+                self.call(self.api.replace(&self.options.lease(), &PostParams::default(), &signed)).await
             }
         };
         match written {
@@ -185,9 +211,38 @@ impl Campaign {
             }
         }
         self.is_in_doubt = false;
+        // Of two who take their Leases at the same time at least one sees the other's.
+        if gains && let Err(error) = self.is_undivided().await {
+            if let Some((lease, _)) = self.seen.take() {
+                self.call(self.free(lease)).await?;
+            }
+            return Err(error);
+        }
         let (begin_within, end_within) = (self.options.tenure(), self.options.duration);
         self.leadership.renewed(Tenure { sent, sent_wall, begin_within, end_within });
         Ok(Some(sent))
+    }
+
+    /// Whether nobody leads who shares the same policies out otherwise.
+    async fn is_undivided(&mut self) -> Result<(), LeaseError> {
+        let leases = self.call(self.api.list(&ListParams::default())).await?;
+        let now = self.clock.elapsed();
+        for lease in leases {
+            let name = lease.name_any();
+            let Some(holder) = holder(&lease).filter(|holder| !holder.is_empty()) else { continue };
+            if !self.options.is_otherwise(&name) {
+                continue;
+            }
+            let version = lease.resource_version();
+            let known = self.others.entry(name.clone()).or_insert_with(|| (version.clone(), now));
+            if known.0 != version {
+                *known = (version, now);
+            }
+            if now.saturating_sub(known.1) < lasts(&lease).max(self.options.duration) {
+                return Err(LeaseError::Divided { lease: name, holder: holder.to_owned() });
+            }
+        }
+        Ok(())
     }
 
     /// The Lease with our name.
@@ -220,9 +275,7 @@ impl Campaign {
     /// How long it is until the Lease of another may be taken.
     fn until_expiry(&self) -> Duration {
         let Some((lease, since)) = &self.seen else { return self.options.retry() };
-        let theirs = lease.spec.as_ref().and_then(|spec| spec.lease_duration_seconds);
-        let theirs = theirs.and_then(|seconds| u64::try_from(seconds).ok()).map(Duration::from_secs);
-        let end = since.saturating_add(theirs.unwrap_or_default().max(self.options.duration));
+        let end = since.saturating_add(lasts(lease).max(self.options.duration));
         end.saturating_sub(self.clock.elapsed())
     }
 
@@ -237,6 +290,12 @@ impl Campaign {
 
 fn holder(lease: &Lease) -> Option<&str> {
     lease.spec.as_ref().and_then(|spec| spec.holder_identity.as_deref())
+}
+
+/// How long its holder says that it lasts after a renewal.
+fn lasts(lease: &Lease) -> Duration {
+    let seconds = lease.spec.as_ref().and_then(|spec| spec.lease_duration_seconds);
+    seconds.and_then(|seconds| u64::try_from(seconds).ok()).map(Duration::from_secs).unwrap_or_default()
 }
 
 /// Nobody holds it, or it was given back.

@@ -118,7 +118,7 @@ async fn an_edge_that_came_while_nobody_led_is_counted_by_whoever_leads_next() -
     let mut watched = Watched::with(ORIGIN, 0, &one_edge()).await;
     watched.stage.end_operator().await;
     let (namespace, name, identity) = (HOME.to_owned(), "tidetable".to_owned(), "one".to_owned());
-    let lease = LeaseOptions { namespace, name, identity, duration: LeaseOptions::DURATION };
+    let lease = LeaseOptions { namespace, name, shard: None, identity, duration: LeaseOptions::DURATION };
     watched.start(Some(lease)).await;
     let leases = Api::<Lease>::namespaced(watched.stage.client.clone(), HOME);
     let theirs = json!({"spec": {"holderIdentity": "somebody who dies"}});
