@@ -32,7 +32,8 @@ impl Context {
     pub(super) async fn evaluate(&self, subject: &Subject<'_>, state: &mut State, mut due: Due<'_>) {
         let asked = self.clock.now();
         let turn = self.cluster.turn(subject.policy.priority, state.timetable.is_failing()).await;
-        if !self.may_act() {
+        state.is_interrupted = !self.may_act();
+        if state.is_interrupted {
             return;
         }
         due.at = self.still_due(subject, state, due.at, asked);

@@ -210,10 +210,11 @@ impl Context {
         }
     }
 
-    /// Whether a policy's calendars or rivals have changed since it was last looked at.
+    /// Whether a policy's calendars or rivals have changed since it was last looked at, or it could not be.
     fn has_news(&self, listed: &Listed, state: &State) -> bool {
         let Ok(spec) = &listed.spec else { return false };
-        self.leadership.term() != state.term
+        state.is_interrupted
+            || self.leadership.term() != state.term
             || self.rivals.of(listed, spec) != state.standing
             || self.consult(&listed.key, spec).is_some_and(|consulted| consulted != state.consulted)
     }
@@ -307,7 +308,11 @@ impl Context {
                 .map(|lack| Finding::new(ConditionStatus::False, Reason::CalendarMissing, lack)),
         };
         if is_changed {
+            state.is_interrupted = false;
             Box::pin(self.begin(&subject, state, now)).await;
+            if state.is_interrupted {
+                return;
+            }
         }
         Box::pin(self.continue_with(&subject, state, now)).await;
     }
@@ -358,8 +363,9 @@ impl Context {
         }
     }
 
-    /// Evaluates what else is due: an edge, another try, a tick.
+    /// Evaluates what else is due: what was interrupted, an edge, another try, a tick; until that is interrupted.
     async fn continue_with(&self, subject: &Subject<'_>, state: &mut State, now: Timestamp) {
+        let was_interrupted = std::mem::take(&mut state.is_interrupted);
         if let Some(at) = state.timetable.edge_due(self.grid, now) {
             self.unmetered(subject, state, at, Occasion::Edge).await;
         }
@@ -367,9 +373,13 @@ impl Context {
             let standing = self.standing(subject);
             matches!(standing, targets::Standing::Version(_)) && standing != *missed
         });
-        if state.timetable.retry_due(now) || has_appeared {
+        let is_due = was_interrupted || state.timetable.retry_due(now) || has_appeared;
+        if is_due && !state.is_interrupted {
             let at = state.timetable.not_before_last(now);
             self.unmetered(subject, state, at, Occasion::Retry).await;
+        }
+        if state.is_interrupted {
+            return;
         }
         if let Some(tick) = state.timetable.tick_due(self.grid, now) {
             Box::pin(self.tick(subject, state, tick)).await;

@@ -271,8 +271,12 @@ impl Targets {
                 }
             }
             watcher::Event::Delete(object) => {
-                if let Some(known) = kind.objects.get_mut(&Key::of_parts(object.meta())) {
-                    *known = Known::Absent;
+                let key = Key::of_parts(object.meta());
+                if is_claimed(&key) {
+                    // Also of what is being read for the first time.
+                    kind.objects.insert(key, Known::Absent);
+                } else {
+                    kind.objects.remove(&key);
                 }
             }
         }

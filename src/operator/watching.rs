@@ -157,7 +157,9 @@ impl<'a> Spell<'a> {
 
     /// How long a page of a list may take now.
     fn patience(&self) -> Duration {
-        self.pace.patience.saturating_mul(1 << self.silences.min(LASTING))
+        // While what is urgent is waited for, nothing is written.
+        let most = if self.pace.lists { 1 } else { LASTING };
+        self.pace.patience.saturating_mul(1 << self.silences.min(most))
     }
 
     /// Takes notice of a failure. `was_alive` is whether nothing failed for as long as the first wait.

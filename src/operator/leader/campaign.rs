@@ -82,9 +82,10 @@ impl Campaign {
         let name = self.options.lease();
         let only = watching::config().fields(&format!("metadata.name={name}"));
         let mut changes = pin!(watcher(self.api.clone(), only).default_backoff().touched_objects());
-        let mut fails = false;
+        let (mut fails, mut rounds) = (false, 0_u64);
         loop {
             let result = self.attempt().await;
+            let gives_way = matches!(result, Err(LeaseError::Divided { .. }));
             let (is_news, lease) = (!fails, &name);
             fails = result.is_err();
             let others_lead = matches!(result, Ok(None));
@@ -98,12 +99,8 @@ impl Campaign {
                     if is_news {
                         tracing::warn!(lease, "the lease can't be had or renewed: {error}");
                     }
-                    // Two who give way to each other come back apart.
-                    let is_divided = matches!(error, LeaseError::Divided { .. });
                     self.failures.count(&error.into());
-                    let share = shard::hash(&self.options.identity) % 1024;
-                    let apart = self.options.renewal() * u32::try_from(share).unwrap_or(0) / 1024;
-                    self.options.retry() + if is_divided { apart } else { Duration::ZERO }
+                    self.options.retry()
                 }
             };
             if let Some(news) = self.leadership.news() {
@@ -117,6 +114,14 @@ impl Campaign {
             }
             if others_lead {
                 tell(News::Followed);
+            }
+            if gives_way {
+                // Two who give way to each other come back apart, each time otherwise. What changes meanwhile is their own doing.
+                rounds += 1;
+                let share = shard::hash(&format!("{}{rounds}", self.options.identity)) % 1024;
+                let apart = self.options.renewal() * u32::try_from(share).unwrap_or(0) / 1024;
+                self.clock.sleep(wait + apart).await;
+                continue;
             }
             let leads = self.leadership.may_write().is_some();
             let mut waited = pin!(self.clock.sleep(wait));

@@ -53,6 +53,8 @@ pub(in crate::operator) struct State {
     pub(in crate::operator) observed: Option<bool>,
     /// Somebody has changed the policy, and may wait for what is said of it.
     pub(in crate::operator) is_awaited: bool,
+    /// An evaluation was due when nothing might be begun.
+    pub(in crate::operator) is_interrupted: bool,
     /// The last status that said something new could not be written.
     pub(in crate::operator) unwritten: bool,
 }

@@ -32,6 +32,10 @@ impl Context {
                         let now = self.clock.now();
                         let at = state.timetable.edge_due(self.grid, now).unwrap_or(now);
                         self.unmetered(subject, state, at, Occasion::Edge).await;
+                        if state.is_interrupted {
+                            // The edge is still due; whoever may act again begins with it.
+                            return;
+                        }
                     }
                     answers = &mut queries => break answers,
                 }

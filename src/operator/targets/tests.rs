@@ -117,6 +117,10 @@ fn what_no_policy_names_is_not_kept_and_who_names_it_later_reads_it_once() {
     watch.note("mail", Some("4"));
     assert_eq!(watch.standing("mail"), version("5"), "what the watch said since counts");
     assert_eq!(watch.take(Apply(object("gone", "6"))), [key("gone")], "it has appeared");
+    watch.claim(&["shop"]);
+    watch.take(Delete(object("shop", "7")));
+    watch.note("shop", Some("3"));
+    assert_eq!(watch.standing("shop"), Standing::Absent, "it went while it was read");
 }
 
 #[test]

@@ -7,6 +7,7 @@ use kube::api::DeleteParams;
 use kube::{Api, Client};
 use serde_json::json;
 use tidetable::operator::Outcome;
+use tokio::net::TcpListener;
 
 use crate::cluster::stage::until;
 use crate::support::operator::{Stage, at, day_and_night, deployment, options, policy, run, scaled};
@@ -75,6 +76,36 @@ async fn who_was_cut_off_writes_nothing_before_it_knows_what_became_of_the_polic
         assert_eq!(workload.expect("the workload").metadata.resource_version, version, "{change:?}");
         stage.stop().await;
     }
+}
+
+#[tokio::test]
+async fn an_edge_that_comes_while_a_query_hangs_and_nothing_may_be_written_is_written_when_it_may() {
+    let silent = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let config = format!("sources: [{{url: 'http://{}'}}]", silent.local_addr().expect("an address"));
+    let spec = json!({
+        "minReplicas": 2,
+        "schedule": {"entries": [{"name": "later", "cron": "1 12 * * *", "for": "1h", "replicas": 7}]},
+        "metrics": [{"name": "qps", "prometheus": {"query": "qps"}, "target": {"averageValue": "10"}}],
+    });
+    let mut stage =
+        Stage::with("2026-11-23T12:00:50Z", &[deployment("web", 2), policy(&spec)], &config).await;
+    stage.end_operator().await;
+    let proxy = Proxy::before(stage.own.clone()).await;
+    (stage.operator, stage.evaluations, stage.shutdown) = run(options(proxy.client(), &stage.clock, &config));
+    assert_eq!(stage.next().await.outcome, Outcome::Unchanged);
+    // An edge and a tick, whose query gets no answer.
+    stage.clock.advance_to(at("2026-11-23T12:01:00Z"));
+    let _query = silent.accept().await.expect("a query");
+    assert_eq!(stage.next().await.outcome, scaled(2, 7));
+    proxy.trouble.send_replace(Trouble::Gone);
+    let before = proxy.struck();
+    until("many tries", async || proxy.struck() > before + 12).await.expect("in time");
+    // Its end, an hour later, comes while that query is still waited for.
+    stage.clock.advance_to(at("2026-11-23T13:01:00Z"));
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    proxy.trouble.send_replace(Trouble::Nothing);
+    while stage.next().await.outcome != scaled(7, 2) {}
+    stage.stop().await;
 }
 
 fn lists_of_policies(stage: &Stage) -> u64 {
