@@ -126,7 +126,7 @@ pub enum Patternless {
     },
     /// There is a pattern, and capacity comes too late for it.
     #[error(
-        "no pattern worth a schedule: what is needed has to be asked for {minutes} minutes ahead; on days that were left out \
+        "no pattern worth a schedule: what is needed has to be asked for {minutes} min ahead; on days that were left out \
          that would save {:.1} % of the cost of the best single number, which is {flat}, and {:.1} % if capacity came at once",
         100.0 * saving, 100.0 * at_once
     )]
@@ -286,7 +286,9 @@ fn not_worth(days: &[Day], found: &Saving, flat: u32, settings: &Settings) -> Pa
     let (minutes, Saving { part: saving, error }) = (settings.lead_minutes(), *found);
     let at_once = Settings { lead: Duration::ZERO, ..settings.clone() };
     let known = GROUPINGS.into_iter().filter(|grouping| minutes > 0 && are_known(grouping, days));
-    let sure = known.map(|grouping| worth::saved(days, grouping, &at_once)).filter(Saving::is_sure);
+    // A grouping that saves as much with the lead time has another fault.
+    let late = known.filter(|grouping| !worth::saved(days, grouping, settings).is_sure());
+    let sure = late.map(|grouping| worth::saved(days, grouping, &at_once)).filter(Saving::is_sure);
     match sure.map(|saved| saved.part).max_by(f64::total_cmp) {
         Some(at_once) => Patternless::Late { minutes, saving, at_once, flat },
         None => Patternless::NotWorth { saving, error, flat },

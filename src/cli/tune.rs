@@ -105,12 +105,16 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
         std::fs::create_dir_all(directory)
             .map_err(|error| Failure::BadInput(format!("--explain: {}: {error}", directory.display())))?;
     }
+    let policy = policy_file(&args.scenario)?;
     let pictures = args.explain.as_deref().map(explain::files);
     let pictures = pictures.iter().flatten().map(|file| ("--explain", file));
     let files = [("--heat-map", &args.heat_map), ("--write", &args.write)];
     let files = files.into_iter().filter_map(|(flag, file)| Some((flag, file.as_ref()?)));
     let traces = args.traces.iter().map(|file| ("--trace", file));
     let inputs = args.replay.files().chain(traces).chain([("the scenario", &args.scenario)]);
+    // Only a policy may take the place of the policy.
+    let drawings = files.clone().filter(|(flag, _)| *flag != "--write").chain(pictures.clone());
+    writable([("the policy", &policy)], drawings)?;
     writable(inputs, files.chain(pictures))?;
     let scenarios = scenarios(args)?;
     let Some(first) = scenarios.first() else { return Ok(()) };
@@ -130,8 +134,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
     }
     warn_of_measurement(first);
     check::warn(&first.missing_calendars);
-    let file = policy_file(&args.scenario)?;
-    let template = Template::new(&file, &first.policy_text, &args.params)?;
+    let template = Template::new(&policy, &first.policy_text, &args.params)?;
     let template = template.with_calendars(args.replay.calendars()?);
     let candidates = candidates(args)?;
     // Ranges that leave a field's bounds are found before anything is played.
@@ -156,6 +159,10 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
         best,
         tested: &tested,
     };
+    if let Some(broken) = found.broken_later() {
+        // Nothing else may fail because nobody reads warnings.
+        let _ = writeln!(std::io::stderr(), "warning: on the hold-out the limits are not kept: {broken}");
+    }
     let explained = match &args.explain {
         Some(directory) => {
             Some(explain::explain(directory, &seen, &template, &args.params, &args.objective, best)?)
@@ -166,8 +173,8 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
         write(file, &heat_map(args, &trials))?;
     }
     if let Some(target) = &args.write {
-        let policy = template.fill(&best.values);
-        write(target, &found.commented(without_comments(&policy)))?;
+        let filled = template.fill(&best.values);
+        write(target, &found.commented(without_comments(&filled)))?;
     }
     match args.output {
         Output::Table => out.write_all(found.text(explained.as_deref()).as_bytes())?,

@@ -179,3 +179,24 @@ fn what_can_not_be_learned_from_is_refused() {
     let output = tidetable(directory.path(), &["learn", "--target", "100"]);
     assert!(text(&output.stderr).contains("--trace FILE, or --prometheus URL"), "{}", text(&output.stderr));
 }
+
+#[test]
+fn what_two_days_hide_is_not_laid_to_the_lead_time() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut csv = String::from("timestamp,qps\n");
+    for slot in 0..28 * 288 {
+        let times = if (9..11).contains(&(slot / 288)) { 30 } else { 1 };
+        let level = if (96..216).contains(&(slot % 288)) { 1450 } else { 230 };
+        // A few hundredths up and down.
+        let _ = writeln!(
+            csv,
+            "{},{}",
+            1_788_134_400 + slot * 300,
+            times * (level + level * (slot * 7919 % 61) / 1000)
+        );
+    }
+    std::fs::write(directory.path().join("two.csv"), csv).expect("written");
+    let output = tidetable(directory.path(), &["learn", "--trace", "two.csv", "--target", "100"]);
+    let said = text(&output.stdout) + &text(&output.stderr);
+    assert!(said.contains("no pattern worth a schedule: on days that were left out"), "{said}");
+}

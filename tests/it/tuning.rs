@@ -202,7 +202,7 @@ fn what_can_not_be_written_or_searched_is_refused_before_the_search() {
     let directory = tempfile::tempdir().expect("a directory");
     prepare(directory.path());
     std::fs::write(directory.path().join("trace.csv"), trace(700)).expect("written");
-    let refused: [(&[&str], &str); 6] = [
+    let refused: [(&[&str], &str); 7] = [
         (&["--explain", "web.yaml"], "--explain: web.yaml: "),
         (&["--hold-out", "0.999999999"], "--hold-out: leaves not a single tick"),
         (
@@ -211,6 +211,10 @@ fn what_can_not_be_written_or_searched_is_refused_before_the_search() {
         ),
         (&["--write", "trace.csv"], "--trace and --write: both are trace.csv"),
         (&["--write", "hour.yaml"], "the scenario and --write: both are hour.yaml"),
+        (
+            &["--heat-map", "web.yaml", "--param", "minReplicas=1..2"],
+            "the policy and --heat-map: both are web.yaml",
+        ),
         (&["--write", "why/more.svg", "--explain", "why"], "--write and --explain: both are why/more.svg"),
     ];
     for (more, expected) in refused {
@@ -218,6 +222,32 @@ fn what_can_not_be_written_or_searched_is_refused_before_the_search() {
         assert_eq!((output.status.code(), text(&output.stdout)), (Some(2), String::new()), "{more:?}");
         assert!(text(&output.stderr).contains(expected), "{}", text(&output.stderr));
     }
+}
+
+#[test]
+fn limits_that_the_hold_out_breaks_and_choices_among_equals_are_said() {
+    let directory = tempfile::tempdir().expect("a directory");
+    prepare(directory.path());
+    let mut csv = String::from("timestamp,qps\n");
+    for minute in 0..=120 {
+        let qps = if minute < 60 { 700 } else { 600 + 600 * (minute % 2) };
+        let _ = writeln!(csv, "{},{qps}", 1_763_856_000 + minute * 60);
+    }
+    std::fs::write(directory.path().join("trace.csv"), csv).expect("written");
+    let objective = ["--objective", "reversals<=0 then reversals", "--write", "tuned.yaml"];
+    let output = tidetable(directory.path(), &[&TUNE[..6], &objective].concat());
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let said = text(&output.stderr);
+    assert!(said.contains("on the hold-out the limits are not kept: reversals should be <=0"), "{said}");
+    let written = std::fs::read_to_string(directory.path().join("tuned.yaml")).expect("written");
+    let equals = "3 of the candidates are equally good by that objective, and this is the first of them.";
+    assert!(text(&output.stdout).contains(equals) && written.contains(equals), "{written}");
+    assert!(
+        written.contains("# On the part that was not searched it does not keep them: reversals"),
+        "{written}"
+    );
+    let found = json(directory.path(), &[&TUNE[..6], &objective[..2]].concat());
+    assert_eq!((found["holds"].as_bool(), found["holds_on_hold_out"].as_bool()), (Some(true), Some(false)));
 }
 
 fn json(directory: &Path, arguments: &[&str]) -> Value {

@@ -63,6 +63,9 @@ impl Found<'_> {
         let each = each.iter().map(|(name, trial)| (name.as_str(), trial));
         text += &self.table(both.into_iter().chain(each));
         text.push('\n');
+        if let Some(equals) = self.equals() {
+            let _ = writeln!(text, "{equals}.");
+        }
         for part in &self.parts {
             let _ = writeln!(text, "{}", part.text());
         }
@@ -70,6 +73,22 @@ impl Found<'_> {
             let _ = write!(text, "\n{explained}");
         }
         text
+    }
+
+    /// The first limit that is kept in the search and broken on the hold-out.
+    pub(super) fn broken_later(&self) -> Option<String> {
+        if self.objective.is_kept(self.best) { self.objective.broken(self.tested) } else { None }
+    }
+
+    /// What is to be known of a choice among equals.
+    fn equals(&self) -> Option<String> {
+        let is_equal = |trial: &&Trial| !self.objective.prefers(self.best, trial);
+        match self.trials.iter().filter(is_equal).count() {
+            0 | 1 => None,
+            count => Some(format!(
+                "{count} of the candidates are equally good by that objective, and this is the first of them"
+            )),
+        }
     }
 
     /// How many candidates there were.
@@ -97,6 +116,7 @@ impl Found<'_> {
             "played_to_the_end": self.trials.len(),
             "objective": self.objective.to_string(),
             "holds": self.objective.is_kept(self.best),
+            "holds_on_hold_out": self.objective.is_kept(self.tested),
             "periods": self.parts.iter().map(periods).collect::<Vec<_>>(),
             "front": front.map_err(failed)?,
             "chosen": {
@@ -150,6 +170,12 @@ impl Found<'_> {
         let _ = writeln!(text, "# Best is: {}.", self.objective);
         if !self.objective.is_kept(self.best) {
             text.push_str("# No candidate keeps these limits; this one comes nearest.\n");
+        }
+        if let Some(broken) = self.broken_later() {
+            let _ = writeln!(text, "# On the part that was not searched it does not keep them: {broken}.");
+        }
+        if let Some(equals) = self.equals() {
+            let _ = writeln!(text, "# {equals}.");
         }
         for part in &self.parts {
             let _ = writeln!(text, "# {}", part.text());
