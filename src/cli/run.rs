@@ -47,7 +47,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = lease_duration, requires = "leader_elect")]
     lease_duration: std::time::Duration,
     /// Look after one part of the policies alone, such as 2/3: the second of three. For another N stop all operators first: two that
-    /// differ in N, or have none, write to the same workloads
+    /// differ in N, or have none, look after some of the same policies
     #[arg(long, value_name = "I/N")]
     shard: Option<Shard>,
     /// How log lines look

@@ -128,7 +128,7 @@ impl Context {
             Seen::Never => self.targets.first_standing(&kind, namespace, name).await,
             Seen::InDoubt | Seen::As(_) => self.targets.standing(&kind, namespace, name),
         };
-        let is_shared = self.rivals.is_shared(&Key::new(namespace, name), &kind.group, &kind.kind);
+        let is_shared = || self.rivals.is_shared(&Key::new(namespace, name), &kind.group, &kind.kind);
         let told = self.targets.tell(&kind, namespace, name, is_shared);
         let wants_pods = !policy.metrics.is_empty() && !policy.capacity.hold_after.is_zero();
         if let Some(told) = &told {

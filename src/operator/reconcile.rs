@@ -365,9 +365,10 @@ impl Context {
 
     /// Evaluates what else is due: what was interrupted, an edge, another try, a tick; until that is interrupted.
     async fn continue_with(&self, subject: &Subject<'_>, state: &mut State, now: Timestamp) {
-        let was_interrupted = std::mem::take(&mut state.is_interrupted);
+        let mut was_interrupted = std::mem::take(&mut state.is_interrupted);
         if let Some(at) = state.timetable.edge_due(self.grid, now) {
             self.unmetered(subject, state, at, Occasion::Edge).await;
+            was_interrupted = false;
         }
         let has_appeared = state.missed.as_ref().is_some_and(|missed| {
             let standing = self.standing(subject);

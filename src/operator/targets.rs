@@ -145,9 +145,12 @@ impl Targets {
 
     /// What is known of an object. The first question about a kind begins its watch.
     pub(super) fn standing(&self, resource: &ApiResource, namespace: &str, name: &str) -> Standing {
-        self.begin(resource);
         let kinds = self.kinds();
-        let Some(kind) = kinds.get(&api_kind(resource)) else { return Standing::Unknown };
+        let Some(kind) = kinds.get(&api_kind(resource)) else {
+            drop(kinds);
+            self.begin(resource);
+            return Standing::Unknown;
+        };
         if !kind.is_listed {
             return Standing::Unknown;
         }
@@ -186,18 +189,18 @@ impl Targets {
         self.standing(resource, namespace, name)
     }
 
-    /// What the watch says of the present version of an object. Told once, unless it is kept for others.
+    /// What the watch says of the present version of an object. Told once, unless others want to hear it, too.
     pub(super) fn tell(
         &self,
         resource: &ApiResource,
         namespace: &str,
         name: &str,
-        keeps: bool,
+        is_shared: impl FnOnce() -> bool,
     ) -> Option<Told> {
         let mut kinds = self.kinds();
         let kind = kinds.get_mut(&api_kind(resource))?;
         match kind.objects.get_mut(&Key::new(namespace, name))? {
-            Known::There { told, .. } if keeps => told.as_deref().cloned(),
+            Known::There { told: told @ Some(_), .. } if is_shared() => told.as_deref().cloned(),
             Known::There { told, .. } => told.take().map(|told| *told),
             Known::Absent => None,
         }

@@ -189,7 +189,7 @@ impl Campaign {
         }
         let gains = self.leadership.may_write().is_none();
         if gains {
-            self.is_undivided().await?;
+            self.expect_undivided().await?;
         }
         let (sent, sent_wall) = (self.clock.elapsed(), self.clock.now());
         self.is_in_doubt = true;
@@ -217,7 +217,7 @@ impl Campaign {
         }
         self.is_in_doubt = false;
         // Of two who take their Leases at the same time at least one sees the other's.
-        if gains && let Err(error) = self.is_undivided().await {
+        if gains && let Err(error) = self.expect_undivided().await {
             if let Some((lease, _)) = self.seen.take() {
                 self.call(self.free(lease)).await?;
             }
@@ -228,8 +228,8 @@ impl Campaign {
         Ok(Some(sent))
     }
 
-    /// Whether nobody leads who shares the same policies out otherwise.
-    async fn is_undivided(&mut self) -> Result<(), LeaseError> {
+    /// Fails while somebody leads who shares the same policies out otherwise.
+    async fn expect_undivided(&mut self) -> Result<(), LeaseError> {
         let leases = self.call(self.api.list(&ListParams::default())).await?;
         let now = self.clock.elapsed();
         for lease in leases {
@@ -243,7 +243,8 @@ impl Campaign {
             if known.0 != version {
                 *known = (version, now);
             }
-            if now.saturating_sub(known.1) < lasts(&lease).max(self.options.duration) {
+            let since = known.1;
+            if self.remaining(&lease, since) > Duration::ZERO {
                 return Err(LeaseError::Divided { lease: name, holder: holder.to_owned() });
             }
         }
@@ -280,6 +281,11 @@ impl Campaign {
     /// How long it is until the Lease of another may be taken.
     fn until_expiry(&self) -> Duration {
         let Some((lease, since)) = &self.seen else { return self.options.retry() };
+        self.remaining(lease, *since)
+    }
+
+    /// How long a Lease that has been as it is `since` an instant of our clock may still be that of a leader.
+    fn remaining(&self, lease: &Lease, since: Duration) -> Duration {
         let end = since.saturating_add(lasts(lease).max(self.options.duration));
         end.saturating_sub(self.clock.elapsed())
     }
