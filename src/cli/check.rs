@@ -1,5 +1,6 @@
 //! `tidetable check`: what is wrong with policies, calendars and scenarios, before a cluster or a simulation sees them.
 
+use std::fmt::Display;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -30,10 +31,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
     let mut warned = 0;
     if zones.is_old(now.to_zoned(TimeZone::UTC).date()) {
         let (version, origin) = (zones.version(), zones.origin());
-        let _ = writeln!(
-            std::io::stderr(),
-            "warning: the rules of time zones, {version} {origin}, are over a year old: see --tzdata"
-        );
+        warn([format!("the rules of time zones, {version} {origin}, are over a year old: see --tzdata")]);
         warned += 1;
     }
     let mut mistakes = Vec::new();
@@ -85,8 +83,8 @@ fn in_directory(file: &Path) -> Result<Vec<PathBuf>, Failure> {
     Ok(files)
 }
 
-/// Says what is no mistake, and may be one.
-pub(super) fn warn(warnings: &[Mistake]) {
+/// Says what is no mistake, and may be one. Nothing else may fail because nobody reads warnings.
+pub(super) fn warn(warnings: impl IntoIterator<Item: Display>) {
     for warning in warnings {
         let _ = writeln!(std::io::stderr(), "warning: {warning}");
     }

@@ -78,7 +78,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
         Ok(scenario)
     };
     let (scenario, changed) = (with(&args.old)?, with(&args.new)?);
-    check::warn(&missing(&scenario, &changed));
+    check::warn(missing(&scenario, &changed));
     queued("--limit", asks, &scenario);
     let [old, new] = [&scenario, &changed].map(simulation::run);
     let outcomes: Vec<limit::Outcome> =

@@ -27,6 +27,11 @@ pub(super) fn writable<'a>(
     Ok(())
 }
 
+/// Whether two names are of the same file.
+pub(super) fn is_same(file: &Path, other: &Path) -> bool {
+    place(file) == place(other)
+}
+
 /// Where a file is or would be, whatever it is called.
 fn place(file: &Path) -> PathBuf {
     let directory = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));

@@ -9,10 +9,10 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
-use super::Failure;
 use super::files::{writable, write};
 use super::playing::Changes;
 use super::simulate::{duration_text, factor, length, warn_of_gaps, zone};
+use super::{Failure, check};
 use crate::decision::Replicas;
 use crate::learning::{self, Learned, MOST_REPLICAS, Patternless, Settings};
 use crate::policy::parse_duration;
@@ -153,8 +153,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
         }
     };
     if let Some(aside) = aside(&learned) {
-        // Nothing else may fail because nobody reads warnings.
-        let _ = writeln!(std::io::stderr(), "warning: learned without {aside}");
+        check::warn([format!("learned without {aside}")]);
     }
     let policy = Draft::new(args, &learned);
     let text = if let Some(held_out) = held_out {

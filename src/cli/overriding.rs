@@ -10,7 +10,7 @@ use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 
 use super::cluster::{Cluster, Place, policy_name};
-use super::{Failure, runtime, time};
+use super::{Failure, check, runtime, time};
 use crate::api::{Mode, OVERRIDE_ANNOTATION, ScalePolicy};
 use crate::decision::Override;
 use crate::policy::parse_override;
@@ -83,11 +83,9 @@ async fn set(args: &Args, replicas: i32, cluster: &Cluster, policy: &ScalePolicy
     annotate(args, cluster, text.into()).await?;
     let max = policy.spec.max_replicas;
     if replicas > max && !args.force {
-        // The annotation stands: nothing else may fail because nobody reads warnings.
-        let _ = writeln!(
-            std::io::stderr(),
-            "warning: {replicas} is over maxReplicas, which is {max}, and counts as {max}; --force goes over it"
-        );
+        check::warn([format!(
+            "{replicas} is over maxReplicas, which is {max}, and counts as {max}; --force goes over it"
+        )]);
     }
     Ok(in_force(args, cluster, policy, overriding, (now, &zone)))
 }

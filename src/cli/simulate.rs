@@ -123,11 +123,7 @@ pub(super) fn warn_of_trace(scenario: &Scenario) {
         let [asked, length] =
             [asked, scenario.length].map(|span| SignedDuration::try_from(span).unwrap_or_default());
         let from = scenario.from;
-        // Nothing else may fail because nobody reads warnings.
-        let _ = writeln!(
-            std::io::stderr(),
-            "warning: the trace ends {length:#} after {from}; the scenario asks for {asked:#}"
-        );
+        check::warn([format!("the trace ends {length:#} after {from}; the scenario asks for {asked:#}")]);
     }
     warn_of_gaps(scenario, "the value before holds on");
 }
@@ -149,12 +145,11 @@ pub(super) fn queued(flag: &str, asks: impl Fn(&str) -> bool, scenario: &Scenari
     // Whoever says when a request is late has a latency that may come to that.
     let queue = scenario.plant.service.map(|service| service.queue);
     if queue.is_none_or(|queue| queue.timeout <= 0.0 && queue.late_after <= 0.0) {
-        let _ = writeln!(
-            std::io::stderr(),
-            "warning: {flag}: nothing is late in {}, whatever the policy does: without a queue (plant.queue.timeout) what is \
+        check::warn([format!(
+            "{flag}: nothing is late in {}, whatever the policy does: without a queue (plant.queue.timeout) what is \
              not served at once is lost; dropped_percent counts it",
             scenario.name
-        );
+        )]);
     }
 }
 
@@ -165,12 +160,11 @@ pub(super) fn warn_of_measurement(scenario: &Scenario) {
         if measured.window < measured.scrape_interval.saturating_mul(2) && !tier.policy.metrics.is_empty() {
             let [window, scrape] = [measured.window, measured.scrape_interval]
                 .map(|span| SignedDuration::try_from(span).unwrap_or_default());
-            let _ = writeln!(
-                std::io::stderr(),
-                "warning: {}: queryWindow is {window:#}, and scrapes are {scrape:#} apart: a rate needs two of them, so that \
+            check::warn([format!(
+                "{}: queryWindow is {window:#}, and scrapes are {scrape:#} apart: a rate needs two of them, so that \
                  queries have no result at times",
                 tier.name
-            );
+            )]);
         }
     }
 }
@@ -178,15 +172,10 @@ pub(super) fn warn_of_measurement(scenario: &Scenario) {
 /// Says where recorded traffic has no values, and what is made of that.
 pub(super) fn warn_of_gaps(scenario: &Scenario, outcome: &str) {
     if let Some(gaps) = scenario.gaps {
-        let _ = writeln!(
-            std::io::stderr(),
-            "warning: values of the trace are {:#} apart, and further in {} places, the longest {:#} after {}; \
-             {outcome}",
-            gaps.usual,
-            gaps.count,
-            gaps.longest,
-            gaps.longest_from
-        );
+        check::warn([format!(
+            "values of the trace are {:#} apart, and further in {} places, the longest {:#} after {}; {outcome}",
+            gaps.usual, gaps.count, gaps.longest, gaps.longest_from
+        )]);
     }
 }
 

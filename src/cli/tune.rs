@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use self::found::{Found, Part, without_comments};
 use self::progress::Progress;
-use super::files::{writable, write};
+use super::files::{is_same, writable, write};
 use super::playing::{Changes, Replay};
 use super::simulate::{priced, queued, warn_of_measurement, warn_of_trace};
 use super::{Failure, check};
@@ -112,9 +112,9 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
     let files = files.into_iter().filter_map(|(flag, file)| Some((flag, file.as_ref()?)));
     let traces = args.traces.iter().map(|file| ("--trace", file));
     let inputs = args.replay.files().chain(traces).chain([("the scenario", &args.scenario)]);
-    // Only a policy may take the place of the policy.
-    let drawings = files.clone().filter(|(flag, _)| *flag != "--write").chain(pictures.clone());
-    writable([("the policy", &policy)], drawings)?;
+    // It may be tuned in place; whatever else would take its place then takes that of a result.
+    let is_replaced = args.write.as_ref().is_some_and(|file| is_same(file, &policy));
+    let inputs = inputs.chain((!is_replaced).then_some(("the policy", &policy)));
     writable(inputs, files.chain(pictures))?;
     let scenarios = scenarios(args)?;
     let Some(first) = scenarios.first() else { return Ok(()) };
@@ -160,8 +160,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
         tested: &tested,
     };
     if let Some(broken) = found.broken_later() {
-        // Nothing else may fail because nobody reads warnings.
-        let _ = writeln!(std::io::stderr(), "warning: on the hold-out the limits are not kept: {broken}");
+        check::warn([format!("on the hold-out the limits are not kept: {broken}")]);
     }
     let explained = match &args.explain {
         Some(directory) => {
