@@ -7,19 +7,10 @@ mod watches;
 
 use std::sync::{Arc, Mutex};
 
-use serde_json::{Value, json};
 use tidetable::operator::{Evaluation, Occasion, Outcome};
 
 use crate::support::faults::Fault;
-use crate::support::operator::{Stage, at, day_and_night, deployment, policy, scaled};
-
-/// A policy like `web` for a deployment of another name.
-fn policy_for(name: &str) -> Value {
-    let mut object = policy(&day_and_night());
-    object["metadata"]["name"] = json!(name);
-    object["spec"]["scaleTargetRef"]["name"] = json!(name);
-    object
-}
+use crate::support::operator::{Stage, at, deployment, policy_for, scaled};
 
 #[tokio::test]
 async fn who_is_asked_to_wait_sends_nothing_until_then_and_nobody_else_waits() {

@@ -93,9 +93,9 @@ async fn the_schedule_sets_both_bounds_of_an_autoscaler_and_leaves_its_workload_
 
 /// How often an autoscaler was read.
 fn reads(stage: &Stage) -> u64 {
-    let asked = stage.sandbox.requests().into_iter();
-    let asked = asked.filter(|(seen, _)| seen.verb == "get" && seen.user.contains("tidetable"));
-    asked.filter(|(seen, _)| seen.resource == "horizontalpodautoscalers").map(|(_, count)| count).sum()
+    stage.asked(|seen| {
+        seen.verb == "get" && seen.resource == "horizontalpodautoscalers" && seen.user.contains("tidetable")
+    })
 }
 
 #[tokio::test]

@@ -176,11 +176,9 @@ async fn between_two_writes_of_a_status_lies_a_quarter_of_a_minute_and_the_last_
     let mut stage = Stage::with_options("2026-11-23T19:58:50Z", &objects, slow).await;
     assert_eq!(stage.next().await.occasion, Occasion::First);
     let writes = |stage: &Stage, resource: &str, subresource: &str| -> u64 {
-        let asked = stage.sandbox.requests().into_iter();
-        let of = asked.filter(|(request, _)| {
+        stage.asked(|request| {
             request.verb == "patch" && request.resource == resource && request.subresource == subresource
-        });
-        of.map(|(_, count)| count).sum()
+        })
     };
     let scaled = writes(&stage, "deployments", "scale");
     let start = at("2026-11-23T19:59:00Z");
@@ -219,8 +217,6 @@ async fn policies_that_were_there_before_the_operator_get_one_status_with_their_
     stage.until_status("web", |status| !status.conditions.is_empty()).await;
     stage.clock.advance_to(at("2026-11-23T12:00:30Z"));
     assert_eq!(stage.next().await.occasion, Occasion::Tick);
-    let asked = stage.sandbox.requests().into_iter();
-    let of = asked.filter(|(request, _)| request.verb == "patch" && request.subresource == "status");
-    assert_eq!(of.map(|(_, count)| count).sum::<u64>(), 1);
+    assert_eq!(stage.asked(|request| request.verb == "patch" && request.subresource == "status"), 1);
     stage.stop().await;
 }

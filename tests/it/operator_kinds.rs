@@ -8,7 +8,7 @@ use kube::core::{ApiResource, GroupVersionKind};
 use serde_json::{Value, json};
 use tidetable::operator::{Occasion, Outcome};
 
-use crate::support::operator::{Stage, at, day_and_night, deployment, policy, scaled, sighting};
+use crate::support::operator::{Stage, at, day_and_night, deployment, policy, policy_for, scaled, sighting};
 use crate::support::source::Source;
 
 /// The kind of Argo Rollouts as far as it matters here, with a scale subresource or without.
@@ -75,13 +75,6 @@ async fn get(stage: &Stage) -> DynamicObject {
     rollouts(stage).get("web").await.expect("the rollout")
 }
 
-/// How often the operator has read something of a group.
-fn reads(stage: &Stage, group: &str) -> u64 {
-    let asked = stage.sandbox.requests().into_iter();
-    let asked = asked.filter(|(seen, _)| seen.verb == "get" && seen.user.contains("tidetable"));
-    asked.filter(|(seen, _)| seen.group == group).map(|(_, count)| count).sum()
-}
-
 #[tokio::test]
 async fn a_kind_from_a_crd_is_scaled_at_its_edges_and_costs_nothing_in_between() {
     let [role, binding] = rights();
@@ -145,11 +138,16 @@ async fn a_kind_that_is_installed_later_is_found_without_a_restart() {
     stage.stop().await;
 }
 
-#[tokio::test]
-async fn a_kind_without_a_scale_subresource_is_said_to_have_none() {
+/// A stage with a workload that has no scale subresource.
+async fn without_scale() -> Stage {
     let [role, binding] = rights();
     let objects = [role, binding, rollout_kind(false), rollout(3), rollout_policy()];
-    let mut stage = Stage::with("2026-11-23T12:00:01Z", &objects, "{}").await;
+    Stage::with("2026-11-23T12:00:01Z", &objects, "{}").await
+}
+
+#[tokio::test]
+async fn a_kind_without_a_scale_subresource_is_said_to_have_none() {
+    let mut stage = without_scale().await;
     assert_eq!(stage.next().await.outcome, Outcome::Failed { category: "not-found" });
     stage.condition("AbleToScale", "TargetNotFound").await;
     assert_eq!(get(&stage).await.data["spec"]["replicas"], 3);
@@ -183,11 +181,7 @@ async fn a_kind_from_a_crd_is_not_read_again_while_its_status_alone_moves() {
         now += SignedDuration::from_secs(15);
         stage.clock.advance_to(now);
         assert_eq!(stage.next().await.outcome, expected);
-        assert_eq!(
-            *before.get_or_insert(reads(&stage, "argoproj.io")),
-            reads(&stage, "argoproj.io"),
-            "{ready}"
-        );
+        assert_eq!(*before.get_or_insert(stage.reads("argoproj.io")), stage.reads("argoproj.io"), "{ready}");
     }
     // Somebody else sets the replicas: that is read, and put right.
     let spec = Patch::Merge(json!({"spec": {"replicas": 3}}));
@@ -200,16 +194,16 @@ async fn a_kind_from_a_crd_is_not_read_again_while_its_status_alone_moves() {
 
 #[tokio::test]
 async fn a_workload_that_a_policy_names_later_is_read_once_also_when_it_is_not_there() {
-    let objects = [deployment("other", 12), deployment("web", 12), policy_of("other")];
+    let objects = [deployment("other", 12), deployment("web", 12), policy_for("other")];
     let mut stage = Stage::with("2026-11-23T12:00:01Z", &objects, "{}").await;
     assert_eq!(stage.next().await.outcome, Outcome::Unchanged);
-    let before = reads(&stage, "apps");
+    let before = stage.reads("apps");
     for (name, outcome) in [("web", Outcome::Unchanged), ("gone", Outcome::Failed { category: "not-found" })]
     {
-        stage.sandbox.create(policy_of(name)).expect("a policy");
+        stage.sandbox.create(policy_for(name)).expect("a policy");
         assert_eq!(stage.next().await.outcome, outcome);
     }
-    let read = reads(&stage, "apps");
+    let read = stage.reads("apps");
     assert_eq!(read - before, 3, "one of them, and of what is not there its scale and itself");
     for seconds in [15, 30, 45] {
         stage.clock.advance_to(at("2026-11-23T12:00:00Z") + SignedDuration::from_secs(seconds));
@@ -217,17 +211,10 @@ async fn a_workload_that_a_policy_names_later_is_read_once_also_when_it_is_not_t
             stage.next().await;
         }
     }
-    assert_eq!(reads(&stage, "apps"), read);
+    assert_eq!(stage.reads("apps"), read);
     stage.sandbox.create(deployment("gone", 3)).expect("a workload");
     assert_eq!(stage.next().await.outcome, scaled(3, 12));
     stage.stop().await;
-}
-
-fn policy_of(workload: &str) -> Value {
-    let mut object = policy(&day_and_night());
-    object["metadata"]["name"] = json!(workload);
-    object["spec"]["scaleTargetRef"]["name"] = json!(workload);
-    object
 }
 
 #[tokio::test]
@@ -242,9 +229,7 @@ async fn a_kind_that_is_not_served_is_asked_for_once_a_tick_however_many_name_it
     let mut stage = Stage::with("2026-11-23T12:00:01Z", &many, "{}").await;
     let missing = Outcome::Failed { category: "not-found" };
     let discoveries = |stage: &Stage| -> u64 {
-        let asked = stage.sandbox.requests().into_iter();
-        let asked = asked.filter(|(seen, _)| seen.user.contains("tidetable") && seen.verb == "get");
-        asked.filter(|(seen, _)| seen.resource.is_empty()).map(|(_, count)| count).sum()
+        stage.asked(|seen| seen.verb == "get" && seen.resource.is_empty() && seen.user.contains("tidetable"))
     };
     for _ in &many {
         assert_eq!(stage.next().await.outcome, missing);
@@ -263,19 +248,17 @@ async fn a_kind_that_is_not_served_is_asked_for_once_a_tick_however_many_name_it
 
 #[tokio::test]
 async fn what_has_no_scale_is_looked_at_once_a_tick() {
-    let [role, binding] = rights();
-    let objects = [role, binding, rollout_kind(false), rollout(3), rollout_policy()];
-    let mut stage = Stage::with("2026-11-23T12:00:01Z", &objects, "{}").await;
+    let mut stage = without_scale().await;
     let missing = Outcome::Failed { category: "not-found" };
     assert_eq!(stage.next().await.outcome, missing);
-    let before = reads(&stage, "argoproj.io");
+    let before = stage.reads("argoproj.io");
     for seconds in [15, 30, 45] {
         let now = at("2026-11-23T12:00:00Z") + SignedDuration::from_secs(seconds);
         stage.clock.advance_to(now);
         let evaluation = stage.next().await;
         assert_eq!((evaluation.occasion, evaluation.at, evaluation.outcome), (Occasion::Tick, now, missing));
     }
-    assert!(reads(&stage, "argoproj.io") - before <= 6, "its scale, and how the kind is addressed");
+    assert!(stage.reads("argoproj.io") - before <= 6, "its scale, and how the kind is addressed");
     stage.stop().await;
 }
 
@@ -289,7 +272,7 @@ async fn two_policies_on_one_workload_do_not_read_it_when_its_status_moves() {
     for _ in 0..2 {
         stage.next().await;
     }
-    let before = reads(&stage, "apps");
+    let before = stage.reads("apps");
     for round in 1..4 {
         let status = Patch::Merge(json!({"status": {"readyReplicas": round, "replicas": round}}));
         let api = Api::<Deployment>::default_namespaced(stage.client.clone());
@@ -300,6 +283,6 @@ async fn two_policies_on_one_workload_do_not_read_it_when_its_status_moves() {
             stage.next().await;
         }
     }
-    assert_eq!(reads(&stage, "apps"), before);
+    assert_eq!(stage.reads("apps"), before);
     stage.stop().await;
 }

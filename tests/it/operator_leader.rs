@@ -15,7 +15,9 @@ use tokio::sync::mpsc::unbounded_channel;
 use tokio_util::sync::CancellationToken;
 
 use crate::cluster::stage::{Checked, HOME, in_time, until};
-use crate::support::operator::{Stage, Started, at, day_and_night, deployment, policy, scaled, sighted};
+use crate::support::operator::{
+    Stage, Started, at, day_and_night, deployment, policy, policy_for, scaled, sighted,
+};
 use crate::support::proxy::{Proxy, Trouble};
 use crate::support::source::Source;
 
@@ -57,6 +59,16 @@ async fn holder(stage: &Stage) -> Option<String> {
     api.get_opt("tidetable").await.expect("an answer")?.spec?.holder_identity
 }
 
+/// A stage at noon whose operator stands for election as `one` and leads, with a workload of so many replicas.
+async fn led(replicas: i32) -> Stage {
+    let objects = [deployment("web", replicas), policy(&day_and_night())];
+    let mut stage = Stage::with("2026-11-23T12:00:00Z", &objects, "{}").await;
+    stage.end_operator().await;
+    (stage.operator, stage.evaluations, stage.shutdown) = candidate(&stage, "one");
+    while next(&mut stage).await != Outcome::Unchanged {}
+    stage
+}
+
 /// Waits for the next evaluation of the stage's operator.
 async fn next(stage: &mut Stage) -> Outcome {
     stage.next().await.outcome
@@ -64,11 +76,7 @@ async fn next(stage: &mut Stage) -> Outcome {
 
 #[tokio::test]
 async fn one_of_two_operators_writes_and_hands_over_at_once_when_it_stops() -> Checked {
-    let mut stage =
-        Stage::with("2026-11-23T12:00:00Z", &[deployment("web", 3), policy(&day_and_night())], "{}").await;
-    stage.end_operator().await;
-    (stage.operator, stage.evaluations, stage.shutdown) = candidate(&stage, "one");
-    while next(&mut stage).await != Outcome::Unchanged {}
+    let mut stage = led(3).await;
     assert_eq!(holder(&stage).await.as_deref(), Some("one"));
     // The first has seen it.
     stage.scale_by_hand("web", 5).await;
@@ -91,11 +99,7 @@ async fn one_of_two_operators_writes_and_hands_over_at_once_when_it_stops() -> C
 
 #[tokio::test]
 async fn a_leader_whose_lease_was_taken_stops_and_leads_again_when_it_can() -> Checked {
-    let mut stage =
-        Stage::with("2026-11-23T12:00:00Z", &[deployment("web", 3), policy(&day_and_night())], "{}").await;
-    stage.end_operator().await;
-    (stage.operator, stage.evaluations, stage.shutdown) = candidate(&stage, "one");
-    while next(&mut stage).await != Outcome::Unchanged {}
+    let mut stage = led(3).await;
     // As somebody with a clock of its own would write it, far in the past or the future.
     let api = Api::<Lease>::namespaced(stage.client.clone(), HOME);
     let spec = json!({"spec": {"holderIdentity": "thief", "renewTime": "2001-01-01T00:00:00.000000Z"}});
@@ -286,27 +290,21 @@ async fn who_stops_leaves_reports_that_get_no_answer_to_the_next() -> Checked {
     Ok(())
 }
 
-/// How often an operator has asked so for something of the group `apps`.
-fn asked(stage: &Stage, verb: &str) -> u64 {
-    let asked = stage.sandbox.requests().into_iter();
-    let asked = asked.filter(|(seen, _)| seen.group == "apps" && seen.user.contains("tidetable"));
-    asked.filter(|(seen, _)| seen.verb == verb).map(|(_, count)| count).sum()
+/// How often an operator has listed something of the group `apps`.
+fn lists(stage: &Stage) -> u64 {
+    stage.asked(|seen| seen.verb == "list" && seen.group == "apps" && seen.user.contains("tidetable"))
 }
 
 #[tokio::test]
 async fn who_waits_to_lead_knows_the_workloads_already_and_reads_none_when_it_leads() -> Checked {
-    let mut stage =
-        Stage::with("2026-11-23T12:00:00Z", &[deployment("web", 12), policy(&day_and_night())], "{}").await;
-    stage.end_operator().await;
-    (stage.operator, stage.evaluations, stage.shutdown) = candidate(&stage, "one");
-    while next(&mut stage).await != Outcome::Unchanged {}
-    let lists = asked(&stage, "list");
+    let mut stage = led(12).await;
+    let listed = lists(&stage);
     let (second, mut seconds, stop_second) = candidate(&stage, "two");
-    until("the second to list", async || asked(&stage, "list") > lists).await?;
-    let (lists, reads) = (asked(&stage, "list"), asked(&stage, "get"));
+    until("the second to list", async || lists(&stage) > listed).await?;
+    let before = (lists(&stage), stage.reads("apps"));
     stage.end_operator().await;
     in_time("the second to lead", async { seconds.recv().await.ok_or("it ended".into()) }).await?;
-    assert_eq!((asked(&stage, "list"), asked(&stage, "get")), (lists, reads));
+    assert_eq!((lists(&stage), stage.reads("apps")), before);
     stop_second.cancel();
     second.await??;
     Ok(())
@@ -314,12 +312,8 @@ async fn who_waits_to_lead_knows_the_workloads_already_and_reads_none_when_it_le
 
 #[tokio::test]
 async fn who_leads_again_reads_no_workload_that_is_as_it_was() -> Checked {
-    let mut stage =
-        Stage::with("2026-11-23T12:00:00Z", &[deployment("web", 12), policy(&day_and_night())], "{}").await;
-    stage.end_operator().await;
-    (stage.operator, stage.evaluations, stage.shutdown) = candidate(&stage, "one");
-    while next(&mut stage).await != Outcome::Unchanged {}
-    let reads = asked(&stage, "get");
+    let mut stage = led(12).await;
+    let reads = stage.reads("apps");
     let api = Api::<Lease>::namespaced(stage.client.clone(), HOME);
     let taken = json!({"spec": {"holderIdentity": "thief", "leaseDurationSeconds": 15}});
     api.patch("tidetable", &PatchParams::default(), &Patch::Merge(taken)).await?;
@@ -335,18 +329,14 @@ async fn who_leads_again_reads_no_workload_that_is_as_it_was() -> Checked {
         }
     }
     assert_eq!(led.map(|evaluation| evaluation.outcome), Some(Outcome::Unchanged));
-    assert_eq!(asked(&stage, "get"), reads);
+    assert_eq!(stage.reads("apps"), reads);
     stage.stop().await;
     Ok(())
 }
 
 #[tokio::test]
 async fn who_shares_the_policies_out_otherwise_waits_until_nobody_else_leads() -> Checked {
-    let mut stage =
-        Stage::with("2026-11-23T12:00:00Z", &[deployment("web", 12), policy(&day_and_night())], "{}").await;
-    stage.end_operator().await;
-    (stage.operator, stage.evaluations, stage.shutdown) = candidate(&stage, "one");
-    while next(&mut stage).await != Outcome::Unchanged {}
+    let stage = led(12).await;
     let (sender, mut evaluations) = unbounded_channel();
     let mut running = Vec::new();
     for shard in ["1/2", "2/2"] {
@@ -392,10 +382,7 @@ async fn each_policy_belongs_to_one_shard() -> Checked {
     let names: Vec<String> = (0..8).map(|i| format!("web-{i}")).collect();
     let mut objects = Vec::new();
     for name in &names {
-        let mut policy = policy(&day_and_night());
-        policy["metadata"]["name"] = json!(name);
-        policy["spec"]["scaleTargetRef"]["name"] = json!(name);
-        objects.extend([deployment(name, 3), policy]);
+        objects.extend([deployment(name, 3), policy_for(name)]);
     }
     let mut stage = Stage::with("2026-11-23T12:00:01Z", &[], "{}").await;
     stage.end_operator().await;

@@ -174,11 +174,6 @@ async fn how_many_replicas_are_ready_is_known_without_asking_whenever_a_status_m
     let objects = [deployment("web", 4), policy(&spec)];
     let mut stage = Stage::with(START, &objects, &source.config()).await;
     let mut now = at(START);
-    let reads = |stage: &Stage| {
-        let asked = stage.sandbox.requests().into_iter();
-        let asked = asked.filter(|(seen, _)| seen.verb == "get" && seen.user.contains("tidetable"));
-        asked.filter(|(seen, _)| seen.group == "apps").map(|(_, count)| count).sum::<u64>()
-    };
     let api = Api::<Deployment>::default_namespaced(stage.client.clone());
     let mut before = None;
     for (ready, qps, expected) in [
@@ -192,7 +187,7 @@ async fn how_many_replicas_are_ready_is_known_without_asking_whenever_a_status_m
         let written = api.patch_status("web", &PatchParams::default(), &Patch::Merge(status)).await;
         sighting("web", written.expect("written").metadata.resource_version).await;
         assert_eq!(tick(&mut stage, &mut now).await.outcome, expected);
-        assert_eq!(*before.get_or_insert(reads(&stage)), reads(&stage), "{ready} at {qps}");
+        assert_eq!(*before.get_or_insert(stage.reads("apps")), stage.reads("apps"), "{ready} at {qps}");
     }
     stage.stop().await;
 }

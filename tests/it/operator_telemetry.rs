@@ -138,14 +138,20 @@ fn kubeconfig_for(proxy: &Proxy) -> Checked<(TempDir, PathBuf)> {
     Ok((directory, kubeconfig))
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn watches_that_are_cut_are_not_worth_a_warning() -> Checked {
+/// A sandbox with a policy, a proxy before it, and a kubeconfig for a process that goes through that.
+async fn behind_a_proxy() -> Checked<(Sandbox, Proxy, (TempDir, PathBuf))> {
     let sandbox = Sandbox::start(SandboxOptions::new(Clock::real())).await?;
     for object in definitions().into_iter().chain([deployment("web", 1), policy(&day_and_night())]) {
         sandbox.create(object)?;
     }
     let proxy = Proxy::before(admitted(&sandbox)).await;
-    let (_directory, kubeconfig) = kubeconfig_for(&proxy)?;
+    let kubeconfig = kubeconfig_for(&proxy)?;
+    Ok((sandbox, proxy, kubeconfig))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn watches_that_are_cut_are_not_worth_a_warning() -> Checked {
+    let (sandbox, proxy, (_directory, kubeconfig)) = behind_a_proxy().await?;
     proxy.trouble.send_replace(Trouble::CutWatches(Duration::from_millis(100)));
     let mut operator = Process::start_with(&kubeconfig, &["--log-format", "json"]).await?;
     in_time("watches to be cut", async {

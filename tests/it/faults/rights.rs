@@ -10,7 +10,7 @@ use kube::Api;
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 use tidetable::clock::Clock;
-use tidetable::sandbox::{RequestSeen, Sandbox, SandboxOptions};
+use tidetable::sandbox::{Sandbox, SandboxOptions};
 
 use crate::support::operator::{
     Stage, admitted, at, day_and_night, definitions, deployment, options, policy, run,
@@ -73,15 +73,9 @@ impl Journey {
         api.patch_scale("web", &PatchParams::default(), &patch).await.expect("scaled by hand");
     }
 
-    /// How often there was such a request.
-    fn asked(&self, is_such: impl Fn(&RequestSeen) -> bool) -> u64 {
-        let asked = self.stage.sandbox.requests().into_iter();
-        asked.filter(|(request, _)| is_such(request)).map(|(_, count)| count).sum()
-    }
-
     /// How often the operator has read a workload.
     fn reads(&self) -> u64 {
-        self.asked(|request| request.verb == "get" && request.subresource == "scale")
+        self.stage.asked(|request| request.verb == "get" && request.subresource == "scale")
     }
 
     async fn tick(&mut self) {
@@ -179,7 +173,7 @@ async fn policies_that_may_not_be_watched_any_more_keep_their_schedules() {
     let mut journey = Journey::by_day().await;
     journey.allow("scalepolicies", &["get"]).await;
     let refused = |journey: &Journey| {
-        journey.asked(|request| request.verb == "list" && request.resource == "scalepolicies")
+        journey.stage.asked(|request| request.verb == "list" && request.resource == "scalepolicies")
     };
     let before = refused(&journey);
     journey.ticks_until(async |journey| refused(journey) > before).await;

@@ -102,15 +102,15 @@ async fn an_edge_that_comes_while_a_query_hangs_and_nothing_may_be_written_is_wr
     until("many tries", async || proxy.struck() > before + 12).await.expect("in time");
     // Its end, an hour later, comes while that query is still waited for.
     stage.clock.advance_to(at("2026-11-23T13:01:00Z"));
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    let before = proxy.struck();
+    until("the policies to be asked for again", async || proxy.struck() > before + 1).await.expect("in time");
     proxy.trouble.send_replace(Trouble::Nothing);
     while stage.next().await.outcome != scaled(7, 2) {}
     stage.stop().await;
 }
 
 fn lists_of_policies(stage: &Stage) -> u64 {
-    let asked = stage.sandbox.requests().into_iter();
-    let asked =
-        asked.filter(|(seen, _)| seen.resource == "scalepolicies" && seen.user.ends_with(":tidetable"));
-    asked.filter(|(seen, _)| seen.verb == "list").map(|(_, count)| count).sum()
+    stage.asked(|seen| {
+        seen.verb == "list" && seen.resource == "scalepolicies" && seen.user.ends_with(":tidetable")
+    })
 }

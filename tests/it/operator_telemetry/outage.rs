@@ -27,12 +27,7 @@ const UNREACHED: &str = "tidetable_api_failures_total{category=\"transport\"}";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_api_server_that_is_away_shows_in_the_metrics_and_is_said_once() -> Checked {
-    let sandbox = Sandbox::start(SandboxOptions::new(Clock::real())).await?;
-    for object in definitions().into_iter().chain([deployment("web", 1), policy(&day_and_night())]) {
-        sandbox.create(object)?;
-    }
-    let proxy = Proxy::before(admitted(&sandbox)).await;
-    let (_directory, kubeconfig) = kubeconfig_for(&proxy)?;
+    let (sandbox, proxy, (_directory, kubeconfig)) = behind_a_proxy().await?;
     let usual = ["--interval", "1s", "--log-format", "json"];
     let elected = ["--leader-elect", "--lease-namespace", HOME, "--lease-duration", "3s"];
     let mut operator = Process::start_with(&kubeconfig, &[&usual[..], &elected[..]].concat()).await?;

@@ -21,7 +21,7 @@ use tidetable::operator::{
     Evaluation, Operator, OperatorError, OperatorOptions, Outcome, Setting, Sighted, Sources,
 };
 use tidetable::sandbox::stage::admit_operator;
-use tidetable::sandbox::{Sandbox, SandboxOptions};
+use tidetable::sandbox::{RequestSeen, Sandbox, SandboxOptions};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -205,6 +205,17 @@ impl Stage {
         scale.metadata.resource_version
     }
 
+    /// How often there was such a request.
+    pub(crate) fn asked(&self, is_such: impl Fn(&RequestSeen) -> bool) -> u64 {
+        let asked = self.sandbox.requests().into_iter();
+        asked.filter(|(request, _)| is_such(request)).map(|(_, count)| count).sum()
+    }
+
+    /// How often an operator has read something of a group.
+    pub(crate) fn reads(&self, group: &str) -> u64 {
+        self.asked(|seen| seen.verb == "get" && seen.group == group && seen.user.contains("tidetable"))
+    }
+
     /// Changes the policy `web`.
     pub(crate) async fn patch_policy(&self, patch: &Value) {
         // As plain JSON, since the policy may be one that can't be parsed.
@@ -356,6 +367,14 @@ pub(crate) fn policy(spec: &Value) -> Value {
     for (key, value) in spec.as_object().expect("a spec") {
         object["spec"][key] = value.clone();
     }
+    object
+}
+
+/// A policy like [`policy`] for a workload of another name.
+pub(crate) fn policy_for(name: &str) -> Value {
+    let mut object = policy(&day_and_night());
+    object["metadata"]["name"] = json!(name);
+    object["spec"]["scaleTargetRef"]["name"] = json!(name);
     object
 }
 
