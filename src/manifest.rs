@@ -248,6 +248,12 @@ impl Document {
         self.value[field].as_str()
     }
 
+    /// What the field of this name says in those items of a list at the document's top where it is a text.
+    pub(crate) fn texts<'a>(&'a self, list: &str, field: &'a str) -> impl Iterator<Item = &'a str> {
+        let items = self.value[list].as_array().into_iter().flatten();
+        items.filter_map(move |item| item[field].as_str())
+    }
+
     /// The document as a validated policy, where there are no calendars.
     ///
     /// # Errors

@@ -29,7 +29,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::api::{ScaleCalendar, ScalePolicy};
-use crate::decision::{Decision, Milli, MissingCause, Policy, Reading, Readings, Replicas, Samples};
+use crate::decision::{Decision, Milli, MissingCause, Policy, Reading, Readings, Replicas, Samples, Target};
 use crate::manifest::Mistake;
 
 use self::chooser::{Choice, Chooser, Due, Follower, Seat};
@@ -118,6 +118,19 @@ impl Scenario {
     pub fn during(&self, from: Timestamp, length: Duration) -> Self {
         let during = |tier: &Tier| Tier { calls: tier.calls, scenario: tier.scenario.during(from, length) };
         Self { from, length, behind: self.behind.iter().map(during).collect(), ..self.clone() }
+    }
+
+    /// Whether the replicas change what the policy's metrics ask for, so that it acts on its own effect: where a target is
+    /// a `value`, which counts the ready replicas, where a metric is what becomes of requests, and where those that fail come again.
+    /// Otherwise a load is followed that has its own course.
+    #[must_use]
+    pub fn is_loop(&self) -> bool {
+        let comes_again = self.plant.service.is_some_and(|service| service.queue.retries > 0);
+        let quantities = self.quantities(&self.policy).metrics;
+        self.policy.metrics.iter().zip(quantities).any(|(metric, quantity)| match (metric.target, quantity) {
+            (Target::AverageValue(_), Quantity::Qps) => comes_again,
+            (Target::AverageValue(_) | Target::Value(_), _) => true,
+        })
     }
 
     /// What the metrics and the guards of a policy are in this scenario.

@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use super::files::{writable, write};
-use super::playing::Changes;
+use super::playing::{Calendars, Changes, Replay};
 use super::simulate::{duration_text, factor, length, warn_of_gaps, zone};
 use super::{Failure, check};
 use crate::decision::Replicas;
@@ -67,8 +67,12 @@ pub(super) struct Args {
     /// Its namespace
     #[arg(long, short, value_name = "NAMESPACE", default_value = "default")]
     namespace: String,
+    /// What to learn from: a CSV of timestamp,qps (Unix seconds or RFC 3339), or what Prometheus answered to a range
+    /// query, in JSON
+    #[arg(long, value_name = "FILE")]
+    trace: Option<PathBuf>,
     #[command(flatten)]
-    changes: Changes,
+    replay: Replay,
     /// Write the policy to a file instead of printing it
     #[arg(long, value_name = "FILE")]
     write: Option<PathBuf>,
@@ -92,19 +96,16 @@ fn percent(text: &str) -> Result<f64, String> {
 }
 
 pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
-    if !args.changes.has_traffic() {
+    if args.trace.is_none() && !args.replay.is_asked() {
         let problem = "say what to learn from: --trace FILE, or --prometheus URL with --query and --from";
         return Err(Failure::BadInput(problem.to_owned()));
     }
-    if args.changes.query().is_some() && !args.changes.has_beginning() {
+    if args.replay.is_asked() && !args.replay.has_beginning() {
         let problem = "--from: needed with --prometheus: since when to learn, such as --from 2026-09-21";
         return Err(Failure::BadInput(problem.to_owned()));
     }
-    if args.changes.repeats() {
-        let problem = "--repeat: what is learned from must not come again in the backtest";
-        return Err(Failure::BadInput(problem.to_owned()));
-    }
-    writable(args.changes.files(), args.write.iter().map(|file| ("--write", file)))?;
+    let inputs = args.trace.iter().map(|file| ("--trace", file)).chain(args.replay.files());
+    writable(inputs, args.write.iter().map(|file| ("--write", file)))?;
     let lead = args.startup.saturating_add(args.provisioning);
     if lead > Duration::from_secs(86_400) {
         let problem = "--startup and --provisioning must be a day at most, together";
@@ -164,12 +165,12 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
             ..scenario
         };
         policy.text(
-            args.changes.query(),
+            args.replay.query(),
             &comments(&found(args, &learned), &tested(&policy, &learned, &backtest)?, held_out, until, &zone),
         )
     } else {
         let found = found(args, &learned) + "# There was too little to keep any of it for a backtest.\n";
-        policy.text(args.changes.query(), &found)
+        policy.text(args.replay.query(), &found)
     };
     match &args.write {
         Some(file) => write(file, &text),
@@ -197,7 +198,8 @@ fn history(args: &Args) -> Result<Scenario, Failure> {
         json!(args.time_zone),
         args.min_replicas
     );
-    args.changes.scenario_by(|overrides| {
+    let changes = Changes::of(args.trace.clone(), args.replay.clone(), Calendars::default());
+    changes.scenario_by(|overrides| {
         scenario::parse(file, &made_up.to_string(), overrides, |_| Ok(first.clone()))
     })
 }

@@ -26,18 +26,25 @@ pub(super) struct Changes {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     repeat: Option<u32>,
     #[command(flatten)]
+    calendars: Calendars,
+    #[command(flatten)]
     replay: Replay,
 }
 
-/// The same of traffic that comes once, besides the file that it is in.
+/// Calendars of the policies that are played.
 #[derive(Clone, Debug, Default, PartialEq, clap::Args)]
-pub(super) struct Replay {
-    #[command(flatten)]
-    recorded: Recorded,
+pub(super) struct Calendars {
     /// A YAML file with ScaleCalendars that a policy names, besides those in its own file; may be given several
     /// times
     #[arg(long, value_name = "FILE")]
     calendars: Vec<PathBuf>,
+}
+
+/// Where traffic is asked for that is in no file, and what of it is played.
+#[derive(Clone, Debug, Default, PartialEq, clap::Args)]
+pub(super) struct Replay {
+    #[command(flatten)]
+    recorded: Recorded,
     /// Multiply all demand, to fit a trace of another scale
     #[arg(long, value_name = "FACTOR", value_parser = factor, allow_negative_numbers = true)]
     scale: Option<f64>,
@@ -65,9 +72,9 @@ fn time_factor(text: &str) -> Result<f64, String> {
 }
 
 impl Changes {
-    /// The same of another trace, which comes once.
-    pub(super) fn of(trace: Option<PathBuf>, replay: Replay) -> Self {
-        Self { trace, repeat: None, replay }
+    /// The same of a trace which comes once.
+    pub(super) fn of(trace: Option<PathBuf>, replay: Replay, calendars: Calendars) -> Self {
+        Self { trace, repeat: None, calendars, replay }
     }
 
     /// Reads a scenario, and asks Prometheus for its traffic if that is wanted.
@@ -92,32 +99,18 @@ impl Changes {
 
     /// The documents of the files with calendars.
     pub(super) fn calendars(&self) -> Result<Vec<Document>, Mistakes> {
-        self.replay.calendars()
+        self.calendars.read()
     }
 
     /// The files that are read, by their flags.
     pub(super) fn files(&self) -> impl Iterator<Item = Named<'_>> {
-        self.trace.iter().map(|file| ("--trace", file)).chain(self.replay.files())
+        let trace = self.trace.iter().map(|file| ("--trace", file));
+        trace.chain(self.calendars.files()).chain(self.replay.files())
     }
 
     /// Whether the traffic is given on the command line.
     pub(super) fn has_traffic(&self) -> bool {
         self.trace.is_some() || self.replay.recorded.is_asked()
-    }
-
-    /// Whether it is said where the traffic begins.
-    pub(super) fn has_beginning(&self) -> bool {
-        self.replay.from.is_some()
-    }
-
-    /// Whether the same traffic comes more than once.
-    pub(super) fn repeats(&self) -> bool {
-        self.repeat.is_some_and(|times| times > 1)
-    }
-
-    /// What a Prometheus server is asked, if one is.
-    pub(super) fn query(&self) -> Option<&str> {
-        self.replay.recorded.query()
     }
 
     /// The end of what is to be asked for: as much as gives the scenario's length when it is stretched and, where
@@ -134,21 +127,43 @@ impl Changes {
     }
 
     fn overrides(&self) -> Overrides {
-        let Self { trace, repeat, replay } = self.clone();
-        let Replay { recorded: _, calendars, scale, from, to, time_scale, length } = replay;
+        let Self { trace, repeat, calendars: Calendars { calendars }, replay } = self.clone();
+        let Replay { recorded: _, scale, from, to, time_scale, length } = replay;
         let trace = trace.map(Trace::File);
         Overrides { trace, scale, from, to, repeat, time_scale, length, calendars, ..Overrides::default() }
+    }
+}
+
+impl Calendars {
+    /// The files, by their flag.
+    pub(super) fn files(&self) -> impl Iterator<Item = Named<'_>> {
+        self.calendars.iter().map(|file| ("--calendars", file))
+    }
+
+    /// The documents of the files.
+    pub(super) fn read(&self) -> Result<Vec<Document>, Mistakes> {
+        manifest::read_all(&self.calendars)
     }
 }
 
 impl Replay {
     /// The files that are read, by their flags.
     pub(super) fn files(&self) -> impl Iterator<Item = Named<'_>> {
-        self.calendars.iter().map(|file| ("--calendars", file))
+        self.recorded.config().into_iter().map(|file| ("--config", file))
     }
 
-    /// The documents of the files with calendars.
-    pub(super) fn calendars(&self) -> Result<Vec<Document>, Mistakes> {
-        manifest::read_all(&self.calendars)
+    /// What a Prometheus server is asked, if one is.
+    pub(super) fn query(&self) -> Option<&str> {
+        self.recorded.query()
+    }
+
+    /// Whether a Prometheus server is asked.
+    pub(super) fn is_asked(&self) -> bool {
+        self.recorded.is_asked()
+    }
+
+    /// Whether it is said where the traffic begins.
+    pub(super) fn has_beginning(&self) -> bool {
+        self.from.is_some()
     }
 }

@@ -51,6 +51,11 @@ impl Recorded {
         self.query.as_deref()
     }
 
+    /// The configuration file with the server, if there is one.
+    pub(super) fn config(&self) -> Option<&PathBuf> {
+        self.config.as_ref()
+    }
+
     /// Whether a server is asked.
     pub(super) fn is_asked(&self) -> bool {
         self.prometheus.is_some()

@@ -15,7 +15,7 @@ use super::{Failure, check};
 use crate::policy::parse_duration;
 use crate::report::{comparison, csv, html, svg, terminal};
 use crate::simulation::expectation::Outcome;
-use crate::simulation::{self, Run, Scenario};
+use crate::simulation::{self, Run, Scenario, scenario};
 
 /// Arguments of `tidetable simulate`.
 #[derive(Debug, clap::Args)]
@@ -72,12 +72,17 @@ pub(super) fn duration_text(duration: Duration) -> String {
 }
 
 pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
+    let files = [("--csv", &args.csv), ("--html", &args.html), ("--svg", &args.svg)];
+    let named = scenario::named_files(&args.scenario);
+    let named = named.iter().map(|file| ("a file of the scenario", file));
+    let rivals: Vec<PathBuf> =
+        args.compare.iter().map(PathBuf::from).filter(|rival| rival.is_file()).collect();
+    let rivals = rivals.iter().map(|file| ("--compare", file));
+    let inputs = args.changes.files().chain([("the scenario", &args.scenario)]).chain(named).chain(rivals);
+    writable(inputs, files.into_iter().filter_map(|(flag, file)| Some((flag, file.as_ref()?))))?;
     let scenario = args.changes.scenario(&args.scenario)?;
     check::warn(&scenario.missing_calendars);
     let rivals = compare::rivals(&args.compare, &args.changes.calendars()?)?;
-    let files = [("--csv", &args.csv), ("--html", &args.html), ("--svg", &args.svg)];
-    let inputs = args.changes.files().chain([("the scenario", &args.scenario)]);
-    writable(inputs, files.into_iter().filter_map(|(flag, file)| Some((flag, file.as_ref()?))))?;
     warn_of_trace(&scenario);
     warn_of_measurement(&scenario);
     let zone = zone(&scenario);

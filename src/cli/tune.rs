@@ -11,12 +11,12 @@ use std::path::{Path, PathBuf};
 use self::found::{Found, Part, without_comments};
 use self::progress::Progress;
 use super::files::{is_same, writable, write};
-use super::playing::{Changes, Replay};
+use super::playing::{Calendars, Changes, Replay};
 use super::simulate::{priced, queued, warn_of_measurement, warn_of_trace};
 use super::{Failure, check};
 use crate::manifest;
 use crate::report::heatmap;
-use crate::simulation::Scenario;
+use crate::simulation::{Scenario, scenario};
 use crate::tuning::{self, Objective, Param, Template, Trial};
 
 /// The objective when nobody says another.
@@ -53,6 +53,8 @@ pub(super) struct Args {
     /// A recorded trace in the place of the scenario's traffic; again for more, which all count
     #[arg(id = "trace", long = "trace", value_name = "FILE.csv")]
     traces: Vec<PathBuf>,
+    #[command(flatten)]
+    calendars: Calendars,
     #[command(flatten)]
     replay: Replay,
     /// The last part of the traffic, which the search does not see and the result is tested on
@@ -106,16 +108,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
             .map_err(|error| Failure::BadInput(format!("--explain: {}: {error}", directory.display())))?;
     }
     let policy = policy_file(&args.scenario)?;
-    let pictures = args.explain.as_deref().map(explain::files);
-    let pictures = pictures.iter().flatten().map(|file| ("--explain", file));
-    let files = [("--heat-map", &args.heat_map), ("--write", &args.write)];
-    let files = files.into_iter().filter_map(|(flag, file)| Some((flag, file.as_ref()?)));
-    let traces = args.traces.iter().map(|file| ("--trace", file));
-    let inputs = args.replay.files().chain(traces).chain([("the scenario", &args.scenario)]);
-    // It may be tuned in place; whatever else would take its place then takes that of a result.
-    let is_replaced = args.write.as_ref().is_some_and(|file| is_same(file, &policy));
-    let inputs = inputs.chain((!is_replaced).then_some(("the policy", &policy)));
-    writable(inputs, files.chain(pictures))?;
+    can_write(args, &policy)?;
     let scenarios = scenarios(args)?;
     let Some(first) = scenarios.first() else { return Ok(()) };
     for scenario in &scenarios {
@@ -135,8 +128,9 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
     warn_of_measurement(first);
     check::warn(&first.missing_calendars);
     let template = Template::new(&policy, &first.policy_text, &args.params)?;
-    let template = template.with_calendars(args.replay.calendars()?);
-    let candidates = candidates(args)?;
+    let template = template.with_calendars(args.calendars.read()?);
+    let mut candidates = candidates(args)?;
+    template.arrange(&args.params, &mut candidates);
     // Ranges that leave a field's bounds are found before anything is played.
     let ends = [<[f64]>::first, <[f64]>::last]
         .map(|end| args.params.iter().filter_map(|param| end(&param.values).copied()).collect::<Vec<f64>>());
@@ -186,6 +180,23 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
     }
 }
 
+/// Fails when a result could not be written, or would take the place of what is read; a policy may be tuned in place.
+fn can_write(args: &Args, policy: &Path) -> Result<(), Failure> {
+    let pictures = args.explain.as_deref().map(explain::files);
+    let pictures = pictures.iter().flatten().map(|file| ("--explain", file));
+    let results = [("--heat-map", &args.heat_map), ("--write", &args.write)];
+    let results = results.into_iter().filter_map(|(flag, file)| Some((flag, file.as_ref()?)));
+    let mut named = scenario::named_files(&args.scenario);
+    // Whatever else would take its place then takes that of a result.
+    if args.write.as_ref().is_some_and(|file| is_same(file, policy)) {
+        named.retain(|file| !is_same(file, policy));
+    }
+    let named = named.iter().map(|file| ("a file of the scenario", file));
+    let traces = args.traces.iter().map(|file| ("--trace", file));
+    let inputs = args.calendars.files().chain(args.replay.files()).chain(traces);
+    writable(inputs.chain([("the scenario", &args.scenario)]).chain(named), results.chain(pictures))
+}
+
 /// The candidates that are played, at least on a part of the traffic.
 fn candidates(args: &Args) -> Result<Vec<Vec<f64>>, Failure> {
     let count = usize::try_from(args.candidates).unwrap_or(usize::MAX);
@@ -232,7 +243,8 @@ fn heat_map(args: &Args, trials: &[Trial]) -> String {
 /// The scenario with each trace, or as it is.
 fn scenarios(args: &Args) -> Result<Vec<Scenario>, Failure> {
     let read = |trace: Option<&PathBuf>| {
-        let mut scenario = Changes::of(trace.cloned(), args.replay.clone()).scenario(&args.scenario)?;
+        let mut scenario = Changes::of(trace.cloned(), args.replay.clone(), args.calendars.clone())
+            .scenario(&args.scenario)?;
         if let Some(trace) = trace.and_then(|trace| trace.file_name()) {
             scenario.name = format!("{}, {}", scenario.name, trace.display());
         }

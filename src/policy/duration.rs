@@ -4,9 +4,20 @@ use std::time::Duration;
 
 /// A text that is no duration.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{text:?} is not a duration: write whole numbers with h, m, s or ms, such as 90s, 2h or 1h30m")]
+#[error("{text:?} is not a duration: write whole numbers with h, m, s or ms, such as 90s, 2h or 1h30m{hint}")]
 pub struct DurationError {
     text: String,
+    hint: String,
+}
+
+impl DurationError {
+    fn new(text: &str) -> Self {
+        let days = text.strip_suffix('d').and_then(|days| days.parse::<u16>().ok());
+        let hours =
+            days.map(|days| format!("{}h", 24 * u32::from(days))).filter(|hours| parse(hours).is_some());
+        let hint = hours.map(|hours| format!("; {text} is {hours}")).unwrap_or_default();
+        Self { text: text.to_owned(), hint }
+    }
 }
 
 /// Reads one to four whole numbers of up to five digits, each with a unit.
@@ -14,7 +25,7 @@ pub struct DurationError {
 /// # Errors
 /// When the text has any other form.
 pub fn parse_duration(text: &str) -> Result<Duration, DurationError> {
-    parse(text).ok_or_else(|| DurationError { text: text.to_owned() })
+    parse(text).ok_or_else(|| DurationError::new(text))
 }
 
 fn parse(text: &str) -> Option<Duration> {
@@ -61,6 +72,18 @@ mod tests {
             ("1µs", None),
         ] {
             assert_eq!(seconds(text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn of_days_it_is_said_what_they_are_in_hours() {
+        for (text, expected) in [
+            ("2d", "such as 90s, 2h or 1h30m; 2d is 48h"),
+            ("4167d", "such as 90s, 2h or 1h30m"),
+            ("d", "such as 90s, 2h or 1h30m"),
+        ] {
+            let error = parse_duration(text).expect_err(text).to_string();
+            assert!(error.ends_with(expected), "{error}");
         }
     }
 }

@@ -59,6 +59,12 @@ impl Param {
         if step < 0.0 || (step == 0.0 && low < high) {
             return Err(format!("{text:?}: the step must be above 0"));
         }
+        if step > high - low && low < high {
+            return Err(format!(
+                "{text:?}: the step is longer than the range, so that nothing but {low} would be tried; {} at most",
+                round(high - low)
+            ));
+        }
         let mut values = Vec::new();
         for index in 0..=u32::MAX {
             let value = round(low + f64::from(index) * step);
@@ -77,6 +83,12 @@ impl Param {
     #[must_use]
     pub fn is_factor(&self) -> bool {
         self.path.contains(ALL)
+    }
+
+    /// A difference of two numbers as a part of the range, whatever its sign.
+    pub(super) fn part(&self, difference: f64) -> f64 {
+        let (low, high) = self.range;
+        difference.abs() / (high - low).max(f64::MIN_POSITIVE)
     }
 
     /// The number that lies at `place` of the range, which is from 0 up to, but not including, 1.

@@ -63,8 +63,17 @@ struct Hole {
     bytes: Range<usize>,
     /// The place of its parameter among all.
     param: usize,
-    /// What is written there, when the parameter is a factor of it.
-    written: Option<f64>,
+    /// What is written there.
+    written: f64,
+    /// Whether the parameter is a factor of that.
+    is_factor: bool,
+}
+
+impl Hole {
+    /// The number with which it would be as it is.
+    fn present(&self) -> f64 {
+        if self.is_factor { 1.0 } else { self.written }
+    }
 }
 
 impl Template {
@@ -92,9 +101,8 @@ impl Template {
                         mistakes.push(policy.mistake(&path, "is tuned twice"));
                     }
                     Some(Some(bytes)) => {
-                        let is_factor = params[param].is_factor();
-                        let written = text[bytes.clone()].parse().ok().filter(|_| is_factor);
-                        holes.push(Hole { bytes, param, written });
+                        let written = text[bytes.clone()].parse().unwrap_or_default();
+                        holes.push(Hole { bytes, param, written, is_factor: params[param].is_factor() });
                     }
                     Some(None) => mistakes.push(policy.mistake(&path, "is not a number, so it can't be tuned")),
                     None => mistakes.push(match manifest::misnamed_in_policy(&path) {
@@ -119,6 +127,20 @@ impl Template {
         Self { calendars, ..self }
     }
 
+    /// Puts those candidates first that change the least of what is written, each number as a part of the range that is
+    /// tried of it: of equally good ones the first is taken.
+    pub fn arrange(&self, params: &[Param], candidates: &mut [Vec<f64>]) {
+        let present = |param: usize| self.holes.iter().find(|hole| hole.param == param).map(Hole::present);
+        let present: Vec<Option<f64>> = (0..params.len()).map(present).collect();
+        let change = |candidate: &Vec<f64>| -> f64 {
+            let parts = params.iter().zip(candidate).zip(&present);
+            parts
+                .map(|((param, value), present)| present.map_or(0.0, |present| param.part(value - present)))
+                .sum()
+        };
+        candidates.sort_by(|a, b| change(a).total_cmp(&change(b)));
+    }
+
     /// The policy with these numbers, and the calendars that it may name.
     ///
     /// # Errors
@@ -133,12 +155,12 @@ impl Template {
     pub fn fill(&self, values: &[f64]) -> String {
         let mut filled = String::with_capacity(self.text.len() + 16);
         let mut at = 0;
-        for Hole { bytes, param, written } in &self.holes {
+        for Hole { bytes, param, written, is_factor } in &self.holes {
             filled.push_str(&self.text[at..bytes.start]);
-            let value = values.get(*param).map(|value| match written {
-                Some(written) if written.fract() == 0.0 => (written * value).round(),
-                Some(written) => written * value,
-                None => *value,
+            let value = values.get(*param).map(|value| match *is_factor {
+                true if written.fract() == 0.0 => (written * value).round(),
+                true => written * value,
+                false => *value,
             });
             filled.push_str(&value.map_or_else(String::new, |value| value.to_string()));
             at = bytes.end;

@@ -55,10 +55,51 @@ fn a_range_has_its_steps_and_its_ends() {
     assert_eq!(param("x=1..4").values, [1.0, 2.0, 3.0, 4.0]);
     assert_eq!(param("x=0..0.5").values.len(), 11);
     assert_eq!(param("x=0..0.5").values.last(), Some(&0.5));
-    for wrong in ["x", "x=1", "x=a..2", "x=3..1", "x=0..3/0", "x=0..3/-1", "=0..3", "x=0..inf", "x=0..1e9/1"]
-    {
+    assert_eq!(param("x=0..2/2").values, [0.0, 2.0]);
+    let wrong = [
+        "x",
+        "x=1",
+        "x=a..2",
+        "x=3..1",
+        "x=0..3/0",
+        "x=0..3/-1",
+        "=0..3",
+        "x=0..inf",
+        "x=0..1e9/1",
+        "x=0..3/4",
+    ];
+    for wrong in wrong {
         assert!(Param::parse(wrong).is_err(), "{wrong}");
     }
+}
+
+#[test]
+fn candidates_that_change_less_come_first_each_number_by_its_range() {
+    let text = POLICY.replace(
+        "scaleDown: {stabilizationWindowSeconds: 0}",
+        "scaleDown: {stabilizationWindowSeconds: 300}",
+    );
+    let text = text.replace(
+        "  damping:\n",
+        "  schedule:\n    entries: [{cron: \"0 7 * * *\", replicas: 8}, {cron: \"0 9 * * *\", replicas: 6}]\n  damping:\n",
+    );
+    let params = [param(&format!("{WINDOW}=0..600/300")), param("schedule.entries[*].replicas=0.5..1.5/0.5")];
+    let template = Template::new(Path::new("web.yaml"), &text, &params).expect("the fields are there");
+    let mut candidates = grid(&params).expect("few");
+    template.arrange(&params, &mut candidates);
+    // Half of either range is as much; of equals the order stays.
+    let expected = [
+        [300.0, 1.0],
+        [0.0, 1.0],
+        [300.0, 0.5],
+        [300.0, 1.5],
+        [600.0, 1.0],
+        [0.0, 0.5],
+        [0.0, 1.5],
+        [600.0, 0.5],
+        [600.0, 1.5],
+    ];
+    assert_eq!(candidates, expected.map(Vec::from));
 }
 
 #[test]

@@ -160,7 +160,9 @@ fn what_can_not_be_learned_from_is_refused() {
         (["--name", "Shop Front"], "metadata.name"),
         (["--max-replicas", "0"], "0 is not in 1..=100000"),
         (["--write", "./history.csv"], "--trace and --write: both are ./history.csv"),
-        (["--repeat", "2"], "--repeat: what is learned from must not come again"),
+        (["--repeat", "2"], "unexpected argument '--repeat'"),
+        (["--calendars", "days.yaml"], "unexpected argument '--calendars'"),
+        (["--length", "2d"], "such as 90s, 2h or 1h30m; 2d is 48h"),
     ] {
         let output = learn(directory.path(), &csv, &more);
         let said = text(&output.stderr);

@@ -347,3 +347,36 @@ fn two_outputs_in_one_file_are_refused() {
     );
     assert!(!directory.path().join("out").exists());
 }
+
+#[test]
+fn no_output_takes_the_place_of_what_is_read() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let place = |file: &str| directory.path().join(file).display().to_string();
+    let files = ["day.yaml", "web.yaml", "orders.yaml", "trace.csv", "rival.yaml", "operator.yaml"];
+    for file in files {
+        std::fs::write(place(file), "").expect("written");
+    }
+    let plant = "plant: {startup: 30s, capacityPerReplica: 100, initialReplicas: 2}";
+    let scenario = format!(
+        "policy: web.yaml\nfrom: 2026-11-23T00:00:00Z\nlength: 1h\ntraffic: [{{constant: 1}}, {{trace: trace.csv}}]\n\
+         {plant}\ntiers: [{{name: orders, policy: orders.yaml, {plant}}}]\n"
+    );
+    std::fs::write(place("day.yaml"), &scenario).expect("written");
+    let [day, rival, config] = ["day.yaml", "rival.yaml", "operator.yaml"].map(place);
+    for (file, flag) in files.into_iter().zip([
+        "the scenario",
+        "a file of the scenario",
+        "a file of the scenario",
+        "a file of the scenario",
+        "--compare",
+        "--config",
+    ]) {
+        let file = place(file);
+        let asked = ["--prometheus", "main", "--query", "up", "--config", &config];
+        let output = simulate(&[&[&*day, "--compare", &rival, "--html", &file], asked.as_slice()].concat());
+        assert_eq!(output.status.code(), Some(2));
+        let said = text(&output.stderr);
+        assert!(said.contains(&format!("{flag} and --html: both are {file}")), "{said}");
+    }
+    assert_eq!(std::fs::read_to_string(day).expect("a scenario"), scenario);
+}

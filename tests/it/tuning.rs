@@ -98,16 +98,36 @@ fn the_heat_map_has_a_cell_for_each_combination_and_the_explanation_both_picture
     }
     let said = text(&output.stdout);
     assert!(
-        said.contains("The dead time of the loop is up to 120s: 15s until it is scraped, 60s until"),
+        said.contains("The dead time is up to 120s: 15s until it is scraped, 60s until")
+            && said.contains("no loop that could hunt"),
         "{said}"
     );
-    assert!(said.contains("  less (0) hunts: "), "{said}");
+    assert!(said.contains("  less (0) follows each wobble: "), "{said}");
     assert!(read("why/less.svg").contains("stabilizationWindowSeconds = 0"));
 
     let alone = [TUNE.as_slice(), &["--heat-map", "heat.svg"]].concat();
     let output = tidetable(directory.path(), &alone);
     assert_eq!(output.status.code(), Some(2));
     assert!(text(&output.stderr).contains("--heat-map: draws a grid of exactly two parameters"));
+}
+
+#[test]
+fn where_the_replicas_change_what_is_measured_there_is_a_loop() {
+    let directory = tempfile::tempdir().expect("a directory");
+    prepare(directory.path());
+    std::fs::write(directory.path().join("trace.csv"), trace(700)).expect("written");
+    let policy = std::fs::read_to_string(directory.path().join("web.yaml")).expect("a policy");
+    let policy = policy.replace("averageValue: \"80\"", "value: \"0.8\"");
+    std::fs::write(directory.path().join("web.yaml"), policy).expect("written");
+    let scenario = std::fs::read_to_string(directory.path().join("hour.yaml")).expect("a scenario");
+    let scenario = scenario.replace("20}", "20, queue: {timeout: 10s}}\nmetrics: {qps: utilization}");
+    std::fs::write(directory.path().join("hour.yaml"), scenario).expect("written");
+    let said = tidetable(directory.path(), &[TUNE.as_slice(), &["--explain", "why"]].concat());
+    assert_eq!(said.status.code(), Some(0), "{}", text(&said.stderr));
+    let said = text(&said.stdout);
+    for expected in ["The dead time of the loop is up to 120s", "it does on old news", "  less (0) hunts: "] {
+        assert!(said.contains(expected), "{said}");
+    }
 }
 
 #[test]
@@ -198,11 +218,29 @@ fn a_policy_that_is_tuned_again_has_one_account_of_it_and_keeps_its_own_comments
 }
 
 #[test]
+fn the_lines_of_a_policy_end_as_they_did() {
+    let directory = tempfile::tempdir().expect("a directory");
+    prepare(directory.path());
+    let file = directory.path().join("web.yaml");
+    std::fs::write(directory.path().join("trace.csv"), trace(700)).expect("written");
+    let unix = std::fs::read_to_string(&file).expect("a policy");
+    let tuned = |text_before: &str| {
+        std::fs::write(&file, text_before).expect("written");
+        let output = tidetable(directory.path(), &[TUNE.as_slice(), &["--write", "web.yaml"]].concat());
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        std::fs::read_to_string(&file).expect("written")
+    };
+    let (unix, windows) = (tuned(&unix), tuned(&unix.replace('\n', "\r\n")));
+    assert_eq!(windows, unix.replace('\n', "\r\n"));
+    assert_eq!(tuned(&windows), windows);
+}
+
+#[test]
 fn what_can_not_be_written_or_searched_is_refused_before_the_search() {
     let directory = tempfile::tempdir().expect("a directory");
     prepare(directory.path());
     std::fs::write(directory.path().join("trace.csv"), trace(700)).expect("written");
-    let refused: [(&[&str], &str); 7] = [
+    let refused: [(&[&str], &str); 8] = [
         (&["--explain", "web.yaml"], "--explain: web.yaml: "),
         (&["--hold-out", "0.999999999"], "--hold-out: leaves not a single tick"),
         (
@@ -210,10 +248,14 @@ fn what_can_not_be_written_or_searched_is_refused_before_the_search() {
             "--heat-map and --write: both are x.svg",
         ),
         (&["--write", "trace.csv"], "--trace and --write: both are trace.csv"),
+        (
+            &["--calendars", "trace.csv", "--write", "trace.csv"],
+            "--calendars and --write: both are trace.csv",
+        ),
         (&["--write", "hour.yaml"], "the scenario and --write: both are hour.yaml"),
         (
             &["--heat-map", "web.yaml", "--param", "minReplicas=1..2"],
-            "the policy and --heat-map: both are web.yaml",
+            "a file of the scenario and --heat-map: both are web.yaml",
         ),
         (&["--write", "why/more.svg", "--explain", "why"], "--write and --explain: both are why/more.svg"),
     ];
@@ -240,7 +282,7 @@ fn limits_that_the_hold_out_breaks_and_choices_among_equals_are_said() {
     let said = text(&output.stderr);
     assert!(said.contains("on the hold-out the limits are not kept: reversals should be <=0"), "{said}");
     let written = std::fs::read_to_string(directory.path().join("tuned.yaml")).expect("written");
-    let equals = "3 of the candidates are equally good by that objective, and this is the first of them.";
+    let equals = "3 of the candidates are equally good by that objective; this one changes the least.";
     assert!(text(&output.stdout).contains(equals) && written.contains(equals), "{written}");
     assert!(
         written.contains("# On the part that was not searched it does not keep them: reversals"),

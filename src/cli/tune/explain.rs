@@ -31,6 +31,7 @@ pub(super) fn explain(
 ) -> Result<String, Failure> {
     let mut scenarios = scenarios.to_vec();
     let mut text = scenarios.first().map(dead_time).unwrap_or_default();
+    let is_loop = scenarios.first().is_none_or(Scenario::is_loop);
     for (index, param) in params.iter().enumerate() {
         let found = best.values.get(index).copied().unwrap_or_default();
         let _ = writeln!(text, "\n{} = {found}:", param.path);
@@ -44,7 +45,7 @@ pub(super) fn explain(
             let mut values = best.values.clone();
             values[index] = end;
             let trial = tuning::trial(&mut scenarios, template, &values)?;
-            let _ = writeln!(text, "  {word} ({end}) {}", verdict(objective, best, &trial));
+            let _ = writeln!(text, "  {word} ({end}) {}", verdict(objective, best, &trial, is_loop));
             if index == 0
                 && let Some(scenario) = scenarios.first()
             {
@@ -75,15 +76,24 @@ fn dead_time(scenario: &Scenario) -> String {
     });
     let sum = parts.iter().fold(Duration::ZERO, |sum, (_, part)| sum.saturating_add(*part));
     let parts: Vec<String> = parts.iter().map(|(name, part)| format!("{part:?} {name}")).collect();
-    format!(
-        "The dead time of the loop is up to {sum:?}: {}.\nWhat it does within that time it does on old news: it goes \
-         on when it has gone far enough, and turns back later.\n",
-        parts.join(", ")
-    )
+    let (of, outcome) = if scenario.is_loop() {
+        (
+            " of the loop",
+            "What it does within that time it does on old news: it goes on when it has gone far enough, and turns back \
+             later.",
+        )
+    } else {
+        (
+            "",
+            "What is measured is the demand, whatever the replicas are: no loop that could hunt. With less damping they \
+             follow each wobble of it, when that may be over.",
+        )
+    };
+    format!("The dead time{of} is up to {sum:?}: {}.\n{outcome}\n", parts.join(", "))
 }
 
 /// What another number would have come to, in the words that matter most of it.
-fn verdict(objective: &Objective, best: &Trial, other: &Trial) -> String {
+fn verdict(objective: &Objective, best: &Trial, other: &Trial, is_loop: bool) -> String {
     let [found, tried] = [best, other].map(Figures::of);
     let pair = |of: fn(&Figures) -> f64| (of(&found), of(&tried));
     let failed = pair(|figures| figures.lost + figures.late);
@@ -93,7 +103,8 @@ fn verdict(objective: &Objective, best: &Trial, other: &Trial) -> String {
         words.push(format!("breaks a limit: {broken}"));
     }
     if reversals.1 >= 2.0 * reversals.0.max(1.0) {
-        words.push(format!("hunts: {} changes of direction, not {}", reversals.1, reversals.0));
+        let what = if is_loop { "hunts" } else { "follows each wobble" };
+        words.push(format!("{what}: {} changes of direction, not {}", reversals.1, reversals.0));
     } else if reversals.1 > reversals.0 {
         words.push(format!("changes direction more often: {} times, not {}", reversals.1, reversals.0));
     }

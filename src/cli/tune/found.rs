@@ -86,7 +86,7 @@ impl Found<'_> {
         match self.trials.iter().filter(is_equal).count() {
             0 | 1 => None,
             count => Some(format!(
-                "{count} of the candidates are equally good by that objective, and this is the first of them"
+                "{count} of the candidates are equally good by that objective; this one changes the least"
             )),
         }
     }
@@ -191,7 +191,7 @@ impl Found<'_> {
             );
         }
         text.push('\n');
-        text + policy
+        text.replace('\n', line_end(policy)) + policy
     }
 
     /// Trials, one a line, under the names of the parameters and scores.
@@ -213,7 +213,15 @@ impl Found<'_> {
 /// A policy without what an earlier search has said of its numbers, which an empty line ends.
 pub(super) fn without_comments(policy: &str) -> &str {
     let block = policy
-        .split_once("\n\n")
+        .split_once(&line_end(policy).repeat(2))
         .filter(|(block, _)| block.starts_with(TUNED_BY) && block.lines().all(|line| line.starts_with('#')));
     block.map_or(policy, |(_, rest)| without_comments(rest))
+}
+
+/// How the lines of a policy end, by the first one.
+fn line_end(policy: &str) -> &'static str {
+    match policy.split_once('\n') {
+        Some((line, _)) if line.ends_with('\r') => "\r\n",
+        _ => "\n",
+    }
 }
