@@ -32,7 +32,7 @@ transcript: tools ## replay TRANSCRIPT, a recorded conversation with a real API 
 	@scripts/transcript "$(TRANSCRIPT)"
 
 bench: ## figures, one line `name value unit` each
-	@$(CARGO) bench --quiet --bench figures --bench decisions --bench tuning --bench edges
+	@$(CARGO) bench --quiet --bench figures --bench decisions --bench tuning --bench patterns --bench edges
 
 bench-fleet: ## figures of very many policies, against the sandbox or the cluster that KUBECONFIG names
 	@$(CARGO) bench --quiet --bench fleet

@@ -89,8 +89,8 @@ pub struct Learned {
     pub lead: u64,
     /// The first day and the last one that it was learned from.
     pub days: (civil::Date, civil::Date),
-    /// The one of these days that was not learned from: it is far from all others, and hides what they have in common.
-    pub aside: Option<civil::Date>,
+    /// Those of these days that were not learned from: each is far from all others, and they hide what these have in common.
+    pub aside: Vec<civil::Date>,
     /// The days of the week that were not among them, and are taken to be like the others.
     pub unseen: DaySet,
     levels: [Vec<u32>; 7],
@@ -190,10 +190,10 @@ pub fn learn(
     }
     let with = pattern(&days, settings);
     let (found, aside) = match beneath(&days, &with, settings) {
-        Some((found, far)) => (found, Some(far)),
-        None => (with?, None),
+        Some((found, far)) => (found, far),
+        None => (with?, Vec::new()),
     };
-    let seen = days.iter().enumerate().filter(|(index, _)| Some(*index) != aside);
+    let seen = days.iter().enumerate().filter(|(index, _)| !aside.contains(index));
     Ok(Learned {
         entries: found.entries,
         groups: found.groups,
@@ -202,8 +202,8 @@ pub fn learn(
         peak: segments::whole(peak, settings),
         lead: settings.lead_minutes(),
         days: (first.date, last.date),
-        aside: aside.map(|far| days[far].date),
         unseen: DaySet::without(seen.map(|(_, day)| day.weekday)),
+        aside: aside.into_iter().map(|far| days[far].date).collect(),
         levels: found.levels,
         slot: settings.slot,
     })
@@ -220,23 +220,28 @@ struct Pattern {
     is_hidden: bool,
 }
 
-/// What the days have in common without the one that is far from all others, when that is more than with it; and its place.
+/// What the days have in common without those few that are far from all others, when that is more than with them; and their
+/// places.
 fn beneath(
     days: &[Day],
     with: &Result<Pattern, Patternless>,
     settings: &Settings,
-) -> Option<(Pattern, usize)> {
+) -> Option<(Pattern, Vec<usize>)> {
     let groups = match with {
         Ok(pattern) if !pattern.is_hidden => return None,
-        // Chance is no matter of one day.
+        // Chance is no matter of a few days.
         Err(Patternless::Chance { .. }) => return None,
         Ok(pattern) => pattern.groups.len(),
         Err(_) => 0,
     };
-    let far = worth::far_off(days, settings)?;
-    let others = [&days[..far], &days[far + 1..]].concat();
-    let found = if others.len() < FEWEST_DAYS { None } else { pattern(&others, settings).ok() };
-    let is_more = |found: &Pattern| found.groups.len() > groups && found.saving.is_sure_without_a_day();
+    let far = worth::far_off(days, settings);
+    let others = days.iter().enumerate().filter(|(place, _)| !far.contains(place));
+    let others: Vec<Day> = others.map(|(_, day)| day.clone()).collect();
+    if far.is_empty() || others.len() < FEWEST_DAYS {
+        return None;
+    }
+    let found = pattern(&others, settings).ok();
+    let is_more = |found: &Pattern| found.groups.len() > groups && found.saving.is_sure_without_days();
     found.filter(is_more).map(|found| (found, far))
 }
 

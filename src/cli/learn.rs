@@ -280,10 +280,17 @@ fn tested(draft: &Draft, learned: &Learned, backtest: &Scenario) -> Result<Vec<(
     ])
 }
 
-/// The day that was not learned from, and why.
+/// The days that were not learned from, and why.
 fn aside(learned: &Learned) -> Option<String> {
-    let day = learned.aside?;
-    Some(format!("{day}, which is far from all other days and hides what they have in common."))
+    let days: Vec<String> = learned.aside.iter().map(ToString::to_string).collect();
+    let (last, before) = days.split_last()?;
+    let why = if before.is_empty() {
+        "is far from all other days and hides"
+    } else {
+        "are far from all other days and hide"
+    };
+    let days = if before.is_empty() { last.clone() } else { format!("{} and {last}", before.join(", ")) };
+    Some(format!("{days}, which {why} what they have in common."))
 }
 
 /// What was found, in comments.

@@ -398,6 +398,18 @@ fn what_comes_too_late_saves_nothing() {
 }
 
 #[test]
+fn lead_time_is_to_blame_only_for_what_it_takes_away() {
+    let (traffic, start, end) = weeks(date(2026, 6, 1), 0.1, shop);
+    let blamed = |lead: u64| {
+        let settings = Settings { lead: Duration::from_secs(lead), ..settings() };
+        let days = history::days(&traffic, start, end, &settings);
+        matches!(not_worth(&days, &Saving { part: 0.0, error: 1.0 }, 9, &settings), Patternless::Late { .. })
+    };
+    // The schedule is as sure with a minute of lead; what made it none was something else.
+    assert_eq!([0, 60, 18 * 3600].map(blamed), [false, false, true]);
+}
+
+#[test]
 fn an_entry_costs_what_it_is_said_to() {
     let stairs = |_: usize, minute: i32| f64::from(4 + minute / 60 * 2);
     let (traffic, start, end) = weeks(date(2026, 6, 1), 0.0, stairs);

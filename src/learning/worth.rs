@@ -15,11 +15,15 @@ use crate::simulation::synthetic::uniform;
 /// A saving of fewer standard errors than this may be chance.
 const SURE: f64 = 3.0;
 
-/// The same where a day was chosen that does not count.
-const SURE_WITHOUT_A_DAY: f64 = 4.0;
+/// The same where days were chosen that do not count.
+const SURE_WITHOUT_DAYS: f64 = 4.0;
 
 /// A day that costs so many times what any other does is far from all of them.
 const FAR: f64 = 5.0;
+
+/// The most days that are left aside since they are far from all others, of which there have to be so many times as many.
+const MOST_ASIDE: usize = 3;
+const OTHERS: usize = 10;
 
 /// The days are left out in at most so many turns.
 const FOLDS: usize = 5;
@@ -84,18 +88,20 @@ pub(super) fn chance_of_groups(
     (0..2 * TRIALS).map(|index| trial(index % 2 == 0)).find(|part| *part >= saving.part)
 }
 
-/// The place of the day that is far from all others, if there is one: with the best single number it costs several times what
-/// any other does. That has nothing to do with the hours at which it does, nor with its day of the week, so that what is
+/// The places of the few days that are far from all others: with the best single number each costs several times what any
+/// other does. That has nothing to do with the hours at which it does, nor with its day of the week, so that what is
 /// left may be chance as much as all of it, and not more.
-pub(super) fn far_off(days: &[Day], settings: &Settings) -> Option<usize> {
+pub(super) fn far_off(days: &[Day], settings: &Settings) -> Vec<usize> {
     let flat = segments::flat(days, settings);
     let cost = |day: &Day| segments::cost(day, |_| Had::always(flat), settings);
     let mut costs: Vec<(f64, usize)> = days.iter().map(cost).zip(0..).collect();
     costs.sort_by(|a, b| b.0.total_cmp(&a.0));
-    match costs.as_slice() {
-        [most, next, ..] if most.0 >= FAR * next.0 => Some(most.1),
-        _ => None,
-    }
+    let most = (days.len() / OTHERS).clamp(1, MOST_ASIDE);
+    let are_far = |count: &usize| matches!(costs[count - 1..], [last, next, ..] if last.0 >= FAR * next.0);
+    let count = (1..=most.min(costs.len())).rev().find(are_far).unwrap_or_default();
+    let mut far: Vec<usize> = costs[..count].iter().map(|(_, place)| *place).collect();
+    far.sort_unstable();
+    far
 }
 
 /// A whole number below `end`, which is above 0.
@@ -148,9 +154,9 @@ impl Saving {
         self.part >= WORTH.max(SURE * self.error)
     }
 
-    /// The same where a day was chosen that does not count.
-    pub(super) fn is_sure_without_a_day(&self) -> bool {
-        self.part >= WORTH.max(SURE_WITHOUT_A_DAY * self.error)
+    /// The same where days were chosen that do not count.
+    pub(super) fn is_sure_without_days(&self) -> bool {
+        self.part >= WORTH.max(SURE_WITHOUT_DAYS * self.error)
     }
 }
 

@@ -183,22 +183,22 @@ fn what_can_not_be_learned_from_is_refused() {
 }
 
 #[test]
-fn what_two_days_hide_is_not_laid_to_the_lead_time() {
+fn two_days_of_a_sale_hide_nothing_and_are_named() {
     let directory = tempfile::tempdir().expect("a directory");
     let mut csv = String::from("timestamp,qps\n");
     for slot in 0..28 * 288 {
         let times = if (9..11).contains(&(slot / 288)) { 30 } else { 1 };
         let level = if (96..216).contains(&(slot % 288)) { 1450 } else { 230 };
         // A few hundredths up and down.
-        let _ = writeln!(
-            csv,
-            "{},{}",
-            1_788_134_400 + slot * 300,
-            times * (level + level * (slot * 7919 % 61) / 1000)
-        );
+        let qps = times * (level + level * (slot * 7919 % 61) / 1000);
+        let _ = writeln!(csv, "{},{qps}", 1_788_134_400 + slot * 300);
     }
     std::fs::write(directory.path().join("two.csv"), csv).expect("written");
     let output = tidetable(directory.path(), &["learn", "--trace", "two.csv", "--target", "100"]);
-    let said = text(&output.stdout) + &text(&output.stderr);
-    assert!(said.contains("no pattern worth a schedule: on days that were left out"), "{said}");
+    let (said, policy) = (text(&output.stderr), text(&output.stdout));
+    let why =
+        "2026-09-09 and 2026-09-10, which are far from all other days and hide what they have in common.";
+    assert!(said.contains(&format!("warning: learned without {why}")), "{said}");
+    assert!(policy.contains(&format!("# Without {why}\n")), "{policy}");
+    assert!(policy.contains("replicas: 16}") && policy.contains("replicas: 3}"), "{policy}");
 }
