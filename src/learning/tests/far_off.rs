@@ -1,5 +1,6 @@
 //! Days that are far from all others.
 
+use super::chance::KINDS;
 use super::*;
 
 /// Weeks of a shop by the quarter of an hour, in which the demand of some days is so many times the usual.
