@@ -14,8 +14,11 @@ use tidetable::simulation::traffic::Traffic;
 /// Values of a day, one each quarter of an hour.
 const DAY: usize = 96;
 
-/// What days far off are times the others.
+/// What a day far off is times the others.
 const SALE: f64 = 8.0;
+
+/// What two of them have all day.
+const BOT: f64 = 12_000.0;
 
 /// How demand goes on from one quarter of an hour to the next: from the random state, the demand now, and the quarter's
 /// number.
@@ -77,8 +80,12 @@ fn has_pattern(step: Step, weeks: usize, seed: u64, sales: usize) -> bool {
     let first = index(uniform(&mut state), days - sales);
     let next = |now: &mut f64, quarter: usize| {
         *now = step(&mut state, *now, quarter);
-        let is_sale = (first..first + sales).contains(&(quarter / DAY));
-        Some(*now * if is_sale { SALE } else { 1.0 })
+        let is_far = (first..first + sales).contains(&(quarter / DAY));
+        Some(match sales {
+            1 if is_far => SALE * *now,
+            2 if is_far => BOT,
+            _ => *now,
+        })
     };
     let qps: Vec<f64> = (0..days * DAY).scan(1000.0, next).collect();
     let until = from + SignedDuration::from_hours(24 * i64::try_from(days).expect("few"));

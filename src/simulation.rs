@@ -29,7 +29,9 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::api::{ScaleCalendar, ScalePolicy};
-use crate::decision::{Decision, Milli, MissingCause, Policy, Reading, Readings, Replicas, Samples, Target};
+use crate::decision::{
+    Decision, Metric, Milli, MissingCause, Policy, Reading, Readings, Replicas, Samples, Target,
+};
 use crate::manifest::Mistake;
 
 use self::chooser::{Choice, Chooser, Due, Follower, Seat};
@@ -120,17 +122,16 @@ impl Scenario {
         Self { from, length, behind: self.behind.iter().map(during).collect(), ..self.clone() }
     }
 
-    /// Whether the replicas change what the policy's metrics ask for, so that it acts on its own effect: where a target is
-    /// a `value`, which counts the ready replicas, where a metric is what becomes of requests, and where those that fail come again.
-    /// Otherwise a load is followed that has its own course.
+    /// Whether the replicas change what the policy's metrics and guards see, so that it acts on its own effect: where a
+    /// target is a `value`, which counts the ready replicas, where a metric or a guard is what becomes of requests, and where those
+    /// that fail come again. Otherwise a load is followed that has its own course.
     #[must_use]
     pub fn is_loop(&self) -> bool {
         let comes_again = self.plant.service.is_some_and(|service| service.queue.retries > 0);
-        let quantities = self.quantities(&self.policy).metrics;
-        self.policy.metrics.iter().zip(quantities).any(|(metric, quantity)| match (metric.target, quantity) {
-            (Target::AverageValue(_), Quantity::Qps) => comes_again,
-            (Target::AverageValue(_) | Target::Value(_), _) => true,
-        })
+        let Quantities { metrics, guards } = self.quantities(&self.policy);
+        let is_effect = |quantity: &Quantity| *quantity != Quantity::Qps || comes_again;
+        let is_ratio = |metric: &Metric| matches!(metric.target, Target::Value(_));
+        self.policy.metrics.iter().any(is_ratio) || metrics.iter().chain(&guards).any(is_effect)
     }
 
     /// What the metrics and the guards of a policy are in this scenario.

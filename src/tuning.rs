@@ -96,6 +96,12 @@ const ETA: usize = 3;
 /// The shares of the traffic on which candidates are tried, round after round, and how many times the first one they are.
 const ROUNDS: [(f64, usize); 3] = [(1.0 / 9.0, 1), (1.0 / 3.0, 3), (1.0, 9)];
 
+/// What the first round of [`halve`] plays of a scenario.
+#[must_use]
+pub fn first_round(scenario: &Scenario) -> Scenario {
+    before(scenario, ROUNDS[0].0)
+}
+
 /// What the rounds of [`halve`] play together, in candidates of the first round.
 #[must_use]
 pub fn halved(candidates: usize) -> usize {

@@ -9,7 +9,9 @@ use serde_json::json;
 
 use self::limit::Limit;
 use super::playing::Changes;
-use super::simulate::{duration_text, factor, length, priced, queued, zone};
+use super::simulate::{
+    duration_text, factor, length, priced, queued, warn_of_measurement, warn_of_trace, zone,
+};
 use super::{Failure, check};
 use crate::decision::Target;
 use crate::manifest::{self, Mistake, Mistakes};
@@ -79,6 +81,9 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
     };
     let (scenario, changed) = (with(&args.old)?, with(&args.new)?);
     check::warn(missing(&scenario, &changed));
+    warn_of_trace(&scenario);
+    // Of both it would be the same.
+    warn_of_measurement(if changed.policy.metrics.is_empty() { &scenario } else { &changed });
     queued("--limit", asks, &scenario);
     let [old, new] = [&scenario, &changed].map(simulation::run);
     let outcomes: Vec<limit::Outcome> =

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp};
+use jiff::{SignedDuration, Span, Timestamp};
 use serde_json::json;
 
 use super::files::{writable, write};
@@ -105,6 +105,10 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
         return Err(Failure::BadInput(problem.to_owned()));
     }
     let inputs = args.trace.iter().map(|file| ("--trace", file)).chain(args.replay.files());
+    if args.max_replicas.is_some_and(|max| max < args.min_replicas) {
+        let problem = "--max-replicas: must not be below --min-replicas";
+        return Err(Failure::BadInput(problem.to_owned()));
+    }
     writable(inputs, args.write.iter().map(|file| ("--write", file)))?;
     let lead = args.startup.saturating_add(args.provisioning);
     if lead > Duration::from_secs(86_400) {
@@ -130,8 +134,10 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
     };
     let held_out = learning::hold_out(scenario.from, until, &zone);
     let end = held_out.unwrap_or(until);
-    let weeks = SignedDuration::from_hours(i64::from(args.weeks) * 7 * 24);
-    let start = end.checked_sub(weeks).map_or(scenario.from, |start| start.max(scenario.from));
+    // Days of the clock: a week in which the clocks change is one, too.
+    let weeks = Span::new().try_weeks(i64::from(args.weeks)).unwrap_or_default();
+    let start = end.to_zoned(zone.clone()).checked_sub(weeks).map(|start| start.timestamp());
+    let start = start.map_or(scenario.from, |start| start.max(scenario.from));
     let learned = learning::learn(&scenario.traffic, start, end, &settings);
     let learned = match learned {
         Ok(learned) => learned,

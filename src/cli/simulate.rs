@@ -117,7 +117,10 @@ fn outcomes(scenario: &Scenario, run: &Run) -> Vec<Outcome> {
     for (index, ((_, tier), run)) in scenario.tiers().zip(run.tiers()).enumerate() {
         let held = tier.expectations.iter().map(|expectation| expectation.hold(&run.scores));
         let name = (index > 0).then(|| tier.name.clone());
-        outcomes.extend(held.map(|outcome| Outcome { tier: name.clone(), ..outcome }));
+        outcomes.extend(held.map(|mut outcome| {
+            outcome.tier.clone_from(&name);
+            outcome
+        }));
     }
     outcomes
 }

@@ -66,8 +66,8 @@ pub(super) struct Args {
     /// Draw how often each combination of two parameters changes direction, as SVG: where the loop hunts
     #[arg(long, value_name = "FILE.svg")]
     heat_map: Option<PathBuf>,
-    /// Say why less would hunt and more would be late, beside the loop's dead time, and draw both for the first
-    /// parameter: less.svg and more.svg in this directory
+    /// Say why less would hunt and more would be late, beside the dead time, and draw both and what was found for the
+    /// first parameter: less.svg, more.svg and found.svg in this directory
     #[arg(long, value_name = "DIR")]
     explain: Option<PathBuf>,
     /// Write the policy with the numbers found, and why, in comments
@@ -103,11 +103,11 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
         let problem = "--heat-map: draws a grid of exactly two parameters";
         return Err(Failure::BadInput(problem.to_owned()));
     }
+    let policy = policy_file(&args.scenario)?;
     if let Some(directory) = &args.explain {
         std::fs::create_dir_all(directory)
             .map_err(|error| Failure::BadInput(format!("--explain: {}: {error}", directory.display())))?;
     }
-    let policy = policy_file(&args.scenario)?;
     can_write(args, &policy)?;
     let scenarios = scenarios(args)?;
     let Some(first) = scenarios.first() else { return Ok(()) };
@@ -122,6 +122,12 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
             .any(|part| part(scenario, 1.0 - args.hold_out).length.is_zero())
         {
             let problem = "--hold-out: leaves not a single tick to search or to test";
+            return Err(Failure::BadInput(problem.to_owned()));
+        }
+        let searched = tuning::before(scenario, 1.0 - args.hold_out);
+        if args.search == Search::Halving && tuning::first_round(&searched).length.is_zero() {
+            let problem =
+                "--search: halving has not a single tick for its first round, a ninth of what is searched";
             return Err(Failure::BadInput(problem.to_owned()));
         }
     }
@@ -165,7 +171,8 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
     if let Some(file) = &args.heat_map {
         write(file, &heat_map(args, &trials))?;
     }
-    if let Some(target) = &args.write {
+    let is_kept = args.objective.is_kept(best);
+    if let Some(target) = args.write.as_ref().filter(|_| is_kept) {
         let filled = template.fill(&best.values);
         write(target, &found.commented(without_comments(&filled)))?;
     }
@@ -173,11 +180,12 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
         Output::Table => out.write_all(found.text(explained.as_deref()).as_bytes())?,
         Output::Json => writeln!(out, "{}", found.json(explained.as_deref())?)?,
     }
-    if args.objective.is_kept(best) {
-        Ok(())
-    } else {
-        Err(Failure::Check("no candidate keeps the limits; shown is the one that comes nearest".to_owned()))
+    if is_kept {
+        return Ok(());
     }
+    let unwritten = if args.write.is_some() { ", and no policy was written" } else { "" };
+    let problem = format!("no candidate keeps the limits; shown is the one that comes nearest{unwritten}");
+    Err(Failure::Check(problem))
 }
 
 /// Fails when a result could not be written, or would take the place of what is read; a policy may be tuned in place.

@@ -21,9 +21,11 @@ const SURE_WITHOUT_DAYS: f64 = 4.0;
 /// A day that costs so many times what any other does is far from all of them.
 const FAR: f64 = 5.0;
 
-/// The most days that are left aside since they are far from all others, of which there have to be so many times as many.
+/// The most days that are left aside since they are far from all others.
 const MOST_ASIDE: usize = 3;
-const OTHERS: usize = 10;
+
+/// For each of them but the first there have to be so many days.
+const DAYS_OF_ONE: usize = 10;
 
 /// The days are left out in at most so many turns.
 const FOLDS: usize = 5;
@@ -88,15 +90,18 @@ pub(super) fn chance_of_groups(
     (0..2 * TRIALS).map(|index| trial(index % 2 == 0)).find(|part| *part >= saving.part)
 }
 
-/// The places of the few days that are far from all others: with the best single number each costs several times what any
-/// other does. That has nothing to do with the hours at which it does, nor with its day of the week, so that what is
-/// left may be chance as much as all of it, and not more.
+/// The places of the few days that are far from all others: with the number that is best for a day in the middle (which a
+/// few days don't move) each costs several times what any other does. That has nothing to do with the hours at which it does,
+/// nor with its day of the week, so that what is left may be chance as much as all of it, and not more.
 pub(super) fn far_off(days: &[Day], settings: &Settings) -> Vec<usize> {
-    let flat = segments::flat(days, settings);
-    let cost = |day: &Day| segments::cost(day, |_| Had::always(flat), settings);
+    let mut best: Vec<u32> =
+        days.iter().map(|day| segments::flat(std::slice::from_ref(day), settings)).collect();
+    best.sort_unstable();
+    let usual = best.get(best.len() / 2).copied().unwrap_or_default();
+    let cost = |day: &Day| segments::cost(day, |_| Had::always(usual), settings);
     let mut costs: Vec<(f64, usize)> = days.iter().map(cost).zip(0..).collect();
     costs.sort_by(|a, b| b.0.total_cmp(&a.0));
-    let most = (days.len() / OTHERS).clamp(1, MOST_ASIDE);
+    let most = (days.len() / DAYS_OF_ONE).clamp(1, MOST_ASIDE);
     let are_far = |count: &usize| matches!(costs[count - 1..], [last, next, ..] if last.0 >= FAR * next.0);
     let count = (1..=most.min(costs.len())).rev().find(are_far).unwrap_or_default();
     let mut far: Vec<usize> = costs[..count].iter().map(|(_, place)| *place).collect();

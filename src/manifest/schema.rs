@@ -12,7 +12,7 @@ use crate::api::{ScaleCalendar, ScalePolicy};
 
 /// A `ScalePolicy`: its spec as in the CRD; of its metadata, what every Kubernetes object may have. What
 /// only a cluster writes (the status, a uid) may be there, and `false` says that it counts for nothing.
-pub(super) fn policy() -> Value {
+pub(crate) fn policy() -> Value {
     let mut schema = resource::<ScalePolicy>();
     schema["properties"]["status"] = json!(false);
     schema

@@ -60,6 +60,9 @@ pub struct Outcome {
     pub got: f64,
     /// Whether it is as it should be.
     pub holds: bool,
+    /// The same as `got` in as few digits as show whether it is.
+    #[serde(skip)]
+    shown: String,
 }
 
 impl fmt::Display for Outcome {
@@ -67,7 +70,7 @@ impl fmt::Display for Outcome {
         if let Some(tier) = &self.tier {
             write!(f, "{tier}: ")?;
         }
-        write!(f, "{} should be {} and is {}", self.score, self.wanted, self.got)
+        write!(f, "{} should be {} and is {}", self.score, self.wanted, self.shown)
     }
 }
 
@@ -111,8 +114,20 @@ impl Expectation {
     #[must_use]
     pub fn hold(&self, scores: &Scores) -> Outcome {
         let got = named(scores).find(|(name, _)| *name == self.score).map_or(f64::NAN, |(_, score)| score);
-        let holds = self.bounds.iter().all(|(comparison, bound)| comparison.holds(got, *bound));
-        Outcome { tier: None, score: self.score.clone(), wanted: self.wanted.clone(), got, holds }
+        let holds = self.is_kept_by(got);
+        let shown = self.shown(got);
+        Outcome { tier: None, score: self.score.clone(), wanted: self.wanted.clone(), got, holds, shown }
+    }
+
+    fn is_kept_by(&self, score: f64) -> bool {
+        self.bounds.iter().all(|(comparison, bound)| comparison.holds(score, *bound))
+    }
+
+    /// A score in thousandths, or finer where these would look as if it were on the other side of a bound.
+    fn shown(&self, score: f64) -> String {
+        let rounded = |digits: usize| format!("{score:.digits$}").parse::<f64>().unwrap_or(score);
+        let is_fair = |rounded: &f64| self.is_kept_by(*rounded) == self.is_kept_by(score);
+        (3..10).map(rounded).find(is_fair).unwrap_or(score).to_string()
     }
 }
 
@@ -193,5 +208,13 @@ mod tests {
         scores.elasticity.reversals = 3;
         let outcome = Expectation::parse("reversals", "<= 2").expect("a comparison").hold(&scores);
         assert_eq!(outcome.to_string(), "reversals should be <= 2 and is 3");
+        for (amount, expected) in
+            [(2.212_793_830_5, "2.213"), (2.000_04, "2.00004"), (1e-12, "0"), (f64::MAX, "too much")]
+        {
+            let scores = Scores { dropped_requests: amount, ..Scores::default() };
+            let outcome = Expectation::parse("dropped_requests", "<= 2").expect("a comparison").hold(&scores);
+            let shown = if amount == f64::MAX { f64::MAX.to_string() } else { expected.to_owned() };
+            assert_eq!(outcome.to_string(), format!("dropped_requests should be <= 2 and is {shown}"));
+        }
     }
 }

@@ -27,6 +27,17 @@ pub enum Quantity {
     DownstreamUtilization,
 }
 
+impl Quantity {
+    /// Whether it is a mean over the query window, and not how things were at the last scrape.
+    #[must_use]
+    pub const fn is_mean(self) -> bool {
+        match self {
+            Self::Qps | Self::Latency => true,
+            Self::QueueLength | Self::Utilization | Self::DownstreamUtilization => false,
+        }
+    }
+}
+
 /// The scrapes that queries can still see.
 #[derive(Clone, Debug)]
 pub(super) struct Monitor {

@@ -25,6 +25,13 @@ impl FromStr for Objective {
     /// `replica_hours + 50 * late_percent`.
     fn from_str(text: &str) -> Result<Self, String> {
         let (limits, score) = text.split_once(" then ").unwrap_or(("", text));
+        if score.contains(['<', '>']) || score.trim().is_empty() || score.trim().ends_with(" then") {
+            return Err(format!(
+                "{text:?} does not say which of those is best that keep its limits: write LIMIT, ... then SCORE, such as \
+                 {} then replica_hours",
+                if limits.is_empty() { score.trim().trim_end_matches(" then") } else { limits }
+            ));
+        }
         let score = score.split('+').map(weighted).collect::<Result<_, _>>()?;
         let limits = limits.split(',').filter(|limit| !limit.trim().is_empty());
         let limits = limits.map(upper_limit).collect::<Result<_, _>>()?;

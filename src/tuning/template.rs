@@ -96,15 +96,21 @@ impl Template {
             let paths = fields(policy, &format!("spec.{path}"));
             for path in paths {
                 let found = policy.scalar(&path);
-                match found.map(|(value, place)| hole(text, place).filter(|_| is_number(value))) {
-                    Some(Some(bytes)) if holes.iter().any(|other| other.bytes == bytes) => {
+                match found.map(|(value, place)| number(text, place).filter(|number| number.is(value))) {
+                    Some(Some(Number { bytes, .. })) if holes.iter().any(|other| other.bytes == bytes) => {
                         mistakes.push(policy.mistake(&path, "is tuned twice"));
                     }
-                    Some(Some(bytes)) => {
-                        let written = text[bytes.clone()].parse().unwrap_or_default();
+                    Some(Some(Number { unit, .. })) if !unit.is_empty() && is_quantity(&path) => {
+                        let problem = format!("has a suffix: write it as a number without {unit}, so that it can be tuned");
+                        mistakes.push(policy.mistake(&path, problem));
+                    }
+                    Some(Some(Number { bytes, written, .. })) => {
                         holes.push(Hole { bytes, param, written, is_factor: params[param].is_factor() });
                     }
-                    Some(None) => mistakes.push(policy.mistake(&path, "is not a number, so it can't be tuned")),
+                    Some(None) => mistakes.push(policy.mistake(
+                        &path,
+                        "is not a number, so it can't be tuned: one in plain digits is, with one unit if it is a duration (90s)",
+                    )),
                     None => mistakes.push(match manifest::misnamed_in_policy(&path) {
                         Some((path, problem)) => policy.mistake(&path, problem),
                         None => policy.mistake(
@@ -180,21 +186,41 @@ fn fields(policy: &Document, path: &str) -> Vec<String> {
     if found.is_empty() { vec![item(0)] } else { found }
 }
 
-/// Whether a scalar is a number, a quantity without a suffix, which is a number in quotes, or a number with a unit of
-/// time.
-fn is_number(value: &Value) -> bool {
-    match value {
-        Value::Number(_) => true,
-        Value::String(text) => {
-            let text = UNITS.iter().find_map(|unit| text.strip_suffix(unit)).unwrap_or(text);
-            text.parse::<f64>().is_ok_and(f64::is_finite)
+/// Whether a field of a policy is a quantity, in which `m` is a thousandth and not a minute.
+fn is_quantity(path: &str) -> bool {
+    let schema = manifest::schema::policy();
+    let mut node = &schema;
+    for name in path.split('.') {
+        node = &node["properties"][name.split('[').next().unwrap_or(name)];
+        if name.contains('[') {
+            node = &node["items"];
         }
-        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => false,
+    }
+    node["x-kubernetes-int-or-string"] == true
+}
+
+/// A number in the text, as it is written.
+struct Number<'a> {
+    bytes: Range<usize>,
+    written: f64,
+    /// What stands right behind it.
+    unit: &'a str,
+}
+
+impl Number<'_> {
+    /// Whether that is all that a scalar says: a number, one in quotes, or one with a unit of time.
+    fn is(&self, value: &Value) -> bool {
+        let said = match value {
+            Value::Number(number) => number.as_f64(),
+            Value::String(text) => text.strip_suffix(self.unit).and_then(|number| number.parse().ok()),
+            Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+        };
+        said.is_some_and(|said| said.total_cmp(&self.written).is_eq())
     }
 }
 
-/// The bytes of the number at a line and column, without its quotes and its unit.
-fn hole(text: &str, (line, column): (u64, u64)) -> Option<Range<usize>> {
+/// The number at a line and column, without its quotes and its unit.
+fn number(text: &str, (line, column): (u64, u64)) -> Option<Number<'_>> {
     let lines = text.split_inclusive('\n').scan(0, |start, line| {
         let here = *start;
         *start += line.len();
@@ -209,5 +235,6 @@ fn hole(text: &str, (line, column): (u64, u64)) -> Option<Range<usize>> {
     let is_end = |sign: char| !(sign.is_ascii_alphanumeric() || matches!(sign, '.' | '+' | '-'));
     let word = &unquoted[..unquoted.find(is_end).unwrap_or(unquoted.len())];
     let number = UNITS.iter().find_map(|unit| word.strip_suffix(unit)).unwrap_or(word);
-    number.parse::<f64>().ok().map(|_| from..from + number.len())
+    let written = number.parse::<f64>().ok().filter(|written| written.is_finite())?;
+    Some(Number { bytes: from..from + number.len(), written, unit: &word[number.len()..] })
 }

@@ -151,6 +151,16 @@ fn a_field_that_is_not_there_or_no_number_is_a_mistake_at_its_place() {
         let mistakes = Template::new(Path::new("web.yaml"), POLICY, &params).expect_err(path).to_string();
         assert!(mistakes.contains(problem) && mistakes.contains(&format!("spec.{path}")), "{mistakes}");
     }
+    for (written, problem) in [
+        ("80000m", "has a suffix: write it as a number without m"),
+        ("8\\u0030", "is not a number"),
+        ("0x50", "is not a number"),
+    ] {
+        let text = POLICY.replace("\"80\"", &format!("\"{written}\""));
+        let params = [param("metrics[0].target.averageValue=70..90")];
+        let mistakes = Template::new(Path::new("web.yaml"), &text, &params).expect_err(written).to_string();
+        assert!(mistakes.contains(problem), "{mistakes}");
+    }
     for (path, problem) in [
         ("damping.scaleDwon.tolerance", "spec.damping.scaleDwon: unknown field; did you mean scaleDown?"),
         ("metrics[0].targett.averageValue", "spec.metrics[0].targett: unknown field; did you mean target?"),
@@ -210,6 +220,9 @@ fn an_objective_is_read_or_refused() {
         ("late_percent<1 then costs", "\"costs\" is no score"),
         ("late<1 then replica_hours", "no score has this name"),
         ("late_percent>1 then replica_hours", "a limit is from above"),
+        ("late_percent<=1", "write LIMIT, ... then SCORE, such as late_percent<=1 then replica_hours"),
+        ("late_percent<=1 then", "such as late_percent<=1 then replica_hours"),
+        ("late_percent<=1 then ", "such as late_percent<=1 then replica_hours"),
     ] {
         let error = wrong.parse::<Objective>().expect_err(wrong);
         assert!(error.contains(problem), "{error}");

@@ -144,3 +144,17 @@ fn a_calendar_that_both_policies_miss_is_missed_once() {
         assert_eq!(warnings.matches("the ScaleCalendar days-off is not among").count(), 1, "{warnings}");
     }
 }
+
+#[test]
+fn a_trace_that_ends_too_early_is_said_to() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let trace = directory.path().join("hour.csv");
+    let rows: String = (0..=60).map(|minute| format!("{},500\n", 1_763_856_000 + minute * 60)).collect();
+    std::fs::write(&trace, format!("timestamp,qps\n{rows}")).expect("written");
+    let policy = "simulations/web-day.policy.yaml";
+    let asked = ["--scenario", "simulations/web-day.yaml", "--trace", &trace.display().to_string()];
+    let output = diff(policy, policy, &asked);
+    let said = text(&output.stderr);
+    assert!(said.contains("warning: the trace ends 1h"), "{said}");
+    assert_eq!(said.matches("warning:").count(), 1, "{said}");
+}

@@ -202,3 +202,22 @@ fn two_days_of_a_sale_hide_nothing_and_are_named() {
     assert!(policy.contains(&format!("# Without {why}\n")), "{policy}");
     assert!(policy.contains("replicas: 16}") && policy.contains("replicas: 3}"), "{policy}");
 }
+
+#[test]
+fn a_week_is_seven_days_also_when_the_clocks_change() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut csv = String::from("timestamp,qps\n");
+    for slot in 0..29 * 96 {
+        let level = if (32..72).contains(&(slot % 96)) { 1450 } else { 230 };
+        let _ = writeln!(csv, "{},{}", 1_791_151_200 + slot * 900, level + slot * 7919 % 13);
+    }
+    std::fs::write(directory.path().join("autumn.csv"), csv).expect("written");
+    let asked =
+        ["learn", "--trace", "autumn.csv", "--target", "100", "--time-zone", "Europe/Berlin", "--weeks", "1"];
+    let output = tidetable(directory.path(), &[asked.as_slice(), &["--to", "2026-11-02"]].concat());
+    let said = text(&output.stdout);
+    assert!(
+        said.starts_with("# Learned by `tidetable learn` from 2026-10-19 to 2026-10-25: every day"),
+        "{said}"
+    );
+}

@@ -98,12 +98,21 @@ fn the_heat_map_has_a_cell_for_each_combination_and_the_explanation_both_picture
     }
     let said = text(&output.stdout);
     assert!(
-        said.contains("The dead time is up to 120s: 15s until it is scraped, 60s until")
+        said.contains("The dead time is up to 120s: 15s until it is scraped, 60s until a mean over")
             && said.contains("no loop that could hunt"),
         "{said}"
     );
     assert!(said.contains("  less (0) follows each wobble: "), "{said}");
     assert!(read("why/less.svg").contains("stabilizationWindowSeconds = 0"));
+    assert!(read("why/found.svg").contains("stabilizationWindowSeconds = 120"));
+    // A picture of this search says nothing of the next one, which has nothing more to draw.
+    let more = directory.path().join("why/more.svg");
+    assert!(more.exists());
+    let mut shorter = TUNE.to_vec();
+    shorter[5] = "damping.scaleDown.stabilizationWindowSeconds=0..120/120";
+    let output = tidetable(directory.path(), &[shorter.as_slice(), &["--explain", "why"]].concat());
+    assert!(text(&output.stdout).contains("  nothing more was tried."), "{}", text(&output.stdout));
+    assert!(!more.exists());
 
     let alone = [TUNE.as_slice(), &["--heat-map", "heat.svg"]].concat();
     let output = tidetable(directory.path(), &alone);
@@ -118,15 +127,34 @@ fn where_the_replicas_change_what_is_measured_there_is_a_loop() {
     std::fs::write(directory.path().join("trace.csv"), trace(700)).expect("written");
     let policy = std::fs::read_to_string(directory.path().join("web.yaml")).expect("a policy");
     let policy = policy.replace("averageValue: \"80\"", "value: \"0.8\"");
+    let policy = policy.replace(
+        "  damping:",
+        "  guards: [{name: g, prometheus: {query: g}, above: 1000000, effect: Hold}]\n  damping:",
+    );
     std::fs::write(directory.path().join("web.yaml"), policy).expect("written");
     let scenario = std::fs::read_to_string(directory.path().join("hour.yaml")).expect("a scenario");
-    let scenario = scenario.replace("20}", "20, queue: {timeout: 10s}}\nmetrics: {qps: utilization}");
-    std::fs::write(directory.path().join("hour.yaml"), scenario).expect("written");
+    let scenario = scenario.replace("20}", "20, queue: {timeout: 10s}}\nmetrics: {qps: utilization, g: qps}");
+    std::fs::write(directory.path().join("hour.yaml"), &scenario).expect("written");
     let said = tidetable(directory.path(), &[TUNE.as_slice(), &["--explain", "why"]].concat());
     assert_eq!(said.status.code(), Some(0), "{}", text(&said.stderr));
     let said = text(&said.stdout);
-    for expected in ["The dead time of the loop is up to 120s", "it does on old news", "  less (0) hunts: "] {
+    // A gauge has no window.
+    let dead =
+        "The dead time of the loop is up to 60s: 15s until it is scraped, 15s until the next tick, 30s until";
+    for expected in [dead, "it does on old news", "  less (0) hunts: "] {
         assert!(said.contains(expected), "{said}");
+    }
+    // What a guard sees may be an effect, too.
+    let file = directory.path().join("web.yaml");
+    let policy =
+        std::fs::read_to_string(&file).expect("a policy").replace("value: \"0.8\"", "averageValue: \"80\"");
+    std::fs::write(&file, policy).expect("written");
+    for (metrics, is_loop) in [("g: qps", false), ("g: utilization", true)] {
+        let scenario = scenario.replace("{qps: utilization, g: qps}", &format!("{{{metrics}}}"));
+        std::fs::write(directory.path().join("hour.yaml"), scenario).expect("written");
+        let said =
+            text(&tidetable(directory.path(), &[TUNE.as_slice(), &["--explain", "why"]].concat()).stdout);
+        assert_eq!(said.contains("The dead time of the loop is up to 120s"), is_loop, "{said}");
     }
 }
 
@@ -240,9 +268,10 @@ fn what_can_not_be_written_or_searched_is_refused_before_the_search() {
     let directory = tempfile::tempdir().expect("a directory");
     prepare(directory.path());
     std::fs::write(directory.path().join("trace.csv"), trace(700)).expect("written");
-    let refused: [(&[&str], &str); 8] = [
+    let refused: [(&[&str], &str); 9] = [
         (&["--explain", "web.yaml"], "--explain: web.yaml: "),
         (&["--hold-out", "0.999999999"], "--hold-out: leaves not a single tick"),
+        (&["--search", "halving", "--length", "4m"], "--search: halving has not a single tick"),
         (
             &["--write", "x.svg", "--heat-map", "./x.svg", "--param", "minReplicas=1..2"],
             "--heat-map and --write: both are x.svg",
@@ -264,6 +293,19 @@ fn what_can_not_be_written_or_searched_is_refused_before_the_search() {
         assert_eq!((output.status.code(), text(&output.stdout)), (Some(2), String::new()), "{more:?}");
         assert!(text(&output.stderr).contains(expected), "{}", text(&output.stderr));
     }
+}
+
+#[test]
+fn a_policy_is_not_replaced_by_one_that_breaks_the_limits() {
+    let directory = tempfile::tempdir().expect("a directory");
+    prepare(directory.path());
+    std::fs::write(directory.path().join("trace.csv"), trace(700)).expect("written");
+    let before = std::fs::read_to_string(directory.path().join("web.yaml")).expect("a policy");
+    let more = ["--objective", "replica_hours<=1 then reversals", "--write", "web.yaml"];
+    let output = tidetable(directory.path(), &[&TUNE[..6], &more].concat());
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("and no policy was written"), "{}", text(&output.stderr));
+    assert_eq!(std::fs::read_to_string(directory.path().join("web.yaml")).expect("a policy"), before);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Why the numbers that were found are neither less nor more.
 
 use std::fmt::Write as _;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -8,19 +9,41 @@ use super::super::Failure;
 use super::super::files::write;
 use super::super::simulate::zone;
 use crate::report::svg;
-use crate::simulation::{self, Scenario};
+use crate::simulation::{self, Run, Scenario};
 use crate::tuning::{self, Figures, Objective, Param, Template, Trial};
 
 /// What the ends of a range are called.
 const ENDS: [&str; 2] = ["less", "more"];
 
-/// The pictures, of which there are fewer when an end is what was found.
-pub(super) fn files(directory: &Path) -> [PathBuf; 2] {
-    ENDS.map(|word| directory.join(format!("{word}.svg")))
+/// What the picture of the number that was found is called.
+const FOUND: &str = "found";
+
+/// The pictures, of which there is one less when an end is what was found.
+pub(super) fn files(directory: &Path) -> [PathBuf; 3] {
+    [ENDS[0], ENDS[1], FOUND].map(|word| picture(directory, word))
 }
 
-/// Says what the least and the most that were tried of each parameter come to beside what was found, and draws both of
-/// the first one.
+fn picture(directory: &Path, word: &str) -> PathBuf {
+    directory.join(format!("{word}.svg"))
+}
+
+/// Draws a parameter's number, or takes an earlier picture away where there is no such number.
+fn draw(directory: &Path, word: &str, scenario: Option<&Scenario>, name: String) -> Result<(), Failure> {
+    let file = picture(directory, word);
+    let Some(scenario) = scenario else {
+        return match std::fs::remove_file(&file) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                Err(Failure::Runtime(format!("{}: {error}", file.display())))
+            }
+            Ok(()) | Err(_) => Ok(()),
+        };
+    };
+    let run = Run { name, ..simulation::run(scenario) };
+    write(&file, &svg::picture(&run, &zone(scenario)))
+}
+
+/// Says what the least and the most that were tried of each parameter come to beside what was found, and draws all three
+/// of the first one.
 pub(super) fn explain(
     directory: &Path,
     scenarios: &[Scenario],
@@ -35,23 +58,26 @@ pub(super) fn explain(
     for (index, param) in params.iter().enumerate() {
         let found = best.values.get(index).copied().unwrap_or_default();
         let _ = writeln!(text, "\n{} = {found}:", param.path);
-        let ends = ENDS.into_iter().zip(files(directory)).zip([param.values.first(), param.values.last()]);
-        for ((word, file), end) in ends {
+        let named = |number: f64| format!("{} = {number}", param.path);
+        if index == 0 {
+            tuning::trial(&mut scenarios, template, &best.values)?;
+            draw(directory, FOUND, scenarios.first(), named(found))?;
+        }
+        for (word, end) in ENDS.into_iter().zip([param.values.first(), param.values.last()]) {
             let end = end.copied().unwrap_or(found);
             if end.total_cmp(&found).is_eq() {
                 let _ = writeln!(text, "  nothing {word} was tried.");
+                if index == 0 {
+                    draw(directory, word, None, String::new())?;
+                }
                 continue;
             }
             let mut values = best.values.clone();
             values[index] = end;
             let trial = tuning::trial(&mut scenarios, template, &values)?;
             let _ = writeln!(text, "  {word} ({end}) {}", verdict(objective, best, &trial, is_loop));
-            if index == 0
-                && let Some(scenario) = scenarios.first()
-            {
-                let mut run = simulation::run(scenario);
-                run.name = format!("{} = {end}", param.path);
-                write(&file, &svg::picture(&run, &zone(scenario)))?;
+            if index == 0 {
+                draw(directory, word, scenarios.first(), named(end))?;
             }
         }
     }
@@ -64,9 +90,12 @@ fn dead_time(scenario: &Scenario) -> String {
     let pods = scenario.plant.pods;
     let mut parts = vec![
         ("until it is scraped", measurement.scrape_interval.saturating_add(measurement.delay)),
-        ("until a rate over its window has all of it", measurement.window),
         ("until the next tick", scenario.interval),
     ];
+    // A gauge is what it was at the last scrape.
+    if scenario.quantities(&scenario.policy).metrics.iter().any(|quantity| quantity.is_mean()) {
+        parts.insert(1, ("until a mean over the query's window has all of it", measurement.window));
+    }
     if let Some(nodes) = scenario.cluster.nodes {
         parts.push(("until there is a node, when one is needed", nodes.provisioning));
     }

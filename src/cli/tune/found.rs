@@ -159,7 +159,7 @@ impl Found<'_> {
         if self.parts.len() > 1 { trials.into_iter().flat_map(of).collect() } else { Vec::new() }
     }
 
-    /// The policy, with why it has its numbers above it.
+    /// The policy, with why it has its numbers above it. The limits are kept, or there would be none.
     pub(super) fn commented(&self, policy: &str) -> String {
         let mut text = format!("{TUNED_BY}, the best of {}:\n", self.counted());
         for (param, value) in self.params.iter().zip(&self.best.values) {
@@ -168,9 +168,6 @@ impl Found<'_> {
             let _ = writeln!(text, "#   {} = {value}, out of {low} to {high}", param.path);
         }
         let _ = writeln!(text, "# Best is: {}.", self.objective);
-        if !self.objective.is_kept(self.best) {
-            text.push_str("# No candidate keeps these limits; this one comes nearest.\n");
-        }
         if let Some(broken) = self.broken_later() {
             let _ = writeln!(text, "# On the part that was not searched it does not keep them: {broken}.");
         }
