@@ -208,12 +208,14 @@ mod tests {
         scores.elasticity.reversals = 3;
         let outcome = Expectation::parse("reversals", "<= 2").expect("a comparison").hold(&scores);
         assert_eq!(outcome.to_string(), "reversals should be <= 2 and is 3");
-        for (amount, expected) in
-            [(2.212_793_830_5, "2.213"), (2.000_04, "2.00004"), (1e-12, "0"), (f64::MAX, "too much")]
-        {
+        for (amount, shown) in [
+            (2.212_793_830_5, "2.213"),
+            (2.000_04, "2.00004"),
+            (1e-12, "0"),
+            (1e21, "1000000000000000000000"),
+        ] {
             let scores = Scores { dropped_requests: amount, ..Scores::default() };
             let outcome = Expectation::parse("dropped_requests", "<= 2").expect("a comparison").hold(&scores);
-            let shown = if amount == f64::MAX { f64::MAX.to_string() } else { expected.to_owned() };
             assert_eq!(outcome.to_string(), format!("dropped_requests should be <= 2 and is {shown}"));
         }
     }

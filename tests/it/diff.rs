@@ -149,8 +149,9 @@ fn a_calendar_that_both_policies_miss_is_missed_once() {
 fn a_trace_that_ends_too_early_is_said_to() {
     let directory = tempfile::tempdir().expect("a directory");
     let trace = directory.path().join("hour.csv");
-    let rows: String = (0..=60).map(|minute| format!("{},500\n", 1_763_856_000 + minute * 60)).collect();
-    std::fs::write(&trace, format!("timestamp,qps\n{rows}")).expect("written");
+    let rows = (0..=60).map(|minute| format!("{},500", 1_763_856_000 + minute * 60));
+    let rows: Vec<String> = std::iter::once("timestamp,qps".to_owned()).chain(rows).collect();
+    std::fs::write(&trace, rows.join("\n")).expect("written");
     let policy = "simulations/web-day.policy.yaml";
     let asked = ["--scenario", "simulations/web-day.yaml", "--trace", &trace.display().to_string()];
     let output = diff(policy, policy, &asked);
