@@ -273,8 +273,7 @@ impl Context {
     }
 
     /// Writes a status when it says something new, or when the last one was not written. Within a quarter of a
-    /// minute of the one before it is owed until that is over, unless somebody waits for it who has just
-    /// changed the policy.
+    /// minute of the one before it is owed until that is over.
     ///
     /// What is to be written is settled at once; only who has to write takes up room until it is done.
     pub(super) fn write_status<'a>(
@@ -290,7 +289,7 @@ impl Context {
             return None.into();
         }
         let now = self.clock.now();
-        if !state.timetable.may_tell(now) && !state.is_awaited {
+        if !state.timetable.may_tell(now) {
             state.unwritten = true;
             return None.into();
         }

@@ -117,7 +117,6 @@ pub(super) async fn reconcile(listed: Arc<Listed>, context: Arc<Context>) -> Key
             }
         }
         if context.may_act() {
-            state.is_awaited = false;
             if state.timetable.owes(context.clock.now()) {
                 let status = state.status.clone();
                 context.write_status(key.namespace(), key.name(), &mut state, status).await;
@@ -260,12 +259,10 @@ impl Context {
             state.standing = standing;
             return state.timetable.postpone(self.grid, now);
         };
-        let is_first = state.generation.is_none();
         let is_respecified = state.generation != listed.generation || state.consulted != consulted;
-        let is_edited = is_respecified || state.annotation != listed.annotation;
-        let is_changed = is_edited || state.standing != standing;
+        let is_changed =
+            is_respecified || state.annotation != listed.annotation || state.standing != standing;
         state.standing = standing;
-        state.is_awaited = is_edited && !(is_first && state.timetable.has_told());
         let target = &spec.scale_target_ref;
         if is_respecified {
             state.generation = listed.generation;
@@ -318,9 +315,8 @@ impl Context {
     }
 
     /// Whether a policy was made before this operator was there to wait for.
-    fn was_there_before(&self, listed: &Listed, status: &ScalePolicyStatus) -> bool {
-        status.observed_generation.is_none()
-            && listed.created.is_some_and(|created| created.as_second() < self.started.as_second())
+    fn was_there_before(&self, listed: &Listed) -> bool {
+        listed.created.is_some_and(|created| created.as_second() < self.started.as_second())
     }
 
     /// Forgets what was known of a policy that is another one, or has been somebody else's meanwhile.
@@ -340,8 +336,11 @@ impl Context {
             None => (ScalePolicyStatus::default(), false),
         };
         let mut timetable = Timetable::starting(self.grid, now);
-        if status.observed_generation == listed.generation || self.was_there_before(listed, &status) {
-            // Nobody waits for a word about what is as it was: what the first tick says comes with it.
+        if status.observed_generation.is_some() {
+            // Nobody knows when it was written: perhaps a moment ago.
+            timetable.told(now);
+        } else if self.was_there_before(listed) {
+            // Nobody waits for a word: what the first tick says comes with it.
             timetable.silent(self.grid, now);
         }
         // Whether the workload is as it was, its version says.

@@ -11,7 +11,8 @@
 //! those that failed together do not come back together. When the API server asks for a wait, nothing of the
 //! policy is due before that is over.
 //!
-//! Between two writes of the status lies a quarter of a minute at least. What comes sooner is owed.
+//! Between two writes of the status lies a quarter of a minute at least, whatever they say and whoever has asked for
+//! it. What comes sooner is owed.
 
 use std::time::Duration;
 
@@ -199,14 +200,14 @@ impl Timetable {
     /// Whether the status may be written now. If not, it is owed.
     pub(crate) fn may_tell(&mut self, now: Timestamp) -> bool {
         // A wait that is longer than the gap is that of a clock which was set back.
-        let wait = self.quiet_until.filter(|until| *until > now && until.duration_since(now) <= STATUS_GAP);
-        self.owed = wait;
-        wait.is_none()
+        self.quiet_until = self.quiet_until.map(|until| until.min(after_gap(now)));
+        self.owed = self.quiet_until.filter(|until| *until > now);
+        self.owed.is_none()
     }
 
-    /// Notes that the status was written, or that it was tried.
+    /// Notes that the status was written, that it was tried, or that it may have been.
     pub(crate) fn told(&mut self, now: Timestamp) {
-        self.quiet_until = Some(now.saturating_add(STATUS_GAP).unwrap_or(Timestamp::MAX));
+        self.quiet_until = Some(after_gap(now));
         self.owed = None;
     }
 
@@ -214,11 +215,6 @@ impl Timetable {
     pub(crate) fn silent(&mut self, grid: Grid, now: Timestamp) {
         self.told(now);
         self.quiet_until = self.quiet_until.min(Some(grid.after(now)));
-    }
-
-    /// Whether the status was ever written, or nobody waits for it.
-    pub(crate) fn has_told(&self) -> bool {
-        self.quiet_until.is_some()
     }
 
     /// Notes that a status could not be written.
@@ -268,6 +264,11 @@ impl Timetable {
         let next = [self.edge, retry, self.owed].into_iter().flatten().fold(tick, Timestamp::min);
         self.retry.and_then(|retry| retry.held).map_or(next, |held| next.max(held))
     }
+}
+
+/// When a status may be written again after one that was written now.
+fn after_gap(now: Timestamp) -> Timestamp {
+    now.saturating_add(STATUS_GAP).unwrap_or(Timestamp::MAX)
 }
 
 /// A policy's own part of a wait, from none of it to all, and another one for each wait.
@@ -416,18 +417,15 @@ mod tests {
         assert!(table.may_tell(at("07:00:29")));
         table.told(at("07:00:29"));
         assert!(!table.owes(at("07:00:45")), "it is paid");
-        assert!(
-            table.may_tell(at("06:00:30")),
-            "a clock that is set back by an hour silences nobody for one"
-        );
+        assert!(!table.may_tell(at("06:00:30")));
+        assert!(table.owes(at("06:00:45")), "a clock that is set back by an hour silences nobody for one");
     }
 
     #[test]
     fn whoever_is_not_waited_for_is_silent_until_the_next_tick() {
         let mut table = Timetable::starting(grid(), at("07:00:05"));
-        assert!(!table.has_told());
         table.silent(grid(), at("07:00:05"));
-        assert!(table.has_told() && !table.may_tell(at("07:00:14.9")) && table.may_tell(at("07:00:15")));
+        assert!(!table.may_tell(at("07:00:14.9")) && table.may_tell(at("07:00:15")));
         let hourly = Grid::new(Duration::from_secs(3600));
         table.silent(hourly, at("07:00:05"));
         assert!(!table.may_tell(at("07:00:19.9")) && table.may_tell(at("07:00:20")));

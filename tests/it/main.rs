@@ -30,6 +30,7 @@ mod operator_load;
 mod operator_memory;
 mod operator_restarts;
 mod operator_sandbox;
+mod operator_status;
 mod operator_telemetry;
 mod operator_upgrade;
 mod overriding;

@@ -69,6 +69,7 @@ async fn a_new_calendar_counts_at_once_and_writes_come_at_the_instants_that_it_l
     let evaluation = stage.next().await;
     assert_eq!((evaluation.occasion, evaluation.outcome), (Occasion::First, Outcome::Unchanged));
     assert_eq!(evaluation.at, at("2026-12-24T21:00:01Z"), "the clock stands still: it is at once");
+    stage.until_told().await;
     assert_eq!(next_change(&stage).await, "Sat 07:00 → 12");
     assert_eq!(ready(&stage).await.0, "AsPlanned");
 
@@ -97,6 +98,7 @@ async fn a_deleted_calendar_is_missed_and_the_workload_follows_the_schedule_with
 
     calendars.delete("sales", &DeleteParams::default()).await.expect("deleted");
     assert_eq!(stage.next().await.outcome, scaled(20, 12));
+    stage.until_told().await;
     let missing = "there is no ScaleCalendar sales; the schedule runs as without its dates";
     assert_eq!(ready(&stage).await, ("CalendarMissing".to_owned(), missing.to_owned()));
     assert_eq!(next_change(&stage).await, "20:00 → 0");
@@ -105,10 +107,12 @@ async fn a_deleted_calendar_is_missed_and_the_workload_follows_the_schedule_with
 
     stage.sandbox.create(sales).expect("a calendar");
     assert_eq!(stage.next().await.outcome, scaled(12, 20));
+    stage.until_told().await;
     assert_eq!(ready(&stage).await.0, "AsPlanned");
     let other_days = Patch::Merge(json!({"spec": {"dates": [{"date": "2026-11-28"}]}}));
     calendars.patch("sales", &PatchParams::default(), &other_days).await.expect("changed");
     assert_eq!(stage.next().await.outcome, scaled(20, 12));
+    stage.until_told().await;
     assert_eq!(ready(&stage).await.0, "AsPlanned");
     stage.stop().await;
 }
@@ -183,6 +187,7 @@ async fn without_the_crd_of_calendars_policies_run_as_without_their_dates_until_
     while stage.replicas("web").await != 0 {
         stage.next().await;
     }
+    stage.until_told().await;
     assert_eq!(ready(&stage).await.0, "AsPlanned");
     stage.stop().await;
 }

@@ -74,7 +74,9 @@ async fn who_sets_back_the_replicas_from_before_a_write_raises_the_load() {
     stage.scale_by_hand("web", 12).await;
     stage.clock.advance_to(at("2026-11-23T19:00:15Z"));
     assert_eq!(stage.next().await.outcome, Outcome::Unchanged);
-    assert_eq!(level(&stage).await, Some(12));
+    // A quarter of a minute after the restart.
+    stage.clock.advance_to(at("2026-11-23T19:00:16Z"));
+    stage.until_status("web", |status| status.load.as_ref().and_then(|load| load.level) == Some(12)).await;
     stage.stop().await;
 }
 
@@ -110,7 +112,7 @@ async fn whoever_switches_from_trying_to_acting_starts_from_the_real_replicas() 
         if between == Between::InvalidSpec {
             let wrong = json!({"entries": [{"name": "day", "cron": "61 7 * * *", "replicas": 12}]});
             stage.patch_policy(&json!({"spec": {"schedule": wrong}})).await;
-            stage.condition("Ready", "InvalidSpec").await;
+            stage.condition_in_time("Ready", "InvalidSpec").await;
         }
         if matches!(between, Between::Restart | Between::RestartWhilePaused) {
             stage.end_operator().await;
@@ -120,6 +122,7 @@ async fn whoever_switches_from_trying_to_acting_starts_from_the_real_replicas() 
             stage.start_operator();
         }
         assert_eq!(stage.next().await.outcome, Outcome::Unchanged, "{between:?}");
+        stage.until_told().await;
         let load = stage.status("web").await.load.expect("a load");
         assert_eq!((load.level, load.mode), (Some(2), Some(Mode::Active)), "{between:?}");
         stage.stop().await;
@@ -154,7 +157,7 @@ async fn a_policy_that_is_not_understood_for_a_while_keeps_its_load() {
         if restarts {
             stage.start_operator();
         }
-        let message = stage.condition("Ready", "InvalidSpec").await;
+        let message = stage.condition_in_time("Ready", "InvalidSpec").await;
         assert!(message.contains("horoscope"), "{message}");
         if restarts {
             stage.end_operator().await;
@@ -179,9 +182,11 @@ async fn a_policy_that_loses_its_metrics_forgets_its_load() {
     for mode in ["Active", "Paused"] {
         stage.patch_policy(&json!({"spec": {"metrics": null, "mode": mode}})).await;
         stage.next().await;
+        stage.until_told().await;
         assert_eq!(stage.status("web").await.load, None, "{mode}");
         stage.patch_policy(&json!({"spec": {"metrics": metrics(), "mode": "Active"}})).await;
         stage.next().await;
+        stage.until_told().await;
         assert_eq!(level(&stage).await, Some(12), "it starts from what is there");
     }
     stage.stop().await;

@@ -116,6 +116,7 @@ async fn an_invalid_spec_is_reported_with_its_fields_and_leaves_the_workload_alo
     let patch = Patch::Merge(json!({"spec": right}));
     stage.policies().patch("web", &PatchParams::default(), &patch).await.expect("patched");
     assert_eq!(stage.next().await.outcome, scaled(3, 12), "the first evaluation is of the valid spec");
+    stage.until_told().await;
     let ready = stage.status("web").await.conditions.into_iter().find(|c| c.r#type == "Ready");
     assert_eq!(ready.expect("Ready").reason, "AsPlanned");
     assert_eq!(stage.events().await.iter().filter(|(reason, _)| reason == "InvalidSpec").count(), 1);

@@ -38,7 +38,6 @@ impl Context {
             return self.idle(&listed.key, state).await;
         }
         state.generation = listed.generation;
-        state.is_awaited = true;
         state.policy = None;
         state.timetable.suspend();
         tracing::warn!(generation = state.generation, "the policy can't be parsed: {mistake}");

@@ -51,8 +51,6 @@ pub(in crate::operator) struct State {
     pub(in crate::operator) status: ScalePolicyStatus,
     /// Whether all that had to be known was known, at the last evaluation that is not in the ledger yet.
     pub(in crate::operator) observed: Option<bool>,
-    /// Somebody has changed the policy, and may wait for what is said of it.
-    pub(in crate::operator) is_awaited: bool,
     /// An evaluation was due when nothing might be begun.
     pub(in crate::operator) is_interrupted: bool,
     /// The last status that said something new could not be written.

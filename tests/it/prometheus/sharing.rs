@@ -137,6 +137,7 @@ async fn a_policy_whose_namespace_may_not_use_a_source_says_so_and_scales_by_not
         "target": {"averageValue": "10"}}]});
     let mut stage = Stage::with(START, &[deployment("web", 4), policy(&metric)], &config).await;
     while stage.next().await.occasion != Occasion::Tick {}
+    stage.until_told().await;
     let metrics = stage.status("web").await.decision.expect("a decision").metrics;
     let problem = metrics[0].problem.as_deref().expect("a problem");
     assert_eq!(

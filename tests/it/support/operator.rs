@@ -18,7 +18,7 @@ use tidetable::clock::Clock;
 use tidetable::decision::Replicas;
 use tidetable::operator::config::Config;
 use tidetable::operator::{
-    Evaluation, Operator, OperatorError, OperatorOptions, Outcome, Setting, Sighted, Sources,
+    Evaluation, Occasion, Operator, OperatorError, OperatorOptions, Outcome, Setting, Sighted, Sources,
 };
 use tidetable::sandbox::stage::admit_operator;
 use tidetable::sandbox::{RequestSeen, Sandbox, SandboxOptions};
@@ -226,12 +226,9 @@ impl Stage {
 
     /// Waits until a condition of the policy `web` has this reason, and gives its message.
     pub(crate) async fn condition(&self, aspect: &str, reason: &str) -> String {
-        let resource = kube::core::ApiResource::erase::<ScalePolicy>(&());
-        let api = Api::<DynamicObject>::namespaced_with(self.client.clone(), "default", &resource);
         let waited = tokio::time::timeout(PATIENCE, async {
             loop {
-                let policy = api.get("web").await.expect("the policy");
-                let conditions = policy.data["status"]["conditions"].as_array().cloned().unwrap_or_default();
+                let conditions = self.conditions().await;
                 let found = conditions.iter().find(|c| c["type"] == aspect && c["reason"] == reason);
                 if let Some(found) = found {
                     return found["message"].as_str().expect("a message").to_owned();
@@ -256,6 +253,38 @@ impl Stage {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         panic!("{aspect} is never {reason}");
+    }
+
+    /// Lets the time pass that lies between two statuses, until the tick in it is evaluated: what was owed is written by then.
+    pub(crate) async fn until_told(&mut self) {
+        self.let_gap_pass();
+        while self.next().await.occasion != Occasion::Tick {}
+    }
+
+    fn let_gap_pass(&self) {
+        self.clock.advance_to(self.clock.now() + jiff::SignedDuration::from_secs(15));
+    }
+
+    /// As [`Stage::condition`], and lets time pass: for a policy that is not evaluated.
+    pub(crate) async fn condition_in_time(&self, aspect: &str, reason: &str) -> String {
+        for _ in 0..200 {
+            let conditions = self.conditions().await;
+            if let Some(found) = conditions.iter().find(|c| c["type"] == aspect && c["reason"] == reason) {
+                return found["message"].as_str().expect("a message").to_owned();
+            }
+            self.let_gap_pass();
+            // What a watch has to see takes real time.
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("{aspect} is never {reason}");
+    }
+
+    /// The conditions of the policy `web`, which may be one that can't be parsed.
+    async fn conditions(&self) -> Vec<Value> {
+        let resource = kube::core::ApiResource::erase::<ScalePolicy>(&());
+        let api = Api::<DynamicObject>::namespaced_with(self.client.clone(), "default", &resource);
+        let policy = api.get("web").await.expect("the policy");
+        policy.data["status"]["conditions"].as_array().cloned().unwrap_or_default()
     }
 
     /// A pod of the deployment `web` that the scheduler found no place for.
