@@ -11,7 +11,7 @@ use super::apply::{Applied, apply};
 use super::cluster::{CallError, ScaleSeen};
 use super::conditions::{self, Aspect, Finding, Reason};
 use super::contest::Contest;
-use super::events::{self, EventReason};
+use super::events::{self, Allowance, EventReason};
 use super::observe::Seen;
 use super::reconcile::{Context, Due, Problems, State, Subject};
 use super::setting::Setting;
@@ -253,7 +253,8 @@ impl Context {
             let foreign =
                 foreign.map(|manager| format!(" ({from} was set by {manager})")).unwrap_or_default();
             let note = format!("{workload} from {from} to {to}: {why}{foreign}");
-            self.announce(subject.reference(), Some(subject.target), event, &note, due.at).await;
+            let policy = subject.reference();
+            self.announce(&mut state.allowance, policy, Some(subject.target), event, &note, due.at).await;
             return;
         }
         if newly_failed {
@@ -267,8 +268,8 @@ impl Context {
                 Reason::Contested => EventReason::Contested,
                 _ => EventReason::ScalingFailed,
             };
-            let note = &settled.able.message;
-            self.announce(subject.reference(), Some(subject.target), event, note, due.at).await;
+            let (policy, note) = (subject.reference(), &settled.able.message);
+            self.announce(&mut state.allowance, policy, Some(subject.target), event, note, due.at).await;
         }
     }
 
@@ -313,15 +314,24 @@ impl Context {
         Some(write.boxed()).into()
     }
 
-    /// Creates an event. One that can't be created is logged and given up: the status says the same.
+    /// Creates an event, as long as the policy has not had too many. One that can't be created is logged and given up: the
+    /// status says the same.
     pub(super) fn announce<'a>(
         &'a self,
+        allowance: &mut Allowance,
         policy: ObjectReference,
         target: Option<&'a ScaleTargetRef>,
         reason: EventReason,
         note: &'a str,
         at: Timestamp,
-    ) -> BoxFuture<'a, ()> {
+    ) -> OptionFuture<BoxFuture<'a, ()>> {
+        if !allowance.use_up(at) {
+            tracing::debug!(
+                reason = reason.as_str(),
+                "the policy has had too many events for one more: {note}"
+            );
+            return None.into();
+        }
         let create = async move {
             let namespace = policy.namespace.clone().unwrap_or_default();
             let event = || events::event(policy, target, reason, note, at, &self.instance);
@@ -332,7 +342,7 @@ impl Context {
                 }
             }
         };
-        create.boxed()
+        Some(create.boxed()).into()
     }
 }
 

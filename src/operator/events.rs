@@ -9,9 +9,12 @@ use k8s_openapi::api::events::v1::Event;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
 use kube::Resource;
 
+pub(super) use self::allowance::Allowance;
 use super::text::{beginning, shorten};
 use crate::api::{ScalePolicy, ScaleTargetRef};
 use crate::decision::closed_list;
+
+mod allowance;
 
 /// The longest note that the API server takes.
 const LONGEST_NOTE: usize = 1024;

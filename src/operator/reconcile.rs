@@ -21,7 +21,6 @@ use super::conditions::{self, Aspect, Finding, Reason};
 use super::events::EventReason;
 use super::leader::Leadership;
 use super::metrics::Metrics;
-use super::observe::Seen;
 use super::pods::Unschedulable;
 use super::policies::{Listed, Policies};
 use super::prometheus::{Problem, Sources};
@@ -344,9 +343,10 @@ impl Context {
             timetable.silent(self.grid, now);
         }
         // Whether the workload is as it was, its version says.
-        let seen = if is_same { std::mem::take(&mut state.seen) } else { Seen::Never };
-        *state =
-            State { term, uid: listed.uid.clone(), status, unwritten, timetable, seen, ..State::default() };
+        let (seen, allowance) =
+            if is_same { (std::mem::take(&mut state.seen), state.allowance) } else { Default::default() };
+        let uid = listed.uid.clone();
+        *state = State { term, uid, seen, timetable, allowance, status, unwritten, ..State::default() };
     }
 
     /// Evaluates a policy that is new, or whose spec or calendars have changed.
@@ -358,7 +358,8 @@ impl Context {
         if let Some(lack) = subject.lack.as_ref().filter(|_| !is_known) {
             tracing::warn!(generation = state.generation, "{}", lack.message);
             let event = EventReason::CalendarMissing;
-            self.announce(subject.reference(), Some(subject.target), event, &lack.message, at).await;
+            let (policy, allowance) = (subject.reference(), &mut state.allowance);
+            self.announce(allowance, policy, Some(subject.target), event, &lack.message, at).await;
         }
     }
 

@@ -71,6 +71,30 @@ async fn a_workload_with_an_autoscaler_is_left_to_it_until_it_is_gone() {
 }
 
 #[tokio::test]
+async fn a_rival_that_comes_and_goes_all_the_time_makes_25_events_and_one_more_in_five_minutes() {
+    let objects = [deployment("web", 12), policy(&day_and_night())];
+    let mut stage = Stage::with("2026-11-23T12:00:01Z", &objects, "{}").await;
+    assert_eq!(stage.next().await.outcome, Outcome::Unchanged);
+    let api = Api::<HorizontalPodAutoscaler>::namespaced(stage.client.clone(), "default");
+    let mut now = at("2026-11-23T12:00:01Z");
+    for (rounds, pause, events) in [(40, 1, 25), (1, 260, 25), (1, 1, 26), (3, 300, 29)] {
+        for _ in 0..rounds {
+            // Two events of one instant and reason would have the same name.
+            now += SignedDuration::from_secs(pause);
+            stage.clock.advance_to(now);
+            api.create(&PostParams::default(), &autoscaler("web")).await.expect("created");
+            while stage.next().await.outcome != Outcome::Conflict {}
+            api.delete("web", &DeleteParams::default()).await.expect("deleted");
+            while stage.next().await.outcome != Outcome::Unchanged {}
+        }
+        let seen = stage.events().await;
+        assert!(seen.iter().all(|(reason, _)| reason == "Conflict"), "{seen:?}");
+        assert_eq!(seen.len(), events, "{rounds} rounds at {now}");
+    }
+    stage.stop().await;
+}
+
+#[tokio::test]
 async fn a_dry_run_beside_an_autoscaler_goes_on_and_says_what_active_would_be() {
     let hpa = serde_json::to_value(autoscaler("web")).expect("JSON");
     let mut spec = day_and_night();

@@ -20,7 +20,8 @@ impl Context {
         tracing::warn!("{message}");
         let (key, uid) = (&listed.key, listed.uid.clone());
         let policy = events::reference(key.namespace(), key.name(), uid);
-        self.announce(policy, None, EventReason::InvalidAnnotation, &message, self.clock.now()).await;
+        let (reason, now) = (EventReason::InvalidAnnotation, self.clock.now());
+        self.announce(&mut state.allowance, policy, None, reason, &message, now).await;
         state.complaint = Some(Finding::new(ConditionStatus::False, Reason::InvalidAnnotation, message));
     }
 
@@ -52,7 +53,8 @@ impl Context {
         self.write_status(namespace, name, state, next).await;
         if !known {
             let policy = events::reference(namespace, name, listed.uid.clone());
-            self.announce(policy, None, EventReason::InvalidSpec, mistake, now).await;
+            let reason = EventReason::InvalidSpec;
+            self.announce(&mut state.allowance, policy, None, reason, mistake, now).await;
         }
     }
 }

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::super::calendars::Consulted;
 use super::super::conditions::Finding;
 use super::super::contest::Contest;
+use super::super::events::Allowance;
 use super::super::observe::Seen;
 use super::super::rebuild::Rebuilding;
 use super::super::rivals::Standing;
@@ -47,6 +48,8 @@ pub(in crate::operator) struct State {
     /// Whether the history lacks what a range query can give.
     pub(in crate::operator) rebuilding: Rebuilding,
     pub(in crate::operator) timetable: Timetable,
+    /// How many events it may still cause.
+    pub(in crate::operator) allowance: Allowance,
     /// The status as last read or reported.
     pub(in crate::operator) status: ScalePolicyStatus,
     /// Whether all that had to be known was known, at the last evaluation that is not in the ledger yet.

@@ -1,0 +1,74 @@
+//! How many events a policy may cause: 25 at a time, and one more each five minutes. That is what the recorder of
+//! Kubernetes' own components allows each of them per object, so that nobody who makes something come and go all the
+//! time fills the API server's store with it.
+//!
+//! A bucket of tokens is kept as one instant, that at which it is full again (the theoretical arrival time of the
+//! generic cell rate algorithm), since there is one for each policy.
+
+use jiff::{SignedDuration, Timestamp};
+
+/// How many events may come at once.
+const BURST: i32 = 25;
+
+/// How long it takes until one more may come.
+const EACH: SignedDuration = SignedDuration::from_mins(5);
+
+/// What a policy may still cause.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::operator) struct Allowance {
+    /// When all of it may be used again; `None` before the first event.
+    full_at: Option<Timestamp>,
+}
+
+impl Allowance {
+    /// Uses it for an event at `at`, unless it is used up.
+    pub(in crate::operator) fn use_up(&mut self, at: Timestamp) -> bool {
+        let later = |from: Timestamp, by| from.saturating_add(by).unwrap_or(Timestamp::MAX);
+        // It is never further away than from an empty bucket, unless the clock was set back.
+        let full_at = self.full_at.map_or(at, |full_at| full_at.clamp(at, later(at, EACH * BURST)));
+        let is_left = full_at.duration_since(at) <= EACH * (BURST - 1);
+        self.full_at = Some(if is_left { later(full_at, EACH) } else { full_at });
+        is_left
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each row goes on from the one before: so many events at that second, and so many of them may come.
+    #[test]
+    fn twenty_five_may_come_at_once_and_one_more_each_five_minutes() {
+        let mut allowance = Allowance::default();
+        for (second, events, expected) in [
+            (0, 40, 25),
+            (299, 1, 0),
+            (300, 2, 1),
+            // Two have become possible by then, and not more for those that were left out.
+            (900, 9, 2),
+            (901, 9, 0),
+            (901 + 10 * 300, 99, 10),
+            // For a day nothing, and no more than 25 for that.
+            (100_000, 99, 25),
+            // The clock is set back by a day: it takes five minutes and not a day.
+            (13_600, 1, 0),
+            (13_899, 1, 0),
+            (13_900, 2, 1),
+        ] {
+            let at = Timestamp::UNIX_EPOCH + SignedDuration::from_secs(second);
+            let came = (0..events).filter(|_| allowance.use_up(at)).count();
+            assert_eq!(came, expected, "at {second}");
+        }
+    }
+
+    #[test]
+    fn at_the_end_of_time_there_is_some_left() {
+        let mut allowance = Allowance::default();
+        assert!((0..30).filter(|_| allowance.use_up(Timestamp::MAX)).count() >= 25);
+    }
+
+    #[test]
+    fn it_takes_up_no_more_than_an_instant() {
+        assert!(size_of::<Allowance>() <= 2 * size_of::<i128>());
+    }
+}
