@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::ObjectReference;
 
 use self::settled::{Settled, contested, failed, paused, settled};
 use super::apply::{Applied, apply};
-use super::cluster::{CallError, ScaleSeen};
+use super::cluster::CallError;
 use super::conditions::{self, Aspect, Finding, Reason};
 use super::contest::Contest;
 use super::events::{self, Allowance, EventReason};
@@ -108,7 +108,7 @@ impl Context {
         state: &mut State,
         due: &Due<'_>,
     ) -> Result<Settled, CallError> {
-        let current = Some(self.observe(subject, &mut state.seen, &due.samples).await?.setting);
+        let current = Some(self.observe(subject, &mut state.seen, due).await?.setting);
         let (outcome, able) = (Outcome::Paused, paused());
         Ok(Settled { decision: None, current, outcome, able, foreign: None, retry: None })
     }
@@ -123,7 +123,7 @@ impl Context {
         let policy = &*subject.policy;
         let mut last = None;
         for _ in 0..ATTEMPTS {
-            let workload = self.observe(subject, &mut state.seen, &due.samples).await?;
+            let workload = self.observe(subject, &mut state.seen, due).await?;
             if state.target_uid.is_some() && state.target_uid != workload.uid {
                 state.history = History::default();
                 state.contest = Contest::default();
@@ -153,8 +153,7 @@ impl Context {
             let outcome = match applied {
                 Ok(Applied::Unchanged) => Outcome::Unchanged,
                 Ok(Applied::Scaled(now)) => {
-                    let ready = state.seen.scale().and_then(|before| before.ready);
-                    state.seen = Seen::As(ScaleSeen { ready, ..now });
+                    state.seen.written(now);
                     Outcome::Scaled { from: observed, to: desired }
                 }
                 Ok(Applied::DryRun) if subject.mode == Mode::Active => Outcome::Conflict,

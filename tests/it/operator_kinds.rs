@@ -11,6 +11,8 @@ use tidetable::operator::{Occasion, Outcome};
 use crate::support::operator::{Stage, at, day_and_night, deployment, policy, policy_for, scaled, sighting};
 use crate::support::source::Source;
 
+mod silent;
+
 /// The kind of Argo Rollouts as far as it matters here, with a scale subresource or without.
 fn rollout_kind(has_scale: bool) -> Value {
     let scale = json!({"specReplicasPath": ".spec.replicas", "statusReplicasPath": ".status.replicas",
