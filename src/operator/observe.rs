@@ -10,7 +10,7 @@ use super::cluster::{CallError, ScaleSeen};
 use super::pods::Unschedulable;
 use super::reconcile::{Context, Due, Subject};
 use super::setting::Setting;
-use super::targets::{Standing, Told};
+use super::targets::{Standing, Told, is_known};
 use crate::decision::{Policy, Replicas, Samples, Target};
 use crate::labels::LabelSelector;
 
@@ -60,6 +60,31 @@ impl Context {
         self.targets.note(kind, &Key::new(namespace, name), version, is_claimed);
     }
 
+    /// Reads the workload, and remembers what was found.
+    async fn read(
+        &self,
+        subject: &Subject<'_>,
+        kind: &ApiResource,
+        seen: &mut Seen,
+        standing: &Standing,
+        at: Timestamp,
+    ) -> Result<(), CallError> {
+        let before = std::mem::replace(seen, Seen::InDoubt);
+        let read = self.cluster.scale(subject.namespace, subject.target).await;
+        if *standing == Standing::Unknown {
+            Box::pin(self.note_read(kind, subject, &read)).await;
+        }
+        *seen = match (read, standing) {
+            (Ok(scale), _) => before.read(scale, standing, at),
+            // Kubernetes' own kinds can be scaled: one of them is gone, as the watch will say.
+            (Err(CallError::NotFound(said)), Standing::Version(version)) if !is_known(kind) => {
+                before.unscalable(version, said, at)
+            }
+            (Err(error), _) => return Err(error),
+        };
+        Ok(())
+    }
+
     /// Reads the workload, unless it is as it was when it was last read.
     pub(super) async fn observe(
         &self,
@@ -72,7 +97,9 @@ impl Context {
         let name = &*target.name;
         let standing = match seen {
             Seen::Never => self.targets.first_standing(&kind, namespace, name).await,
-            Seen::InDoubt | Seen::As(_) => self.targets.standing(&kind, namespace, name),
+            Seen::InDoubt | Seen::As(_) | Seen::Unscalable(_) => {
+                self.targets.standing(&kind, namespace, name)
+            }
         };
         let is_shared = || self.rivals.is_shared(&Key::new(namespace, name), &kind.group, &kind.kind);
         let told = self.targets.tell(&kind, namespace, name, is_shared);
@@ -80,30 +107,22 @@ impl Context {
         if let Some(told) = &told {
             seen.learn(told);
         }
-        let is_known = match &standing {
-            Standing::Absent => {
-                *seen = Seen::Never;
-                return Err(absent(kind, name));
-            }
-            Standing::Unknown => false,
-            Standing::Version(version) => {
-                let known = seen.known().filter(|known| known.is_of(version));
-                known.is_some_and(|known| !(wants_pods && known.may_say_more(due.at)))
-            }
-        };
-        if !is_known {
-            let before = std::mem::replace(seen, Seen::InDoubt);
-            let read = self.cluster.scale(namespace, target).await;
-            if standing == Standing::Unknown {
-                Box::pin(self.note_read(&kind, subject, &read)).await;
-            }
-            *seen = before.read(read?, &standing, due.at);
+        if standing == Standing::Absent {
+            *seen = Seen::Never;
+            return Err(absent(kind, name));
+        }
+        if !seen.holds(&standing, wants_pods, due.at) {
+            self.read(subject, &kind, seen, &standing, due.at).await?;
             // Now that it was read, it may be known which generation of the spec that was.
             if let Some(told @ Told::Outline(_)) = &told {
                 seen.learn(told);
             }
         }
-        let Some(known) = seen.known() else { return Err(CallError::NotFound(name.to_owned())) };
+        let known = match seen {
+            Seen::As(known) => known,
+            Seen::Unscalable(unscalable) => return Err(CallError::NotFound(unscalable.said.clone())),
+            Seen::Never | Seen::InDoubt => return Err(CallError::NotFound(name.to_owned())),
+        };
         let scale = &mut known.scale;
         let ready = match scale.ready {
             _ if !asks_for_ready(policy, &due.samples) => scale.setting.replicas(),

@@ -23,7 +23,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use tokio::sync::Notify;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-pub(super) use self::workload::{Outline, Told};
+pub(super) use self::workload::{Outline, Told, is_known};
 use self::workload::{Spec, Telling, Workload};
 use super::reconcile::Context;
 use super::{Key, Sighted, watching};
@@ -342,7 +342,7 @@ async fn follow_kind(client: Client, namespace: Option<&str>, sought: Sought, co
                 context.targets.begin(&resource);
             }
         }
-        Sought::Found(resource) if workload::is_known(&resource) => {
+        Sought::Found(resource) if is_known(&resource) => {
             watch::<Workload<Spec>>(client, namespace, resource, context).await;
         }
         Sought::Found(resource) => {

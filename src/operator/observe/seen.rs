@@ -1,10 +1,13 @@
 //! What is remembered of a workload from one look to the next, and what a watch may add to it.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::search::Search;
 use crate::operator::cluster::ScaleSeen;
 use crate::operator::targets::{Outline, Standing, Told};
+
+/// When a workload without a scale subresource is asked for one again, although it is as it was: its kind may have got one.
+const ONCE_MORE: SignedDuration = SignedDuration::from_mins(5);
 
 /// What is remembered of a workload from one look to the next.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,6 +19,8 @@ pub(in crate::operator) enum Seen {
     InDoubt,
     /// How it was when it was last read or written.
     As(Known),
+    /// It is there, and has no scale subresource. On the heap, since that is seldom.
+    Unscalable(Box<Unscalable>),
 }
 
 /// A workload as it was last read or written, and what a watch has told since.
@@ -25,12 +30,34 @@ pub(in crate::operator) struct Known {
     search: Search,
 }
 
+/// A workload that has no scale subresource.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::operator) struct Unscalable {
+    version: String,
+    uid: Option<String>,
+    /// The generation of its spec, when a watch has told of it.
+    generation: Option<i64>,
+    /// When it was asked for it.
+    asked: Timestamp,
+    /// What the API server said.
+    pub(super) said: String,
+}
+
 impl Seen {
-    /// How it was, if anybody knows.
-    pub(super) fn known(&mut self) -> Option<&mut Known> {
+    /// Whether it is still so, by what the watch has told.
+    pub(super) fn holds(&self, standing: &Standing, wants_pods: bool, at: Timestamp) -> bool {
+        let version = match standing {
+            Standing::Unknown | Standing::Absent => return false,
+            Standing::Version(version) => version,
+        };
         match self {
-            Self::Never | Self::InDoubt => None,
-            Self::As(known) => Some(known),
+            Self::Never | Self::InDoubt => false,
+            Self::As(known) => known.is_of(version) && !(wants_pods && known.may_say_more(at)),
+            Self::Unscalable(unscalable) => {
+                // It was asked in time to come when the clock was set back.
+                let since = at.duration_since(unscalable.asked);
+                unscalable.version == *version && (SignedDuration::ZERO..ONCE_MORE).contains(&since)
+            }
         }
     }
 
@@ -45,7 +72,8 @@ impl Seen {
                 scale.clone_from(watched);
             }
             (Self::As(known), Told::Outline(watched)) => known.follow(watched),
-            (Self::Never | Self::InDoubt | Self::As(_), _) => {}
+            (Self::Unscalable(unscalable), Told::Outline(watched)) => unscalable.follow(watched),
+            (Self::Never | Self::InDoubt | Self::As(_) | Self::Unscalable(_), _) => {}
         }
     }
 
@@ -68,9 +96,22 @@ impl Seen {
         Self::As(known)
     }
 
+    /// What is remembered when this version of it was asked in vain for a scale subresource at `asked`.
+    pub(super) fn unscalable(self, version: &str, said: String, asked: Timestamp) -> Self {
+        let version = version.to_owned();
+        let (uid, generation) = match self {
+            Self::Unscalable(before) if before.version == version => (before.uid, before.generation),
+            Self::Never | Self::InDoubt | Self::As(_) | Self::Unscalable(_) => (None, None),
+        };
+        Self::Unscalable(Box::new(Unscalable { version, uid, generation, asked, said }))
+    }
+
     /// Takes what the answer to a write says. How many are ready is not in it.
     pub(in crate::operator) fn written(&mut self, scale: ScaleSeen) {
-        let ready = self.known().and_then(|before| before.scale.ready);
+        let ready = match self {
+            Self::As(before) => before.scale.ready,
+            Self::Never | Self::InDoubt | Self::Unscalable(_) => None,
+        };
         *self = Self::As(Known::from(ScaleSeen { ready, ..scale }));
     }
 }
@@ -95,8 +136,7 @@ impl Known {
     /// Takes what a watch says, when the spec is as it was.
     fn follow(&mut self, watched: &Outline) {
         let Self { scale, search } = self;
-        let has_old_spec = scale.generation.is_some() && scale.generation == watched.generation;
-        if scale.version == watched.version || has_old_spec && scale.uid == watched.uid {
+        if watched.has_spec_of(scale.version.as_deref(), scale.uid.as_deref(), scale.generation) {
             if scale.version != watched.version {
                 search.moved();
             }
@@ -106,10 +146,29 @@ impl Known {
     }
 }
 
+impl Unscalable {
+    /// Takes what a watch says, when the spec is as it was. Whether there is a scale subresource a status does not tell.
+    fn follow(&mut self, watched: &Outline) {
+        if watched.has_spec_of(Some(&self.version), self.uid.as_deref(), self.generation)
+            && let Some(version) = &watched.version
+        {
+            self.version.clone_from(version);
+            self.uid.clone_from(&watched.uid);
+            self.generation = watched.generation;
+        }
+    }
+}
+
+impl Outline {
+    /// Whether the spec is that of this version, or generation, of the same object.
+    fn has_spec_of(&self, version: Option<&str>, uid: Option<&str>, generation: Option<i64>) -> bool {
+        let is_same_generation = generation.is_some() && generation == self.generation;
+        self.version.as_deref() == version || is_same_generation && self.uid.as_deref() == uid
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use jiff::SignedDuration;
-
     use super::*;
     use crate::decision::Replicas;
     use crate::operator::setting::Setting;
@@ -128,6 +187,13 @@ mod tests {
     fn outline(version: &str, generation: Option<i64>, ready: i32) -> Told {
         let (version, uid) = (Some(version.to_owned()), Some("u".to_owned()));
         Told::Outline(Outline { version, uid, generation, ready: Replicas::new(ready) })
+    }
+
+    fn as_known(seen: &Seen) -> Option<&ScaleSeen> {
+        match seen {
+            Seen::As(known) => Some(&known.scale),
+            Seen::Never | Seen::InDoubt | Seen::Unscalable(_) => None,
+        }
     }
 
     #[test]
@@ -168,11 +234,7 @@ mod tests {
         ] {
             let mut learned = Seen::As(Known::from(seen.clone()));
             learned.learn(&watched);
-            assert_eq!(
-                learned.known().map(|known| known.scale.clone()),
-                Some(expected),
-                "{seen:?} {watched:?}"
-            );
+            assert_eq!(as_known(&learned), Some(&expected), "{seen:?} {watched:?}");
         }
         for seen in [Seen::Never, Seen::InDoubt] {
             let mut learned = seen.clone();
@@ -182,35 +244,63 @@ mod tests {
     }
 
     #[test]
+    fn what_has_no_scale_is_asked_again_when_it_is_another_or_five_minutes_have_passed() {
+        let at = |seconds| Timestamp::UNIX_EPOCH + SignedDuration::from_secs(seconds);
+        let version = |version: &str| Standing::Version(version.to_owned());
+        let mut seen = Seen::InDoubt.unscalable("5", "no".to_owned(), at(0));
+        for (standing, second, holds) in [
+            (version("5"), 0, true),
+            (version("5"), 299, true),
+            (version("5"), 300, false),
+            (version("5"), -1, false),
+            (version("6"), 15, false),
+            (Standing::Unknown, 15, false),
+        ] {
+            assert_eq!(seen.holds(&standing, true, at(second)), holds, "{standing:?} at {second}");
+        }
+        seen.learn(&outline("6", Some(2), 1));
+        assert!(!seen.holds(&version("6"), true, at(15)), "of which generation it was nobody knows");
+        seen.learn(&outline("5", Some(2), 1));
+        seen.learn(&outline("6", Some(2), 1));
+        assert!(seen.holds(&version("6"), true, at(15)), "its status alone has moved");
+        let mut once_more = seen.clone().unscalable("6", "no".to_owned(), at(300));
+        once_more.learn(&outline("7", Some(2), 1));
+        assert!(once_more.holds(&version("7"), true, at(315)));
+        seen.learn(&outline("7", Some(3), 1));
+        assert!(!seen.holds(&version("7"), true, at(15)));
+    }
+
+    #[test]
     fn what_names_no_selector_is_read_again_when_the_status_has_moved_and_some_time_has_passed() {
         let at = |seconds| Timestamp::UNIX_EPOCH + SignedDuration::from_secs(seconds);
         let version = |version: &str| Standing::Version(version.to_owned());
-        let may_say_more = |seen: &mut Seen, at| seen.known().is_some_and(|known| known.may_say_more(at));
+        let holds = |seen: &Seen, of: &str, at| seen.holds(&version(of), true, at);
         let mut seen = Seen::Never.read(scale("5", 3, None), &version("5"), at(0));
         seen.learn(&outline("5", Some(2), 3));
-        assert!(!may_say_more(&mut seen, at(600)), "it has not moved");
+        assert!(holds(&seen, "5", at(600)), "it has not moved");
         seen.learn(&outline("6", Some(2), 1));
-        assert!(!may_say_more(&mut seen, at(15)) && may_say_more(&mut seen, at(60)));
+        assert!(holds(&seen, "6", at(15)) && !holds(&seen, "6", at(60)));
+        assert!(seen.holds(&version("6"), false, at(60)), "nobody wants to know");
 
         seen = seen.read(scale("6", 3, None), &version("6"), at(60));
-        let known = seen.known().expect("read").scale.clone();
+        let known = as_known(&seen).expect("read");
         assert_eq!(
             (known.generation, known.ready),
             (Some(2), Some(Replicas::new(1))),
             "as the watch has told"
         );
         seen.learn(&outline("7", Some(2), 1));
-        assert!(!may_say_more(&mut seen, at(119)) && may_say_more(&mut seen, at(120)));
+        assert!(holds(&seen, "7", at(119)) && !holds(&seen, "7", at(120)));
         let found = ScaleSeen { selector: Some("app=web".to_owned()), ..scale("7", 3, None) };
         let mut found = seen.clone().read(found, &version("7"), at(120));
         found.learn(&outline("8", Some(2), 1));
-        assert!(!may_say_more(&mut found, at(600)));
+        assert!(holds(&found, "8", at(600)));
 
         // Another spec, which had to be read at once: whatever was known of the search counts no more.
         let mut other = seen.read(scale("8", 4, None), &version("8"), at(3600));
         assert_eq!(other, Seen::Never.read(scale("8", 4, None), &version("8"), at(3600)));
         other.written(scale("9", 5, None));
         other.learn(&outline("9", Some(4), 1));
-        assert!(!may_say_more(&mut other, at(3600)), "it was in the answer to the write");
+        assert!(holds(&other, "9", at(3600)), "it was in the answer to the write");
     }
 }

@@ -62,8 +62,8 @@ pub(super) struct Spec {
     max_replicas: Option<i32>,
 }
 
-/// Whether it is known what stands where in the spec of such a kind.
-pub(super) fn is_known(resource: &ApiResource) -> bool {
+/// Whether it is known what stands where in the spec of such a kind, and that it can be scaled.
+pub(in crate::operator) fn is_known(resource: &ApiResource) -> bool {
     let kinds = ["Deployment", "StatefulSet", "ReplicaSet"];
     resource.api_version == "apps/v1" && kinds.contains(&resource.kind.as_str()) || is_autoscaler(resource)
 }

@@ -1,5 +1,5 @@
-//! Kinds that say less of themselves than others. They cost no request at each tick for that, and what they come to say is
-//! found out all the same.
+//! Kinds that say less of themselves than others: which pods are theirs, or that they can be scaled at all. They cost no
+//! request at each tick for that, and what they come to say is found out all the same.
 
 use super::*;
 
@@ -64,4 +64,33 @@ async fn a_selector_that_is_not_there_is_looked_for_ever_more_seldom_while_the_s
         assert_eq!(ticks(&mut stage, &mut now, 4).await, 0, "it is followed");
         stage.stop().await;
     }
+}
+
+#[tokio::test]
+async fn what_has_no_scale_is_asked_for_one_when_its_spec_changes_and_each_five_minutes() {
+    let mut stage = without_scale().await;
+    let missing = Outcome::Failed { category: "not-found" };
+    assert_eq!(stage.next().await.outcome, missing);
+    let said = stage.condition("AbleToScale", "TargetNotFound").await;
+    let mut now = at("2026-11-23T12:00:00Z");
+    assert_eq!(ticks(&mut stage, &mut now, 19).await, 0, "up to 12:04:45");
+    let read = ticks(&mut stage, &mut now, 20).await;
+    assert!((1..=2).contains(&read), "{read}: its scale, and how the kind is addressed");
+    assert_eq!(stage.condition("AbleToScale", "TargetNotFound").await, said);
+
+    move_spec(&stage, &json!({"paused": true})).await;
+    let read = ticks(&mut stage, &mut now, 4).await;
+    assert!((1..=2).contains(&read), "{read}: once, since it is another one");
+    assert_eq!(stage.condition("AbleToScale", "TargetNotFound").await, said);
+
+    // The definition is another one, and the object as it was.
+    let kinds = Api::<CustomResourceDefinition>::all(stage.client.clone());
+    let versions = rollout_kind(true)["spec"]["versions"].clone();
+    let patch = Patch::Merge(json!({"spec": {"versions": versions}}));
+    kinds.patch("rollouts.argoproj.io", &PatchParams::default(), &patch).await.expect("patched");
+    let since = now;
+    until_scaled(&mut stage, &mut now).await;
+    assert!(now.duration_since(since) <= SignedDuration::from_mins(6), "{now}, since {since}");
+    stage.condition_at_ticks("AbleToScale", "AsPlanned", &mut now).await;
+    stage.stop().await;
 }
