@@ -4,41 +4,22 @@
 //! says to whom; it takes over by itself when the rival is gone. A policy that only tries (`DryRun`) is
 //! nobody's rival.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::core::{ApiResource, DeserializeGuard, GroupVersionKind, NotUsed, Object};
-use kube::runtime::watcher::{self, watcher};
-use kube::{Api, Client, Resource};
-use serde::Deserialize;
-use smallvec::SmallVec;
+use kube::Resource;
+use kube::runtime::watcher;
 
+pub(super) use self::autoscalers::follow;
+use self::autoscalers::{Autoscalers, Concerned, Kind, Scaler};
+use self::claims::{Age, Claim, Claims};
+use super::Key;
 use super::policies::{Listed, WatchedPolicy};
-use super::reconcile::Context;
-use super::{Key, watching};
 use crate::api::{Mode, ScalePolicySpec, ScaleTargetRef};
 
-/// What of an autoscaler matters here; the rest is not kept.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct ScalerSpec {
-    scale_target_ref: Reference,
-}
-
-/// A workload as autoscalers name it. What KEDA lets out is a Deployment.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Reference {
-    api_version: Option<String>,
-    kind: Option<String>,
-    name: String,
-}
-
-/// An autoscaler as it is watched: one that can't be parsed must not stop the others.
-type Scaler = DeserializeGuard<Object<ScalerSpec, NotUsed>>;
+mod autoscalers;
+mod claims;
 
 /// A workload, whatever version its group has: namespace, group, kind and name, of which none can have a slash.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -56,32 +37,6 @@ impl Goal {
 
     fn of_policy(namespace: &str, target: &ScaleTargetRef) -> Self {
         Self::new(namespace, &target.api_version, &target.kind, &target.name)
-    }
-}
-
-/// The kinds of autoscalers that are watched.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    ScaledObject,
-    HorizontalPodAutoscaler,
-}
-
-impl Kind {
-    const ALL: [Self; 2] = [Self::ScaledObject, Self::HorizontalPodAutoscaler];
-
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::ScaledObject => "ScaledObject",
-            Self::HorizontalPodAutoscaler => "HorizontalPodAutoscaler",
-        }
-    }
-
-    fn resource(self) -> ApiResource {
-        let (group, version, plural) = match self {
-            Self::ScaledObject => ("keda.sh", "v1alpha1", "scaledobjects"),
-            Self::HorizontalPodAutoscaler => ("autoscaling", "v2", "horizontalpodautoscalers"),
-        };
-        ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, self.as_str()), plural)
     }
 }
 
@@ -119,53 +74,9 @@ pub(super) struct Rivals(Mutex<Field>);
 
 #[derive(Debug, Default)]
 struct Field {
-    scaled_objects: Watched,
-    autoscalers: Watched,
-    claims: BTreeMap<Key, Claim>,
-    /// Seldom more than one each.
-    claimants: BTreeMap<Goal, SmallVec<[Key; 1]>>,
-}
-
-/// The autoscalers of one kind.
-#[derive(Debug, Default)]
-struct Watched {
-    /// Whether there was any answer yet, and be it that they can't be read.
-    answered: bool,
-    goals: HashMap<Key, Goal>,
-    /// In the order of their names.
-    scalers: HashMap<Goal, SmallVec<[Key; 1]>>,
-    /// A list that is under way.
-    listing: HashMap<Key, Goal>,
-}
-
-/// What a policy wants to scale.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Claim {
-    goal: Goal,
-    age: Age,
-    /// It writes, or did and will.
-    acts: bool,
-    /// It is looked after by this operator.
-    own: bool,
-}
-
-/// Policies in order of precedence.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Age {
-    created: Option<Timestamp>,
-    uid: Option<Arc<str>>,
-}
-
-impl Age {
-    fn of(metadata: &ObjectMeta) -> Self {
-        let created = metadata.creation_timestamp.as_ref().map(|created| created.0);
-        Self { created, uid: metadata.uid.as_deref().map(Arc::from) }
-    }
-
-    /// Whether it is less than that of a policy.
-    fn is_before(&self, policy: &Listed) -> bool {
-        (self.created, self.uid.as_deref()) < (policy.created, policy.uid.as_deref())
-    }
+    scaled_objects: Autoscalers,
+    autoscalers: Autoscalers,
+    claims: Claims,
 }
 
 impl Rivals {
@@ -180,14 +91,13 @@ impl Rivals {
             acts: spec.mode != Mode::DryRun,
             own,
         });
-        self.field().replace(&key, claim)
+        self.field().claims.replace(&key, claim)
     }
 
     /// The policies of a workload that are looked after here.
     pub(super) fn claimants(&self, workload: &Key, group: &str, kind: &str) -> Vec<Key> {
         let goal = Goal::of_group(workload.namespace(), group, kind, workload.name());
-        let field = self.field();
-        field.own(field.claimants.get(&goal).into_iter().flatten())
+        self.field().claims.of(&goal)
     }
 
     /// Whether there are any.
@@ -202,20 +112,17 @@ impl Rivals {
 
     fn count(&self, workload: &Key, group: &str, kind: &str) -> usize {
         let goal = Goal::of_group(workload.namespace(), group, kind, workload.name());
-        let field = self.field();
-        field.claimants.get(&goal).into_iter().flatten().filter(|key| field.is_own(key)).count()
+        self.field().claims.count(&goal)
     }
 
     /// Forgets a policy, and gives the others that it concerns.
     pub(super) fn forget(&self, key: &Key) -> Vec<Key> {
-        self.field().replace(key, None)
+        self.field().claims.replace(key, None)
     }
 
     /// Forgets the policies that are not in a list of all, and gives the others that this concerns.
     pub(super) fn forget_all_but(&self, listed: &BTreeSet<Key>) -> Vec<Key> {
-        let mut field = self.field();
-        let gone: Vec<Key> = field.claims.keys().filter(|key| !listed.contains(*key)).cloned().collect();
-        gone.iter().flat_map(|key| field.replace(key, None)).collect()
+        self.field().claims.forget_all_but(listed)
     }
 
     /// Who has precedence over a policy.
@@ -223,56 +130,32 @@ impl Rivals {
         let field = self.field();
         let goal = Goal::of_policy(policy.key.namespace(), &spec.scale_target_ref);
         for kind in Kind::ALL {
-            let watched = field.watched(kind);
-            if !watched.answered {
+            let autoscalers = field.autoscalers(kind);
+            if !autoscalers.is_answered() {
                 return Standing::Unknown;
             }
-            if let Some(scaler) = watched.scalers.get(&goal).and_then(|scalers| scalers.first()) {
+            if let Some(scaler) = autoscalers.first(&goal) {
                 return Standing::Behind(Rival { kind: kind.as_str(), name: scaler.name().to_owned() });
             }
         }
-        let claims = field.claimants.get(&goal).into_iter().flatten();
-        let claims = claims.filter_map(|key| field.claims.get(key).map(|claim| (key, claim)));
-        let older = claims.filter(|(_, claim)| claim.acts && claim.age.is_before(policy));
-        let oldest = older.min_by_key(|(_, claim)| &claim.age);
-        match oldest {
+        match field.claims.oldest_before(policy, &goal) {
             None => Standing::First,
-            Some((key, _)) => Standing::Behind(Rival { kind: OLDER_POLICY, name: key.name().to_owned() }),
+            Some(key) => Standing::Behind(Rival { kind: OLDER_POLICY, name: key.name().to_owned() }),
         }
     }
 
     /// Takes what a watch says, and gives the policies that it concerns.
     fn take(&self, kind: Kind, event: watcher::Event<Scaler>) -> Vec<Key> {
         let mut field = self.field();
-        let watched = field.watched_mut(kind);
-        let changed: BTreeSet<Goal> = match event {
-            watcher::Event::Init => {
-                watched.listing.clear();
-                BTreeSet::new()
-            }
-            watcher::Event::InitApply(scaler) => {
-                watched.listing.extend(goal_of(&scaler).map(|goal| (key_of(&scaler), goal)));
-                BTreeSet::new()
-            }
-            watcher::Event::InitDone => {
-                let changed = watched.relist();
-                if !std::mem::replace(&mut watched.answered, true) {
-                    return field.own(field.claims.keys());
-                }
-                changed
-            }
-            watcher::Event::Apply(scaler) => watched.put(key_of(&scaler), goal_of(&scaler)),
-            watcher::Event::Delete(scaler) => watched.put(key_of(&scaler), None),
-        };
-        let concerned = changed.iter().filter_map(|goal| field.claimants.get(goal));
-        field.own(concerned.flatten())
+        let concerned = field.autoscalers_mut(kind).take(event);
+        field.policies(concerned)
     }
 
     /// Goes on without an answer, since none is to be had now. Gives the policies that waited for it.
     fn give_up(&self, kind: Kind) -> Vec<Key> {
         let mut field = self.field();
-        let waited = !std::mem::replace(&mut field.watched_mut(kind).answered, true);
-        if waited { field.own(field.claims.keys()) } else { Vec::new() }
+        let concerned = field.autoscalers_mut(kind).give_up();
+        field.policies(concerned)
     }
 
     fn field(&self) -> MutexGuard<'_, Field> {
@@ -281,133 +164,27 @@ impl Rivals {
 }
 
 impl Field {
-    fn watched(&self, kind: Kind) -> &Watched {
+    fn autoscalers(&self, kind: Kind) -> &Autoscalers {
         match kind {
             Kind::ScaledObject => &self.scaled_objects,
             Kind::HorizontalPodAutoscaler => &self.autoscalers,
         }
     }
 
-    fn watched_mut(&mut self, kind: Kind) -> &mut Watched {
+    fn autoscalers_mut(&mut self, kind: Kind) -> &mut Autoscalers {
         match kind {
             Kind::ScaledObject => &mut self.scaled_objects,
             Kind::HorizontalPodAutoscaler => &mut self.autoscalers,
         }
     }
 
-    /// Those of the policies that are looked after here.
-    fn own<'a>(&self, keys: impl IntoIterator<Item = &'a Key>) -> Vec<Key> {
-        keys.into_iter().filter(|key| self.is_own(key)).cloned().collect()
+    /// Those that are concerned, of the policies that are looked after here.
+    fn policies(&self, concerned: Concerned) -> Vec<Key> {
+        match concerned {
+            Concerned::All => self.claims.all(),
+            Concerned::Of(goals) => goals.iter().flat_map(|goal| self.claims.of(goal)).collect(),
+        }
     }
-
-    fn is_own(&self, key: &Key) -> bool {
-        self.claims.get(key).is_some_and(|claim| claim.own)
-    }
-
-    /// Puts a policy's claim in the place of its old one, and gives the other policies of both workloads.
-    fn replace(&mut self, key: &Key, claim: Option<Claim>) -> Vec<Key> {
-        if self.claims.get(key) == claim.as_ref() {
-            return Vec::new();
-        }
-        let mut concerned = BTreeSet::new();
-        if let Some(old) = self.claims.remove(key)
-            && let Some(claimants) = self.claimants.get_mut(&old.goal)
-        {
-            claimants.retain(|claimant| claimant != key);
-            concerned.extend(claimants.iter().cloned());
-            if claimants.is_empty() {
-                self.claimants.remove(&old.goal);
-            }
-        }
-        if let Some(claim) = claim {
-            let claimants = self.claimants.entry(claim.goal.clone()).or_default();
-            concerned.extend(claimants.iter().cloned());
-            claimants.push(key.clone());
-            self.claims.insert(key.clone(), claim);
-        }
-        self.own(&concerned)
-    }
-}
-
-impl Watched {
-    /// Takes an autoscaler's workload over, or that it has none, and gives the workloads that this changes.
-    fn put(&mut self, key: Key, goal: Option<Goal>) -> BTreeSet<Goal> {
-        if self.goals.get(&key) == goal.as_ref() {
-            return BTreeSet::new();
-        }
-        let mut changed = BTreeSet::new();
-        if let Some(old) = self.goals.remove(&key) {
-            if let Some(scalers) = self.scalers.get_mut(&old) {
-                scalers.retain(|scaler| *scaler != key);
-                if scalers.is_empty() {
-                    self.scalers.remove(&old);
-                }
-            }
-            changed.insert(old);
-        }
-        if let Some(goal) = goal {
-            let scalers = self.scalers.entry(goal.clone()).or_default();
-            let place = scalers.partition_point(|scaler| *scaler < key);
-            scalers.insert(place, key.clone());
-            changed.insert(goal.clone());
-            self.goals.insert(key, goal);
-        }
-        changed
-    }
-
-    /// Takes a list that is complete in the place of all that was known.
-    fn relist(&mut self) -> BTreeSet<Goal> {
-        let listed = std::mem::take(&mut self.listing);
-        let gone: Vec<Key> = self.goals.keys().filter(|key| !listed.contains_key(*key)).cloned().collect();
-        let gone = gone.into_iter().map(|key| (key, None));
-        let all = gone.chain(listed.into_iter().map(|(key, goal)| (key, Some(goal))));
-        all.collect::<Vec<_>>().into_iter().flat_map(|(key, goal)| self.put(key, goal)).collect()
-    }
-}
-
-/// Watches the autoscalers of the cluster, or of one namespace, and wakes the policies that they concern.
-/// Never ends.
-pub(super) async fn follow(client: Client, namespace: Option<&str>, context: Arc<Context>) {
-    let [scaled_objects, autoscalers] =
-        Kind::ALL.map(|kind| follow_kind(kind, client.clone(), namespace, Arc::clone(&context)));
-    tokio::join!(scaled_objects, autoscalers);
-}
-
-async fn follow_kind(kind: Kind, client: Client, namespace: Option<&str>, context: Arc<Context>) {
-    let resource = kind.resource();
-    let api: Api<Scaler> = watching::api(client, namespace, &resource);
-    let begin = || watcher(api.clone(), watching::config());
-    watching::follow(begin, context.pace(), |event| match event {
-        Ok(event) => context.wake(context.rivals.take(kind, event)),
-        Err(failure) => {
-            let is_absent = failure.definite().is_some_and(|(code, _)| code == 404);
-            if !is_absent {
-                failure.report(kind.as_str(), "a conflict with one goes unnoticed");
-            }
-            context.wake(context.rivals.give_up(kind));
-            if failure.is_gone() {
-                // A kind that is not there has no objects.
-                context.wake(context.rivals.take(kind, watcher::Event::Init));
-                context.wake(context.rivals.take(kind, watcher::Event::InitDone));
-            }
-        }
-    })
-    .await;
-}
-
-fn key_of(scaler: &Scaler) -> Key {
-    Key::of_parts(scaler.meta())
-}
-
-fn goal_of(scaler: &Scaler) -> Option<Goal> {
-    let scaler = scaler.0.as_ref().ok()?;
-    let namespace = scaler.metadata.namespace.as_deref().unwrap_or_default();
-    let Reference { api_version, kind, name } = &scaler.spec.scale_target_ref;
-    let text = |text: &Option<String>, usual: &'static str| match text.as_deref() {
-        None | Some("") => usual.to_owned(),
-        Some(text) => text.to_owned(),
-    };
-    Some(Goal::new(namespace, &text(api_version, "apps/v1"), &text(kind, "Deployment"), name))
 }
 
 #[cfg(test)]

@@ -1,3 +1,4 @@
+use kube::core::DeserializeGuard;
 use kube::runtime::watcher::Event::{Apply, Delete, Init, InitApply, InitDone};
 use serde_json::json;
 
