@@ -31,7 +31,7 @@ impl Context {
     /// Evaluates a policy and brings the result to the cluster.
     pub(super) async fn evaluate(&self, subject: &Subject<'_>, state: &mut State, mut due: Due<'_>) {
         let asked = self.clock.now();
-        let turn = self.cluster.turn(subject.policy.priority, state.timetable.is_failing()).await;
+        let turn = self.cluster.turn(subject.policy.priority, state.timetable.backoff.is_failing()).await;
         state.is_interrupted = !self.may_act();
         if state.is_interrupted {
             return;
@@ -93,9 +93,9 @@ impl Context {
         match settled.retry {
             Some(retry) => {
                 let seed = shard::hash(subject.uid.unwrap_or(subject.name));
-                state.timetable.failed(self.clock.now(), retry, seed);
+                state.timetable.backoff.failed(self.clock.now(), retry, seed);
             }
-            None => state.timetable.succeeded(),
+            None => state.timetable.backoff.succeeded(),
         }
         state.observed = observed(state.observed, subject, due, &settled);
         settled
@@ -289,17 +289,17 @@ impl Context {
             return None.into();
         }
         let now = self.clock.now();
-        if !state.timetable.may_tell(now) {
+        if !state.timetable.telling.may_tell(now) {
             state.unwritten = true;
             return None.into();
         }
         let write = async move {
             let written = self.cluster.apply_status(namespace, name, &state.status).await;
             // It may have waited for its turn.
-            state.timetable.told(self.clock.now());
+            state.timetable.telling.told(self.clock.now());
             state.unwritten = written.is_err();
             if state.unwritten {
-                state.timetable.owe();
+                state.timetable.telling.owe();
             }
             match written {
                 // Not found: the policy was deleted meanwhile. Who stops leaves the rest to the next.

@@ -116,7 +116,7 @@ pub(super) async fn reconcile(listed: Arc<Listed>, context: Arc<Context>) -> Key
             }
         }
         if context.may_act() {
-            if state.timetable.owes(context.clock.now()) {
+            if state.timetable.telling.owes(context.clock.now()) {
                 let status = state.status.clone();
                 context.write_status(key.namespace(), key.name(), &mut state, status).await;
             }
@@ -337,10 +337,10 @@ impl Context {
         let mut timetable = Timetable::starting(self.grid, now);
         if status.observed_generation.is_some() {
             // Nobody knows when it was written: perhaps a moment ago.
-            timetable.told(now);
+            timetable.telling.told(now);
         } else if self.was_there_before(listed) {
             // Nobody waits for a word: what the first tick says comes with it.
-            timetable.silent(self.grid, now);
+            timetable.telling.silent(self.grid, now);
         }
         // Whether the workload is as it was, its version says.
         let (seen, allowance) =
@@ -374,7 +374,7 @@ impl Context {
             let standing = self.standing(subject);
             matches!(standing, targets::Standing::Version(_)) && standing != *missed
         });
-        let is_due = was_interrupted || state.timetable.retry_due(now) || has_appeared;
+        let is_due = was_interrupted || state.timetable.backoff.is_due(now) || has_appeared;
         if is_due && !state.is_interrupted {
             let at = state.timetable.not_before_last(now);
             self.unmetered(subject, state, at, Occasion::Retry).await;
