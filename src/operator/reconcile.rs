@@ -4,67 +4,35 @@
 //! timetable, so a wake-up too many does nothing and two that fall together do no harm. No policy is attended to
 //! twice at a time, so its state is taken out of the map for as long as it is worked on.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use jiff::Timestamp;
-use tokio::sync::Notify;
-use tokio::sync::mpsc::UnboundedSender;
-use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use super::calendars::{Almanac, Consulted};
-use super::cluster::Cluster;
+use super::calendars::Consulted;
 use super::conditions::{self, Aspect, Finding, Reason};
 use super::events::EventReason;
-use super::leader::Leadership;
-use super::metrics::Metrics;
-use super::pods::Unschedulable;
-use super::policies::{Listed, Policies};
-use super::prometheus::{Problem, Sources};
-use super::rivals::{Rivals, Standing};
-use super::targets::{self, Targets};
-use super::timetable::{Grid, Timetable};
-use super::wakeups::{Urgency, Wakeups};
-use super::watching::Pace;
-use super::{Evaluation, Key, Occasion, OperatorOptions};
+use super::policies::Listed;
+use super::prometheus::Problem;
+use super::rivals::Standing;
+use super::targets;
+use super::timetable::Timetable;
+use super::wakeups::Urgency;
+use super::{Key, Occasion};
 use crate::api::{ConditionStatus, ScalePolicySpec, ScalePolicyStatus, ScaleTargetRef};
-use crate::clock::Clock;
 use crate::decision::{Mode, Policy, Samples};
 use crate::policy::{self, References};
 use crate::zones;
 
 mod complaints;
+mod context;
 mod state;
 mod ticks;
 
+pub(super) use self::context::Context;
 pub(super) use self::state::State;
-
-/// What all reconciles share.
-pub(super) struct Context {
-    pub(super) cluster: Cluster,
-    pub(super) clock: Clock,
-    pub(super) sources: Sources,
-    pub(super) grid: Grid,
-    pub(super) policies: Policies,
-    /// On the heap each, so that a state which comes and goes moves no other.
-    states: Mutex<BTreeMap<Key, Box<State>>>,
-    pub(super) almanac: Almanac,
-    pub(super) rivals: Rivals,
-    pub(super) targets: Targets,
-    wakeups: Arc<Wakeups>,
-    /// Told when the API server can be reached again.
-    reached: Arc<Notify>,
-    pub(super) leadership: Arc<Leadership>,
-    pub(super) pods: Arc<Unschedulable>,
-    pub(super) metrics: Arc<Metrics>,
-    pub(super) evaluations: Option<UnboundedSender<Evaluation>>,
-    pub(super) shutdown: CancellationToken,
-    pub(super) instance: String,
-    pub(super) started: Timestamp,
-}
 
 /// The policy that is being worked on.
 pub(super) struct Subject<'a> {
@@ -150,64 +118,6 @@ fn under(policy: Arc<Policy>, standing: &Standing) -> (Arc<Policy>, Mode) {
 }
 
 impl Context {
-    pub(super) fn new(options: &OperatorOptions, targets: Targets, shutdown: CancellationToken) -> Self {
-        let clock = options.clock.clone();
-        let leadership = Arc::new(match options.lease {
-            None => Leadership::alone(clock),
-            Some(_) => Leadership::sought(clock),
-        });
-        let client = options.client.clone();
-        let for_calls = Arc::clone(&leadership);
-        let cluster =
-            Cluster::new(client, options.kube_timeout, options.concurrency, for_calls, options.clock.clone());
-        Self {
-            metrics: Arc::new(Metrics::new(&options.sources, &cluster.failures)),
-            cluster,
-            leadership,
-            clock: options.clock.clone(),
-            sources: options.sources.clone(),
-            grid: Grid::new(options.interval),
-            policies: Policies::default(),
-            states: Mutex::default(),
-            almanac: Almanac::default(),
-            rivals: Rivals::default(),
-            targets,
-            wakeups: Arc::new(Wakeups::new(options.clock.clone())),
-            reached: Arc::default(),
-            pods: Arc::default(),
-            evaluations: options.evaluations.clone(),
-            shutdown,
-            instance: options.instance.clone(),
-            started: options.clock.now(),
-        }
-    }
-
-    pub(super) fn metrics(&self) -> Arc<Metrics> {
-        Arc::clone(&self.metrics)
-    }
-
-    pub(super) fn wakeups(&self) -> Arc<Wakeups> {
-        Arc::clone(&self.wakeups)
-    }
-
-    /// How patient the watches are.
-    pub(super) fn pace(&self) -> Pace {
-        Pace::new(self.cluster.deadline(), Arc::clone(&self.reached))
-    }
-
-    /// Goes on after something that all policies wait for. Whatever has failed meanwhile is tried again.
-    pub(super) fn resume(&self) {
-        self.reached.notify_waiters();
-        self.wake_all();
-    }
-
-    /// Wakes policies at once.
-    pub(super) fn wake(&self, keys: impl IntoIterator<Item = Key>) {
-        for key in keys {
-            self.wakeups.set(key, self.clock.now(), Urgency::Other);
-        }
-    }
-
     /// Whether a policy's calendars or rivals have changed since it was last looked at, or it could not be.
     fn has_news(&self, listed: &Listed, state: &State) -> bool {
         let Ok(spec) = &listed.spec else { return false };
@@ -220,30 +130,6 @@ impl Context {
     /// What is known of the calendars that a policy names; `None` while nothing is.
     fn consult(&self, key: &Key, spec: &ScalePolicySpec) -> Option<Consulted> {
         self.almanac.consult(key, &spec.schedule.as_ref().map(policy::calendar_names).unwrap_or_default())
-    }
-
-    /// Whether anything may be begun.
-    pub(super) fn may_act(&self) -> bool {
-        !self.shutdown.is_cancelled() && self.leadership.may_write().is_some() && self.policies.are_current()
-    }
-
-    /// Looks at all policies again.
-    fn wake_all(&self) {
-        let keys: Vec<Key> = self.states().keys().cloned().collect();
-        self.wake(keys);
-    }
-
-    /// Forgets a policy that is gone. Its workload stays as it is.
-    pub(super) fn forget(&self, key: &Key) {
-        self.wakeups.cancel(key);
-        self.almanac.forget(key);
-        self.metrics.ledger.forget(key);
-        self.wake(self.rivals.forget(key));
-        let mut states = self.states();
-        if states.remove(key).is_some() {
-            tracing::info!(namespace = key.namespace(), policy = key.name(), "the policy is gone");
-        }
-        self.metrics.policies(states.len());
     }
 
     async fn attend(&self, listed: &Listed, spec: &ScalePolicySpec, state: &mut State) {
@@ -407,17 +293,5 @@ impl Context {
         state.timetable.ticked(tick);
         let status = state.status.clone();
         self.write_status(key.namespace(), key.name(), state, status).await;
-    }
-
-    /// Enters a policy in the ledger.
-    fn note(&self, key: &Key, state: &mut State) {
-        // Of a policy that can't be followed nothing has to be known.
-        let is_refused = state.policy.is_none() && state.generation.is_some();
-        let observed = if is_refused { Some(true) } else { state.observed.take() };
-        self.metrics.ledger.note(key, self.clock.now(), observed, &state.status.conditions);
-    }
-
-    fn states(&self) -> MutexGuard<'_, BTreeMap<Key, Box<State>>> {
-        self.states.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
