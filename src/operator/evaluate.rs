@@ -153,7 +153,7 @@ impl Context {
             let outcome = match applied {
                 Ok(Applied::Unchanged) => Outcome::Unchanged,
                 Ok(Applied::Scaled(now)) => {
-                    state.seen.written(now);
+                    state.seen.written(now, due.at);
                     Outcome::Scaled { from: observed, to: desired }
                 }
                 Ok(Applied::DryRun) if subject.mode == Mode::Active => Outcome::Conflict,
@@ -324,7 +324,7 @@ impl Context {
         note: &'a str,
         at: Timestamp,
     ) -> OptionFuture<BoxFuture<'a, ()>> {
-        if !allowance.use_up(at) {
+        if !allowance.use_up(reason.type_(), at) {
             tracing::debug!(
                 reason = reason.as_str(),
                 "the policy has had too many events for one more: {note}"

@@ -22,6 +22,9 @@ const LONGEST_NOTE: usize = 1024;
 /// The longest name of an instance that the API server takes.
 const LONGEST_INSTANCE: usize = 128;
 
+/// The type of an event that is nobody's concern.
+const NORMAL: &str = "Normal";
+
 /// Who reports.
 const CONTROLLER: &str = "tidetable.dev/operator";
 
@@ -51,9 +54,9 @@ closed_list! {
 }
 
 impl EventReason {
-    const fn type_(self) -> &'static str {
+    pub(super) const fn type_(self) -> &'static str {
         match self {
-            Self::ScaledUp | Self::ScaledDown => "Normal",
+            Self::ScaledUp | Self::ScaledDown => NORMAL,
             Self::InvalidSpec
             | Self::InvalidAnnotation
             | Self::CalendarMissing

@@ -111,7 +111,7 @@ impl Context {
             *seen = Seen::Never;
             return Err(absent(kind, name));
         }
-        if !seen.holds(&standing, wants_pods, due.at) {
+        if !seen.holds(&standing, wants_pods, due.occasion, due.at) {
             self.read(subject, &kind, seen, &standing, due.at).await?;
             // Now that it was read, it may be known which generation of the spec that was.
             if let Some(told @ Told::Outline(_)) = &told {

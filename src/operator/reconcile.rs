@@ -121,10 +121,14 @@ impl Context {
     /// Whether a policy's calendars or rivals have changed since it was last looked at, or it could not be.
     fn has_news(&self, listed: &Listed, state: &State) -> bool {
         let Ok(spec) = &listed.spec else { return false };
-        state.is_interrupted
+        let standing = self.rivals.of(listed, spec);
+        let consulted = self.consult(&listed.key, spec);
+        // Without either nothing is evaluated; whoever has an answer wakes it.
+        let may_go_on = consulted.is_some() && standing != Standing::Unknown;
+        state.is_interrupted && may_go_on
             || self.leadership.term() != state.term
-            || self.rivals.of(listed, spec) != state.standing
-            || self.consult(&listed.key, spec).is_some_and(|consulted| consulted != state.consulted)
+            || standing != state.standing
+            || consulted.is_some_and(|consulted| consulted != state.consulted)
     }
 
     /// What is known of the calendars that a policy names; `None` while nothing is.
@@ -166,11 +170,15 @@ impl Context {
                 Box::pin(self.refuse(listed, state, &mistake)).await;
             }
         }
-        if is_changed {
+        if state.annotation != listed.annotation {
             state.annotation.clone_from(&listed.annotation);
             Box::pin(self.read_override(listed, state)).await;
         }
-        let Some(policy) = state.policy.clone() else { return self.idle(key, state).await };
+        let Some(policy) = state.policy.clone() else {
+            // There is nothing to evaluate any more.
+            state.is_interrupted = false;
+            return self.idle(key, state).await;
+        };
         let (policy, mode) = under(policy, &state.standing);
         if policy.mode == Mode::Active {
             state.leave_shadow();

@@ -86,8 +86,9 @@ pub fn reference() -> String {
         "The label `cause` of the operator's metric `tidetable_query_failures_total`. `status.decision.metrics[].problem` says the same as a sentence, with the source.",
     );
     table(&mut page, MissingCause::ALL.iter().map(|cause| (cause.as_str(), cause.meaning())));
-    let text = "One for each change, and one when something begins to be wrong. Of one policy there are at most 25 at a time, \
-                and one more every five minutes; what is left out the log has at level `debug`, and each change at `info`.";
+    let text = "One for each change, and one when something begins to be wrong. Of one policy there are at most 25 of either type \
+                at a time, and one more every five minutes; what is left out the log has at level `debug`, and each change at \
+                `info`.";
     section(&mut page, "##", "Events", text);
     table(&mut page, EventReason::ALL.iter().map(|reason| (reason.as_str(), reason.meaning())));
     let text = "The operator's own, at `/metrics`. Their number does not grow with the policies: every label comes from a \

@@ -1,11 +1,13 @@
-//! How many events a policy may cause: 25 at a time, and one more each five minutes. That is what the recorder of
+//! How many events of either type a policy may cause: 25 at a time, and one more each five minutes. That is what the recorder of
 //! Kubernetes' own components allows each of them per object, so that nobody who makes something come and go all the
 //! time fills the API server's store with it.
 //!
 //! A bucket of tokens is kept as one instant, that at which it is full again (the theoretical arrival time of the
-//! generic cell rate algorithm), since there is one for each policy.
+//! generic cell rate algorithm), since there are two for each policy.
 
 use jiff::{SignedDuration, Timestamp};
+
+use super::NORMAL;
 
 /// How many events may come at once.
 const BURST: i32 = 25;
@@ -13,16 +15,29 @@ const BURST: i32 = 25;
 /// How long it takes until one more may come.
 const EACH: SignedDuration = SignedDuration::from_mins(5);
 
-/// What a policy may still cause.
+/// What a policy may still cause. What is normal never takes the place of a warning.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::operator) struct Allowance {
-    /// When all of it may be used again; `None` before the first event.
-    full_at: Option<Timestamp>,
+    normal: Bucket,
+    warning: Bucket,
 }
 
 impl Allowance {
-    /// Uses it for an event at `at`, unless it is used up.
-    pub(in crate::operator) fn use_up(&mut self, at: Timestamp) -> bool {
+    /// Uses it for an event of this type at `at`, unless it is used up.
+    pub(in crate::operator) fn use_up(&mut self, type_: &str, at: Timestamp) -> bool {
+        if type_ == NORMAL { self.normal.take(at) } else { self.warning.take(at) }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Bucket {
+    /// When it is full again; `None` before the first event.
+    full_at: Option<Timestamp>,
+}
+
+impl Bucket {
+    /// Takes a token, unless there is none left.
+    fn take(&mut self, at: Timestamp) -> bool {
         let later = |from: Timestamp, by| from.saturating_add(by).unwrap_or(Timestamp::MAX);
         // It is never further away than from an empty bucket, unless the clock was set back.
         let full_at = self.full_at.map_or(at, |full_at| full_at.clamp(at, later(at, EACH * BURST)));
@@ -39,7 +54,7 @@ mod tests {
     /// Each row goes on from the one before: so many events at that second, and so many of them may come.
     #[test]
     fn twenty_five_may_come_at_once_and_one_more_each_five_minutes() {
-        let mut allowance = Allowance::default();
+        let mut bucket = Bucket::default();
         for (second, events, expected) in [
             (0, 40, 25),
             (299, 1, 0),
@@ -56,19 +71,28 @@ mod tests {
             (13_900, 2, 1),
         ] {
             let at = Timestamp::UNIX_EPOCH + SignedDuration::from_secs(second);
-            let came = (0..events).filter(|_| allowance.use_up(at)).count();
+            let came = (0..events).filter(|_| bucket.take(at)).count();
             assert_eq!(came, expected, "at {second}");
         }
     }
 
     #[test]
     fn at_the_end_of_time_there_is_some_left() {
-        let mut allowance = Allowance::default();
-        assert!((0..30).filter(|_| allowance.use_up(Timestamp::MAX)).count() >= 25);
+        let mut bucket = Bucket::default();
+        assert!((0..30).filter(|_| bucket.take(Timestamp::MAX)).count() >= 25);
     }
 
     #[test]
-    fn it_takes_up_no_more_than_an_instant() {
-        assert!(size_of::<Allowance>() <= 2 * size_of::<i128>());
+    fn what_is_normal_takes_the_place_of_no_warning() {
+        let mut allowance = Allowance::default();
+        let now = Timestamp::UNIX_EPOCH;
+        let scaled = (0..99).filter(|_| allowance.use_up(NORMAL, now)).count();
+        let warned = (0..99).filter(|_| allowance.use_up("Warning", now)).count();
+        assert_eq!((scaled, warned), (25, 25));
+    }
+
+    #[test]
+    fn it_takes_up_no_more_than_two_instants() {
+        assert!(size_of::<Allowance>() <= 4 * size_of::<i128>());
     }
 }

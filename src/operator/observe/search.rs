@@ -1,22 +1,39 @@
-//! When a workload is read again for its selector, where its scale subresource names none.
+//! When a workload is asked again for what it did not have: a scale subresource, or which pods are its own.
 //!
-//! It may stand in the status and come with the next one; so it does just after the workload was made. Or the kind says
-//! nothing of it, and never will. A status may move at each tick, so the longer it has been looked for in vain, the longer
-//! it is left alone: as long again as since the first time.
+//! Either may come a moment later: a selector may stand in the status and come with the next one, so it does just after the
+//! workload was made; and an API server may not know yet how a kind is scaled. Or the kind says nothing of it, and never
+//! will. So the longer it has been looked for in vain, the longer it is left alone: as long again as since the first time.
 
 use jiff::{SignedDuration, Timestamp};
 
-/// The least time between two looks. A full cluster holds nothing back within the first two minutes, as a rule.
-const SHORTEST: SignedDuration = SignedDuration::from_mins(1);
+/// The least and the most time between two looks for a selector. A full cluster holds nothing back within the first two
+/// minutes, as a rule.
+const OF_SELECTOR: [SignedDuration; 2] = [SignedDuration::from_mins(1), SignedDuration::from_mins(10)];
 
-/// The most time between two looks.
-const LONGEST: SignedDuration = SignedDuration::from_mins(10);
+/// When something was looked for in vain: the first and the last time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Vain(Option<(Timestamp, Timestamp)>);
+
+impl Vain {
+    /// The same after another time.
+    pub(super) fn again(self, at: Timestamp) -> Self {
+        Self(Some((self.0.map_or(at, |(first, _)| first.min(at)), at)))
+    }
+
+    /// Whether it need not be looked for yet, with that much time between two looks at least and at most.
+    pub(super) fn is_left_alone(&self, at: Timestamp, [shortest, longest]: [SignedDuration; 2]) -> bool {
+        self.0.is_some_and(|(first, last)| {
+            let wait = last.duration_since(first).clamp(shortest, longest);
+            // A last time that is yet to come is that of a clock which was set back.
+            (SignedDuration::ZERO..wait).contains(&at.duration_since(last))
+        })
+    }
+}
 
 /// The search for a selector.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Search {
-    /// When it was looked for in vain: the first and the last time.
-    looked: Option<(Timestamp, Timestamp)>,
+    vain: Vain,
     /// The status has moved since, so that it may be there.
     has_moved: bool,
 }
@@ -29,18 +46,12 @@ impl Search {
 
     /// Notes that it was looked for in vain.
     pub(super) fn failed(self, at: Timestamp) -> Self {
-        let first = self.looked.map_or(at, |(first, _)| first.min(at));
-        Self { looked: Some((first, at)), has_moved: false }
+        Self { vain: self.vain.again(at), has_moved: false }
     }
 
     /// Whether it has to be looked for.
     pub(super) fn is_due(&self, at: Timestamp) -> bool {
-        let is_left_alone = self.looked.is_some_and(|(first, last)| {
-            let wait = last.duration_since(first).clamp(SHORTEST, LONGEST);
-            // A last time that is yet to come is that of a clock which was set back.
-            (SignedDuration::ZERO..wait).contains(&at.duration_since(last))
-        });
-        self.has_moved && !is_left_alone
+        self.has_moved && !self.vain.is_left_alone(at, OF_SELECTOR)
     }
 }
 

@@ -2,12 +2,14 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::search::Search;
+use super::search::{Search, Vain};
+use crate::operator::Occasion;
 use crate::operator::cluster::ScaleSeen;
 use crate::operator::targets::{Outline, Standing, Told};
 
-/// When a workload without a scale subresource is asked for one again, although it is as it was: its kind may have got one.
-const ONCE_MORE: SignedDuration = SignedDuration::from_mins(5);
+/// The least and the most time until a workload without a scale subresource is asked for one again at a tick, although it is as
+/// it was: its kind may have got one, or the API server may only now know of it.
+const OF_SCALE: [SignedDuration; 2] = [SignedDuration::from_secs(15), SignedDuration::from_mins(5)];
 
 /// What is remembered of a workload from one look to the next.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -38,14 +40,21 @@ pub(in crate::operator) struct Unscalable {
     /// The generation of its spec, when a watch has told of it.
     generation: Option<i64>,
     /// When it was asked for it.
-    asked: Timestamp,
+    vain: Vain,
     /// What the API server said.
     pub(super) said: String,
 }
 
 impl Seen {
-    /// Whether it is still so, by what the watch has told.
-    pub(super) fn holds(&self, standing: &Standing, wants_pods: bool, at: Timestamp) -> bool {
+    /// Whether it is still so, by what the watch has told. For an edge, and for a policy that is new or has changed, nothing is
+    /// left unasked that may be otherwise.
+    pub(super) fn holds(
+        &self,
+        standing: &Standing,
+        wants_pods: bool,
+        occasion: Occasion,
+        at: Timestamp,
+    ) -> bool {
         let version = match standing {
             Standing::Unknown | Standing::Absent => return false,
             Standing::Version(version) => version,
@@ -54,9 +63,9 @@ impl Seen {
             Self::Never | Self::InDoubt => false,
             Self::As(known) => known.is_of(version) && !(wants_pods && known.may_say_more(at)),
             Self::Unscalable(unscalable) => {
-                // It was asked in time to come when the clock was set back.
-                let since = at.duration_since(unscalable.asked);
-                unscalable.version == *version && (SignedDuration::ZERO..ONCE_MORE).contains(&since)
+                unscalable.version == *version
+                    && matches!(occasion, Occasion::Retry | Occasion::Tick)
+                    && unscalable.vain.is_left_alone(at, OF_SCALE)
             }
         }
     }
@@ -99,20 +108,24 @@ impl Seen {
     /// What is remembered when this version of it was asked in vain for a scale subresource at `asked`.
     pub(super) fn unscalable(self, version: &str, said: String, asked: Timestamp) -> Self {
         let version = version.to_owned();
-        let (uid, generation) = match self {
-            Self::Unscalable(before) if before.version == version => (before.uid, before.generation),
-            Self::Never | Self::InDoubt | Self::As(_) | Self::Unscalable(_) => (None, None),
+        let (uid, generation, vain) = match self {
+            Self::Unscalable(before) if before.version == version => {
+                (before.uid, before.generation, before.vain)
+            }
+            Self::Never | Self::InDoubt | Self::As(_) | Self::Unscalable(_) => Default::default(),
         };
-        Self::Unscalable(Box::new(Unscalable { version, uid, generation, asked, said }))
+        let vain = vain.again(asked);
+        Self::Unscalable(Box::new(Unscalable { version, uid, generation, vain, said }))
     }
 
-    /// Takes what the answer to a write says. How many are ready is not in it.
-    pub(in crate::operator) fn written(&mut self, scale: ScaleSeen) {
-        let ready = match self {
-            Self::As(before) => before.scale.ready,
-            Self::Never | Self::InDoubt | Self::Unscalable(_) => None,
+    /// Takes what the answer to a write at `at` says, which may be in vain for its selector. How many are ready is not in it.
+    pub(in crate::operator) fn written(&mut self, scale: ScaleSeen, at: Timestamp) {
+        let (ready, search) = match self {
+            Self::As(before) => (before.scale.ready, before.search),
+            Self::Never | Self::InDoubt | Self::Unscalable(_) => Default::default(),
         };
-        *self = Self::As(Known::from(ScaleSeen { ready, ..scale }));
+        let search = if scale.selector.is_none() { search.failed(at) } else { search };
+        *self = Self::As(Known { search, scale: ScaleSeen { ready, ..scale } });
     }
 }
 
@@ -244,43 +257,50 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_scale_is_asked_again_when_it_is_another_or_five_minutes_have_passed() {
+    fn what_has_no_scale_is_asked_again_when_it_is_another_and_ever_more_seldom() {
         let at = |seconds| Timestamp::UNIX_EPOCH + SignedDuration::from_secs(seconds);
         let version = |version: &str| Standing::Version(version.to_owned());
         let mut seen = Seen::InDoubt.unscalable("5", "no".to_owned(), at(0));
-        for (standing, second, holds) in [
-            (version("5"), 0, true),
-            (version("5"), 299, true),
-            (version("5"), 300, false),
-            (version("5"), -1, false),
-            (version("6"), 15, false),
-            (Standing::Unknown, 15, false),
+        for (standing, occasion, second, holds) in [
+            (version("5"), Occasion::Tick, 0, true),
+            (version("5"), Occasion::Retry, 14, true),
+            (version("5"), Occasion::Edge, 14, false),
+            (version("5"), Occasion::First, 14, false),
+            (version("5"), Occasion::Tick, 15, false),
+            (version("5"), Occasion::Tick, -1, false),
+            (version("6"), Occasion::Tick, 5, false),
+            (Standing::Unknown, Occasion::Tick, 5, false),
         ] {
-            assert_eq!(seen.holds(&standing, true, at(second)), holds, "{standing:?} at {second}");
+            assert_eq!(seen.holds(&standing, true, occasion, at(second)), holds, "{standing:?} at {second}");
         }
+        let holds =
+            |seen: &Seen, of: &str, second| seen.holds(&version(of), true, Occasion::Tick, at(second));
         seen.learn(&outline("6", Some(2), 1));
-        assert!(!seen.holds(&version("6"), true, at(15)), "of which generation it was nobody knows");
+        assert!(!holds(&seen, "6", 5), "of which generation it was nobody knows");
         seen.learn(&outline("5", Some(2), 1));
         seen.learn(&outline("6", Some(2), 1));
-        assert!(seen.holds(&version("6"), true, at(15)), "its status alone has moved");
-        let mut once_more = seen.clone().unscalable("6", "no".to_owned(), at(300));
-        once_more.learn(&outline("7", Some(2), 1));
-        assert!(once_more.holds(&version("7"), true, at(315)));
+        assert!(holds(&seen, "6", 5), "its status alone has moved");
+        // As long again as since the first time, and no longer than five minutes.
+        for (asked, until) in [(15, 30), (60, 120), (240, 480), (1000, 1300)] {
+            let mut once_more = seen.clone().unscalable("6", "no".to_owned(), at(asked));
+            once_more.learn(&outline("7", Some(2), 1));
+            assert!(holds(&once_more, "7", until - 1) && !holds(&once_more, "7", until), "{asked}");
+        }
         seen.learn(&outline("7", Some(3), 1));
-        assert!(!seen.holds(&version("7"), true, at(15)));
+        assert!(!holds(&seen, "7", 5));
     }
 
     #[test]
     fn what_names_no_selector_is_read_again_when_the_status_has_moved_and_some_time_has_passed() {
         let at = |seconds| Timestamp::UNIX_EPOCH + SignedDuration::from_secs(seconds);
         let version = |version: &str| Standing::Version(version.to_owned());
-        let holds = |seen: &Seen, of: &str, at| seen.holds(&version(of), true, at);
+        let holds = |seen: &Seen, of: &str, at| seen.holds(&version(of), true, Occasion::Tick, at);
         let mut seen = Seen::Never.read(scale("5", 3, None), &version("5"), at(0));
         seen.learn(&outline("5", Some(2), 3));
         assert!(holds(&seen, "5", at(600)), "it has not moved");
         seen.learn(&outline("6", Some(2), 1));
         assert!(holds(&seen, "6", at(15)) && !holds(&seen, "6", at(60)));
-        assert!(seen.holds(&version("6"), false, at(60)), "nobody wants to know");
+        assert!(seen.holds(&version("6"), false, Occasion::Edge, at(60)), "nobody wants to know");
 
         seen = seen.read(scale("6", 3, None), &version("6"), at(60));
         let known = as_known(&seen).expect("read");
@@ -299,8 +319,10 @@ mod tests {
         // Another spec, which had to be read at once: whatever was known of the search counts no more.
         let mut other = seen.read(scale("8", 4, None), &version("8"), at(3600));
         assert_eq!(other, Seen::Never.read(scale("8", 4, None), &version("8"), at(3600)));
-        other.written(scale("9", 5, None));
+        other.written(scale("9", 5, None), at(3700));
         other.learn(&outline("9", Some(4), 1));
-        assert!(holds(&other, "9", at(3600)), "it was in the answer to the write");
+        other.learn(&outline("10", Some(4), 5));
+        assert!(holds(&other, "10", at(3799)), "it was not in the answer to the write");
+        assert!(!holds(&other, "10", at(3800)));
     }
 }

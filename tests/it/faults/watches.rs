@@ -7,7 +7,7 @@ use kube::api::DeleteParams;
 use kube::{Api, Client};
 use serde_json::json;
 use tidetable::operator::Outcome;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 
 use crate::cluster::stage::until;
 use crate::support::operator::{Stage, at, day_and_night, deployment, options, policy, run, scaled};
@@ -78,8 +78,9 @@ async fn who_was_cut_off_writes_nothing_before_it_knows_what_became_of_the_polic
     }
 }
 
-#[tokio::test]
-async fn an_edge_that_comes_while_a_query_hangs_and_nothing_may_be_written_is_written_when_it_may() {
+/// A policy whose window has begun, an operator behind a proxy that lets nothing through any more, and a query that it waits
+/// for. When that is given up, the window is over, and nothing may be written yet.
+async fn cut_off_at_an_edge() -> (Stage, Proxy, TcpListener, TcpStream) {
     let silent = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let config = format!("sources: [{{url: 'http://{}'}}]", silent.local_addr().expect("an address"));
     let spec = json!({
@@ -95,7 +96,7 @@ async fn an_edge_that_comes_while_a_query_hangs_and_nothing_may_be_written_is_wr
     assert_eq!(stage.next().await.outcome, Outcome::Unchanged);
     // An edge and a tick, whose query gets no answer.
     stage.clock.advance_to(at("2026-11-23T12:01:00Z"));
-    let _query = silent.accept().await.expect("a query");
+    let (query, _) = silent.accept().await.expect("a query");
     assert_eq!(stage.next().await.outcome, scaled(2, 7));
     proxy.trouble.send_replace(Trouble::Gone);
     let before = proxy.struck();
@@ -104,8 +105,26 @@ async fn an_edge_that_comes_while_a_query_hangs_and_nothing_may_be_written_is_wr
     stage.clock.advance_to(at("2026-11-23T13:01:00Z"));
     let before = proxy.struck();
     until("the policies to be asked for again", async || proxy.struck() > before + 1).await.expect("in time");
+    (stage, proxy, silent, query)
+}
+
+#[tokio::test]
+async fn an_edge_that_comes_while_a_query_hangs_and_nothing_may_be_written_is_written_when_it_may() {
+    let (mut stage, proxy, ..) = cut_off_at_an_edge().await;
     proxy.trouble.send_replace(Trouble::Nothing);
     while stage.next().await.outcome != scaled(7, 2) {}
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn a_policy_that_becomes_invalid_while_nothing_may_be_written_is_followed_again_when_it_is_mended() {
+    let (mut stage, proxy, ..) = cut_off_at_an_edge().await;
+    let entries = |cron: &str| json!({"spec": {"schedule": {"entries": [{"name": "all", "cron": cron, "replicas": 9}]}}});
+    stage.patch_policy(&entries("0 31 31 2 *")).await;
+    proxy.trouble.send_replace(Trouble::Nothing);
+    stage.condition("Ready", "InvalidSpec").await;
+    stage.patch_policy(&entries("0 0 * * *")).await;
+    while stage.next().await.outcome != scaled(7, 9) {}
     stage.stop().await;
 }
 
