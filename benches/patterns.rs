@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use tidetable::learning::{self, Settings};
-use tidetable::simulation::synthetic::uniform;
+use tidetable::simulation::synthetic::{place, uniform};
 use tidetable::simulation::traffic::Traffic;
 
 /// Values of a day, one each quarter of an hour.
@@ -77,7 +77,7 @@ fn has_pattern(step: Step, weeks: usize, seed: u64, sales: usize) -> bool {
     let from: Timestamp = "2026-06-01T00:00:00Z".parse().expect("an instant");
     let days = 7 * weeks;
     let mut state = seed;
-    let first = index(uniform(&mut state), days - sales);
+    let first = place(uniform(&mut state), days - sales);
     let next = |now: &mut f64, quarter: usize| {
         *now = step(&mut state, *now, quarter);
         let is_far = (first..first + sales).contains(&(quarter / DAY));
@@ -103,15 +103,4 @@ fn has_pattern(step: Step, weeks: usize, seed: u64, sales: usize) -> bool {
         max: Some(1000),
     };
     learning::learn(&traffic, from, until, &settings).is_ok()
-}
-
-/// The place of a part of `count`.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    clippy::cast_precision_loss,
-    reason = "few"
-)]
-fn index(part: f64, count: usize) -> usize {
-    (part * count as f64) as usize
 }

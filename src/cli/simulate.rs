@@ -73,7 +73,7 @@ pub(super) fn duration_text(duration: Duration) -> String {
 
 pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
     let files = [("--csv", &args.csv), ("--html", &args.html), ("--svg", &args.svg)];
-    let named = scenario::named_files(&args.scenario);
+    let named = scenario::named_files(&args.scenario)?;
     let named = named.iter().map(|file| ("a file of the scenario", file));
     let rivals: Vec<PathBuf> =
         args.compare.iter().map(PathBuf::from).filter(|rival| rival.is_file()).collect();

@@ -14,7 +14,6 @@ use super::files::{is_same, writable, write};
 use super::playing::{Calendars, Changes, Replay};
 use super::simulate::{priced, queued, warn_of_measurement, warn_of_trace};
 use super::{Failure, check};
-use crate::manifest;
 use crate::report::heatmap;
 use crate::simulation::{Scenario, scenario};
 use crate::tuning::{self, Objective, Param, Template, Trial};
@@ -103,29 +102,29 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
         let problem = "--heat-map: draws a grid of exactly two parameters";
         return Err(Failure::BadInput(problem.to_owned()));
     }
-    let policy = policy_file(&args.scenario)?;
+    let named = scenario::named_files(&args.scenario)?;
+    // One without a policy is refused when it is read.
+    let policy = named.first().cloned().unwrap_or_default();
     if let Some(directory) = &args.explain {
         std::fs::create_dir_all(directory)
             .map_err(|error| Failure::BadInput(format!("--explain: {}: {error}", directory.display())))?;
     }
-    can_write(args, &policy)?;
+    can_write(args, &policy, named)?;
     let scenarios = scenarios(args)?;
     let Some(first) = scenarios.first() else { return Ok(()) };
-    for scenario in &scenarios {
+    let share = 1.0 - args.hold_out;
+    let seen: Vec<Scenario> = scenarios.iter().map(|scenario| tuning::before(scenario, share)).collect();
+    for (scenario, seen) in scenarios.iter().zip(&seen) {
         priced("--objective", |score| args.objective.names(score), scenario)?;
         warn_of_trace(scenario);
         if args.objective.to_string() != USUAL {
             queued("--objective", |score| args.objective.names(score), scenario);
         }
-        if [tuning::before, tuning::after]
-            .iter()
-            .any(|part| part(scenario, 1.0 - args.hold_out).length.is_zero())
-        {
+        if seen.length.is_zero() || tuning::after(scenario, share).length.is_zero() {
             let problem = "--hold-out: leaves not a single tick to search or to test";
             return Err(Failure::BadInput(problem.to_owned()));
         }
-        let searched = tuning::before(scenario, 1.0 - args.hold_out);
-        if args.search == Search::Halving && tuning::first_round(&searched).length.is_zero() {
+        if args.search == Search::Halving && tuning::first_round(seen).length.is_zero() {
             let problem =
                 "--search: halving has not a single tick for its first round, a ninth of what is searched";
             return Err(Failure::BadInput(problem.to_owned()));
@@ -143,11 +142,9 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
     for values in &ends {
         template.policy(values)?;
     }
-    let seen: Vec<Scenario> =
-        scenarios.iter().map(|scenario| tuning::before(scenario, 1.0 - args.hold_out)).collect();
     let trials = search(args, &seen, &template, &candidates)?;
     let Some(best) = args.objective.best(&trials) else { return Ok(()) };
-    let tested = tuning::held_out(&scenarios, 1.0 - args.hold_out, &template, &best.values)?;
+    let tested = tuning::held_out(&scenarios, share, &template, &best.values)?;
     let parts = scenarios.iter().map(|scenario| Part::new(scenario, args.hold_out)).collect();
     let found = Found {
         candidates: candidates.len(),
@@ -189,12 +186,11 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
 }
 
 /// Fails when a result could not be written, or would take the place of what is read; a policy may be tuned in place.
-fn can_write(args: &Args, policy: &Path) -> Result<(), Failure> {
+fn can_write(args: &Args, policy: &Path, mut named: Vec<PathBuf>) -> Result<(), Failure> {
     let pictures = args.explain.as_deref().map(explain::files);
     let pictures = pictures.iter().flatten().map(|file| ("--explain", file));
     let results = [("--heat-map", &args.heat_map), ("--write", &args.write)];
     let results = results.into_iter().filter_map(|(flag, file)| Some((flag, file.as_ref()?)));
-    let mut named = scenario::named_files(&args.scenario);
     // Whatever else would take its place then takes that of a result.
     if args.write.as_ref().is_some_and(|file| is_same(file, policy)) {
         named.retain(|file| !is_same(file, policy));
@@ -263,11 +259,4 @@ fn scenarios(args: &Args) -> Result<Vec<Scenario>, Failure> {
     } else {
         args.traces.iter().map(Some).map(read).collect()
     }
-}
-
-/// The file with the policy of a scenario.
-fn policy_file(scenario: &Path) -> Result<PathBuf, Failure> {
-    let documents = manifest::read(scenario)?;
-    let policy = documents.first().and_then(|document| document.text("policy")).unwrap_or_default();
-    Ok(scenario.parent().unwrap_or(Path::new("")).join(policy))
 }

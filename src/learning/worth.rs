@@ -10,7 +10,7 @@ use super::WORTH;
 use super::history::Day;
 use super::segments::{self, Fitted, fit};
 use super::week::{DaySet, Had, ahead};
-use crate::simulation::synthetic::uniform;
+use crate::simulation::synthetic::{place, uniform};
 
 /// A saving of fewer standard errors than this may be chance.
 const SURE: f64 = 3.0;
@@ -110,14 +110,8 @@ pub(super) fn far_off(days: &[Day], settings: &Settings) -> Vec<usize> {
 }
 
 /// A whole number below `end`, which is above 0.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    clippy::cast_precision_loss,
-    reason = "a few thousand at most"
-)]
 fn below(end: usize, state: &mut u64) -> usize {
-    (uniform(state) * end as f64) as usize
+    place(uniform(state), end)
 }
 
 /// The week of each day, from 0 on.

@@ -146,11 +146,11 @@ mod tests {
 
     use super::*;
 
-    fn at(text: &str) -> Timestamp {
+    pub(super) fn at(text: &str) -> Timestamp {
         format!("2026-11-23T{text}Z").parse().expect("a timestamp")
     }
 
-    fn grid() -> Grid {
+    pub(super) fn grid() -> Grid {
         Grid::new(Duration::from_secs(15))
     }
 

@@ -60,9 +60,8 @@ pub struct Outcome {
     pub got: f64,
     /// Whether it is as it should be.
     pub holds: bool,
-    /// The same as `got` in as few digits as show whether it is.
     #[serde(skip)]
-    shown: String,
+    bounds: Vec<(Comparison, f64)>,
 }
 
 impl fmt::Display for Outcome {
@@ -70,7 +69,18 @@ impl fmt::Display for Outcome {
         if let Some(tier) = &self.tier {
             write!(f, "{tier}: ")?;
         }
-        write!(f, "{} should be {} and is {}", self.score, self.wanted, self.shown)
+        write!(f, "{} should be {} and is {}", self.score, self.wanted, self.shown())
+    }
+}
+
+impl Outcome {
+    /// What the score is in thousandths, or finer where these would look as if it were on the other side of a bound.
+    fn shown(&self) -> f64 {
+        let rounded = |digits: usize| format!("{:.digits$}", self.got).parse::<f64>().unwrap_or(self.got);
+        (3..10)
+            .map(rounded)
+            .find(|rounded| are_kept(&self.bounds, *rounded) == self.holds)
+            .unwrap_or(self.got)
     }
 }
 
@@ -114,21 +124,14 @@ impl Expectation {
     #[must_use]
     pub fn hold(&self, scores: &Scores) -> Outcome {
         let got = named(scores).find(|(name, _)| *name == self.score).map_or(f64::NAN, |(_, score)| score);
-        let holds = self.is_kept_by(got);
-        let shown = self.shown(got);
-        Outcome { tier: None, score: self.score.clone(), wanted: self.wanted.clone(), got, holds, shown }
+        let Self { score, wanted, bounds } = self.clone();
+        let holds = are_kept(&bounds, got);
+        Outcome { tier: None, score, wanted, got, holds, bounds }
     }
+}
 
-    fn is_kept_by(&self, score: f64) -> bool {
-        self.bounds.iter().all(|(comparison, bound)| comparison.holds(score, *bound))
-    }
-
-    /// A score in thousandths, or finer where these would look as if it were on the other side of a bound.
-    fn shown(&self, score: f64) -> String {
-        let rounded = |digits: usize| format!("{score:.digits$}").parse::<f64>().unwrap_or(score);
-        let is_fair = |rounded: &f64| self.is_kept_by(*rounded) == self.is_kept_by(score);
-        (3..10).map(rounded).find(is_fair).unwrap_or(score).to_string()
-    }
+fn are_kept(bounds: &[(Comparison, f64)], score: f64) -> bool {
+    bounds.iter().all(|(comparison, bound)| comparison.holds(score, *bound))
 }
 
 impl Comparison {

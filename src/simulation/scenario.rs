@@ -95,14 +95,16 @@ pub fn read(file: &Path, overrides: &Overrides) -> Result<Scenario, Mistakes> {
     parse(file, &text, overrides, |policy| std::fs::read_to_string(directory.join(policy)))
 }
 
-/// The files that a scenario names, whatever else is wrong with it.
-#[must_use]
-pub fn named_files(file: &Path) -> Vec<PathBuf> {
-    let documents = manifest::read(file).unwrap_or_default();
-    let Some(document) = documents.first() else { return Vec::new() };
+/// The files that a scenario names, its policy first, whatever else is wrong with it.
+///
+/// # Errors
+/// When it can't be read as YAML.
+pub fn named_files(file: &Path) -> Result<Vec<PathBuf>, Mistakes> {
+    let documents = manifest::read(file)?;
+    let Some(document) = documents.first() else { return Ok(Vec::new()) };
     let traces = document.texts("traffic", "trace");
     let named = document.text("policy").into_iter().chain(document.texts("tiers", "policy")).chain(traces);
-    named.map(|name| beside(file, name)).collect()
+    Ok(named.map(|name| beside(file, name)).collect())
 }
 
 /// Reads a scenario from `text`, which is called `file` in errors; `open` gives the text of the policy

@@ -151,6 +151,18 @@ pub(super) fn normal(seed: u64, position: u64) -> f64 {
     (0..12).map(|_| uniform(&mut state)).sum::<f64>() - 6.0
 }
 
+/// The place among `count` of a number from 0 up to, but not including, 1.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "few, and a float-to-int cast saturates"
+)]
+#[must_use]
+pub fn place(part: f64, count: usize) -> usize {
+    (part * count as f64) as usize
+}
+
 /// The next number from 0 up to, but not including, 1 of a `SplitMix64` in `state`.
 pub fn uniform(state: &mut u64) -> f64 {
     *state = state.wrapping_add(GAMMA);

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::simulation::synthetic::uniform;
+use crate::simulation::synthetic::{self, uniform};
 
 /// In a path, every item of a list.
 pub(super) const ALL: &str = "[*]";
@@ -95,7 +95,7 @@ impl Param {
     fn at(&self, place: f64) -> f64 {
         let (low, high) = self.range;
         if !self.is_open {
-            return self.values.get(index(place, self.values.len())).copied().unwrap_or(low);
+            return self.values.get(synthetic::place(place, self.values.len())).copied().unwrap_or(low);
         }
         if is_whole(low, high) {
             low + (place * (high - low + 1.0)).floor()
@@ -143,16 +143,6 @@ pub fn grid(params: &[Param]) -> Result<Vec<Vec<f64>>, String> {
         all = all.iter().flat_map(extended).collect();
     }
     Ok(all)
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    clippy::cast_precision_loss,
-    reason = "few"
-)]
-fn index(place: f64, count: usize) -> usize {
-    (place * count as f64) as usize
 }
 
 /// So many combinations, each drawn evenly from all that there are and none twice; fewer where it is hard to find

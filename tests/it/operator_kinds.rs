@@ -121,8 +121,7 @@ async fn until_scaled(stage: &mut Stage, now: &mut Timestamp) {
 #[tokio::test]
 async fn a_kind_that_is_installed_later_is_found_without_a_restart() {
     let mut stage = Stage::with("2026-11-23T12:00:01Z", &[rollout_policy()], "{}").await;
-    let missing = Outcome::Failed { category: "not-found" };
-    assert_eq!(stage.next().await.outcome, missing);
+    assert_eq!(stage.next().await.outcome, MISSING);
     let said = stage.condition("AbleToScale", "TargetNotFound").await;
     assert!(said.contains("does not know Rollout in argoproj.io/v1alpha1"), "{said}");
     for object in [rollout_kind(true), rollout(3)] {
@@ -141,17 +140,21 @@ async fn a_kind_that_is_installed_later_is_found_without_a_restart() {
     stage.stop().await;
 }
 
-/// A stage with a workload that has no scale subresource.
+/// What comes of the evaluation of something that can't be scaled.
+const MISSING: Outcome = Outcome::Failed { category: "not-found" };
+
+/// A rollout whose kind has no scale subresource, after its first evaluation.
 async fn without_scale() -> Stage {
     let [role, binding] = rights();
     let objects = [role, binding, rollout_kind(false), rollout(3), rollout_policy()];
-    Stage::with("2026-11-23T12:00:01Z", &objects, "{}").await
+    let mut stage = Stage::with("2026-11-23T12:00:01Z", &objects, "{}").await;
+    assert_eq!(stage.next().await.outcome, MISSING);
+    stage
 }
 
 #[tokio::test]
 async fn a_kind_without_a_scale_subresource_is_said_to_have_none() {
-    let mut stage = without_scale().await;
-    assert_eq!(stage.next().await.outcome, Outcome::Failed { category: "not-found" });
+    let stage = without_scale().await;
     stage.condition("AbleToScale", "TargetNotFound").await;
     assert_eq!(get(&stage).await.data["spec"]["replicas"], 3);
     stage.stop().await;
@@ -201,8 +204,7 @@ async fn a_workload_that_a_policy_names_later_is_read_once_also_when_it_is_not_t
     let mut stage = Stage::with("2026-11-23T12:00:01Z", &objects, "{}").await;
     assert_eq!(stage.next().await.outcome, Outcome::Unchanged);
     let before = stage.reads("apps");
-    for (name, outcome) in [("web", Outcome::Unchanged), ("gone", Outcome::Failed { category: "not-found" })]
-    {
+    for (name, outcome) in [("web", Outcome::Unchanged), ("gone", MISSING)] {
         stage.sandbox.create(policy_for(name)).expect("a policy");
         assert_eq!(stage.next().await.outcome, outcome);
     }
@@ -230,19 +232,18 @@ async fn a_kind_that_is_not_served_is_asked_for_once_a_tick_however_many_name_it
         })
         .collect();
     let mut stage = Stage::with("2026-11-23T12:00:01Z", &many, "{}").await;
-    let missing = Outcome::Failed { category: "not-found" };
     let discoveries = |stage: &Stage| -> u64 {
         stage.asked(|seen| seen.verb == "get" && seen.resource.is_empty() && seen.user.contains("tidetable"))
     };
     for _ in &many {
-        assert_eq!(stage.next().await.outcome, missing);
+        assert_eq!(stage.next().await.outcome, MISSING);
     }
     let first = discoveries(&stage);
     assert!((1..=2).contains(&first), "{first}");
     for seconds in [15, 30, 45] {
         stage.clock.advance_to(at("2026-11-23T12:00:00Z") + SignedDuration::from_secs(seconds));
         for _ in &many {
-            assert_eq!(stage.next().await.outcome, missing);
+            assert_eq!(stage.next().await.outcome, MISSING);
         }
     }
     assert_eq!(discoveries(&stage) - first, 3, "one a tick");
@@ -252,14 +253,12 @@ async fn a_kind_that_is_not_served_is_asked_for_once_a_tick_however_many_name_it
 #[tokio::test]
 async fn what_has_no_scale_is_not_asked_for_one_at_each_tick() {
     let mut stage = without_scale().await;
-    let missing = Outcome::Failed { category: "not-found" };
-    assert_eq!(stage.next().await.outcome, missing);
     for (seconds, is_asked) in [(15, false), (30, true)] {
         let before = stage.reads("argoproj.io");
         let now = at("2026-11-23T12:00:00Z") + SignedDuration::from_secs(seconds);
         stage.clock.advance_to(now);
         let evaluation = stage.next().await;
-        assert_eq!((evaluation.occasion, evaluation.at, evaluation.outcome), (Occasion::Tick, now, missing));
+        assert_eq!((evaluation.occasion, evaluation.at, evaluation.outcome), (Occasion::Tick, now, MISSING));
         assert_eq!(stage.reads("argoproj.io") > before, is_asked, "after {seconds} s");
     }
     stage.stop().await;

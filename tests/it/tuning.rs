@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use serde_json::Value;
+use tempfile::TempDir;
 
 fn tidetable(directory: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tidetable"));
@@ -33,6 +34,14 @@ fn trace(rest: u32) -> String {
         let _ = writeln!(csv, "{},{qps}", 1_763_856_000 + minute * 60);
     }
     csv
+}
+
+/// A directory with these and a trace that is calm in its second hour.
+fn prepared() -> TempDir {
+    let directory = tempfile::tempdir().expect("a directory");
+    prepare(directory.path());
+    std::fs::write(directory.path().join("trace.csv"), trace(700)).expect("written");
+    directory
 }
 
 const TUNE: [&str; 8] = [
@@ -75,9 +84,7 @@ fn the_hold_out_is_in_its_own_figures_and_nowhere_else() {
 
 #[test]
 fn the_heat_map_has_a_cell_for_each_combination_and_the_explanation_both_pictures() {
-    let directory = tempfile::tempdir().expect("a directory");
-    prepare(directory.path());
-    std::fs::write(directory.path().join("trace.csv"), trace(700)).expect("written");
+    let directory = prepared();
     let more = [
         "--param",
         "metrics[0].target.averageValue=60..100/20",
@@ -122,9 +129,7 @@ fn the_heat_map_has_a_cell_for_each_combination_and_the_explanation_both_picture
 
 #[test]
 fn where_the_replicas_change_what_is_measured_there_is_a_loop() {
-    let directory = tempfile::tempdir().expect("a directory");
-    prepare(directory.path());
-    std::fs::write(directory.path().join("trace.csv"), trace(700)).expect("written");
+    let directory = prepared();
     let policy = std::fs::read_to_string(directory.path().join("web.yaml")).expect("a policy");
     let policy = policy.replace("averageValue: \"80\"", "value: \"0.8\"");
     let policy = policy.replace(
@@ -160,9 +165,7 @@ fn where_the_replicas_change_what_is_measured_there_is_a_loop() {
 
 #[test]
 fn what_is_drawn_by_chance_is_the_same_for_a_seed_and_any_number_of_threads() {
-    let directory = tempfile::tempdir().expect("a directory");
-    prepare(directory.path());
-    std::fs::write(directory.path().join("trace.csv"), trace(700)).expect("written");
+    let directory = prepared();
     for search in ["random", "halving"] {
         let play = |seed: &str, threads: &str| {
             let more = ["--search", search, "--candidates", "5", "--seed", seed, "--threads", threads];
@@ -265,9 +268,7 @@ fn the_lines_of_a_policy_end_as_they_did() {
 
 #[test]
 fn what_can_not_be_written_or_searched_is_refused_before_the_search() {
-    let directory = tempfile::tempdir().expect("a directory");
-    prepare(directory.path());
-    std::fs::write(directory.path().join("trace.csv"), trace(700)).expect("written");
+    let directory = prepared();
     let refused: [(&[&str], &str); 9] = [
         (&["--explain", "web.yaml"], "--explain: web.yaml: "),
         (&["--hold-out", "0.999999999"], "--hold-out: leaves not a single tick"),
@@ -297,9 +298,7 @@ fn what_can_not_be_written_or_searched_is_refused_before_the_search() {
 
 #[test]
 fn a_policy_is_not_replaced_by_one_that_breaks_the_limits() {
-    let directory = tempfile::tempdir().expect("a directory");
-    prepare(directory.path());
-    std::fs::write(directory.path().join("trace.csv"), trace(700)).expect("written");
+    let directory = prepared();
     let before = std::fs::read_to_string(directory.path().join("web.yaml")).expect("a policy");
     let more = ["--objective", "replica_hours<=1 then reversals", "--write", "web.yaml"];
     let output = tidetable(directory.path(), &[&TUNE[..6], &more].concat());
@@ -342,9 +341,7 @@ fn json(directory: &Path, arguments: &[&str]) -> Value {
 
 #[test]
 fn programs_read_the_scores_that_simulate_gives_the_same_policy() {
-    let directory = tempfile::tempdir().expect("a directory");
-    prepare(directory.path());
-    std::fs::write(directory.path().join("trace.csv"), trace(700)).expect("written");
+    let directory = prepared();
     let found =
         json(directory.path(), &[TUNE.as_slice(), &["--write", "web.yaml", "--explain", "why"]].concat());
     let chosen = &found["chosen"];

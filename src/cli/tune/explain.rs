@@ -60,7 +60,9 @@ pub(super) fn explain(
         let _ = writeln!(text, "\n{} = {found}:", param.path);
         let named = |number: f64| format!("{} = {number}", param.path);
         if index == 0 {
-            tuning::trial(&mut scenarios, template, &best.values)?;
+            if let Some(first) = scenarios.first_mut() {
+                template.policy(&best.values)?.enter(first);
+            }
             draw(directory, FOUND, scenarios.first(), named(found))?;
         }
         for (word, end) in ENDS.into_iter().zip([param.values.first(), param.values.last()]) {

@@ -91,10 +91,7 @@ fn share(seed: u64, wait: SignedDuration) -> SignedDuration {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn at(text: &str) -> Timestamp {
-        format!("2026-11-23T{text}Z").parse().expect("a timestamp")
-    }
+    use crate::operator::timetable::tests::at;
 
     #[test]
     fn a_failure_is_tried_again_after_ever_longer_waits_until_it_succeeds() {

@@ -47,14 +47,7 @@ fn instant(nanoseconds: i128) -> Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn at(text: &str) -> Timestamp {
-        format!("2026-11-23T{text}Z").parse().expect("a timestamp")
-    }
-
-    fn grid() -> Grid {
-        Grid::new(Duration::from_secs(15))
-    }
+    use crate::operator::timetable::tests::{at, grid};
 
     #[test]
     fn ticks_are_multiples_of_the_interval_since_the_epoch() {

@@ -64,10 +64,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-
-    fn at(text: &str) -> Timestamp {
-        format!("2026-11-23T{text}Z").parse().expect("a timestamp")
-    }
+    use crate::operator::timetable::tests::at;
 
     #[test]
     fn between_two_writes_lies_a_quarter_of_a_minute_and_what_comes_sooner_is_owed() {

@@ -18,6 +18,7 @@ use tidetable::clock::Clock;
 use tidetable::operator::OperatorOptions;
 use tidetable::sandbox::{Sandbox, SandboxOptions};
 
+use crate::cluster::stage::until;
 use crate::support::operator::{Started, admitted, at, definitions, deployment, options, policy, run};
 use crate::support::proxy::{Proxy, Trouble};
 use crate::support::source::Source;
@@ -238,13 +239,11 @@ async fn the_crd_is_deleted_and_made_again() {
     definitions.delete(&name, &DeleteParams::default()).await.expect("deleted");
     voyage.at("07:00:30").await;
     // Deletion takes its time.
-    while definitions.create(&PostParams::default(), &crd).await.is_err() {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    let created = async || definitions.create(&PostParams::default(), &crd).await.is_ok();
+    until("the definition to be made again", created).await.expect("in time");
     for policy in [web(), api()] {
-        while voyage.sandbox.create(policy.clone()).is_err() {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        let created = async || voyage.sandbox.create(policy.clone()).is_ok();
+        until("its policies", created).await.expect("in time");
     }
     voyage.ends().await;
 }
