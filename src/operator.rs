@@ -37,6 +37,7 @@ mod server;
 mod setting;
 mod shard;
 mod status;
+mod succession;
 mod targets;
 pub mod telemetry;
 mod text;

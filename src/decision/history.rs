@@ -135,12 +135,10 @@ impl History {
         self.start(policy, decision.at, load.before);
         self.follow(policy, decision.at, load);
         self.hold(policy, decision.at, load);
-        if load.level != load.before {
-            self.trace.note(decision.at, load.level, policy.memory_span());
-        }
-        if load.level != load.before && load.is_damped() {
-            let keep = policy.damping.up.longest_period().max(policy.damping.down.longest_period());
-            self.events.record(decision.at, load.before, load.level, keep);
+        match (load.level != load.before, load.is_damped()) {
+            (true, true) => self.step(policy, decision.at, load.before, load.level),
+            (true, false) => self.trace.note(decision.at, load.level, policy.memory_span()),
+            (false, _) => {}
         }
         self.level = Some(load.level);
     }
@@ -158,6 +156,21 @@ impl History {
         if let Some(load) = &decision.load {
             self.start(policy, decision.at, load.before);
         }
+    }
+
+    /// After [`History::restore`], notes the replicas that the workload had when the memory was written: others that it has
+    /// now are somebody else's doing.
+    pub fn expect(&mut self, replicas: Replicas) {
+        self.ours = SmallVec::from_iter([replicas]);
+    }
+
+    /// After [`History::restore`] at `now`, notes that the level had gone to `level` at `at`, later than the memory says.
+    pub fn make_up(&mut self, policy: &Policy, now: Timestamp, at: Timestamp, level: Replicas) {
+        let Some(before) = self.level.filter(|before| *before != level) else { return };
+        let last = self.trace.changes().back().map_or(at, |(last, _)| *last);
+        self.step(policy, at.max(last), before, level);
+        self.remember_highest(policy, now, level);
+        self.level = Some(level);
     }
 
     /// Forgets all that is about the load: the policy has no metrics any more.
@@ -223,6 +236,13 @@ impl History {
     /// What became of a guard at the last evaluation.
     pub(super) fn guard(&self, name: &str) -> Option<GuardState> {
         self.guards.iter().find(|(known, _)| **known == *name).map(|(_, state)| *state)
+    }
+
+    /// Remembers a move of the level that rate policies count.
+    fn step(&mut self, policy: &Policy, at: Timestamp, before: Replicas, level: Replicas) {
+        self.trace.note(at, level, policy.memory_span());
+        let keep = policy.damping.up.longest_period().max(policy.damping.down.longest_period());
+        self.events.record(at, before, level, keep);
     }
 
     /// Puts the level where a decision starts from.

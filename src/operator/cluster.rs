@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use k8s_openapi::api::autoscaling::v1::Scale;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::events::v1::Event;
@@ -236,9 +237,6 @@ impl Cluster {
         namespace: &str,
         target: &ScaleTargetRef,
     ) -> Result<Option<String>, CallError> {
-        let kind = self.kind(target).await?;
-        let api = Api::<DynamicObject>::namespaced_with(self.client.clone(), namespace, &kind);
-        let metadata = self.call(api.get_metadata(&target.name)).await?.metadata;
         let paths: &[&str] = if is_autoscaler(target) {
             &["/f:spec/f:minReplicas", "/f:spec/f:maxReplicas"]
         } else {
@@ -249,11 +247,36 @@ impl Cluster {
             let owns = |path: &&str| fields.is_some_and(|fields| fields.pointer(path).is_some());
             paths.iter().any(owns)
         };
-        let entries = metadata.managed_fields.unwrap_or_default().into_iter().filter(owns_replicas);
+        let entries = self.managers(namespace, target).await?.into_iter().filter(owns_replicas);
         let latest = entries
             .filter(|entry| entry.manager.as_deref() != Some(SCALE_MANAGER))
             .max_by_key(|entry| entry.time.as_ref().map(|time| time.0));
         Ok(latest.and_then(|entry| entry.manager))
+    }
+
+    /// When an operator wrote a workload's replicas, if they are its own still: who writes others takes the field over.
+    pub(super) async fn own_write(
+        &self,
+        namespace: &str,
+        target: &ScaleTargetRef,
+    ) -> Result<Option<Timestamp>, CallError> {
+        let is_own = |entry: &ManagedFieldsEntry| {
+            entry.manager.as_deref() == Some(SCALE_MANAGER) && entry.subresource.as_deref() == Some("scale")
+        };
+        let entries = self.managers(namespace, target).await?.into_iter().filter(is_own);
+        Ok(entries.filter_map(|entry| entry.time).map(|time| time.0).max())
+    }
+
+    /// Who owns which fields of a target.
+    async fn managers(
+        &self,
+        namespace: &str,
+        target: &ScaleTargetRef,
+    ) -> Result<Vec<ManagedFieldsEntry>, CallError> {
+        let kind = self.kind(target).await?;
+        let api = Api::<DynamicObject>::namespaced_with(self.client.clone(), namespace, &kind);
+        let metadata = self.call(api.get_metadata(&target.name)).await?.metadata;
+        Ok(metadata.managed_fields.unwrap_or_default())
     }
 
     /// Sends a JSON patch to the scale subresource of a workload, or to a HorizontalPodAutoscaler.

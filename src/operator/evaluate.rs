@@ -129,6 +129,7 @@ impl Context {
                 state.contest = Contest::default();
             }
             state.target_uid = workload.uid;
+            self.make_up(subject, state, due.at, workload.setting.replicas()).await;
             let (unschedulable_since, unknown) = match workload.unschedulable_since {
                 Ok(since) => (since, None),
                 Err(why) => (None, Some(why)),

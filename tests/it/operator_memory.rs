@@ -142,6 +142,61 @@ async fn a_restart_goes_on_from_a_level_that_was_real() {
 }
 
 #[tokio::test]
+async fn who_scales_up_while_no_operator_is_there_raises_the_load() {
+    let acting = policy(&json!({"metrics": metrics()}));
+    let mut stage = Stage::with("2026-11-23T12:00:01Z", &[deployment("web", 4), acting], "{}").await;
+    stage.next().await;
+    stage.end_operator().await;
+    stage.scale_by_hand("web", 20).await;
+    stage.start_operator();
+    assert_eq!(stage.next().await.outcome, Outcome::Unchanged, "it comes down by damping");
+    stage.clock.advance_to(at("2026-11-23T12:00:16Z"));
+    stage.until_status("web", |status| status.load.as_ref().and_then(|load| load.level) == Some(20)).await;
+    stage.stop().await;
+}
+
+/// What is written, and not told of by who wrote it, which is then not there until `back`; and the replicas and the load's
+/// level that the next one finds right.
+#[tokio::test]
+async fn what_the_schedule_or_an_override_had_written_before_a_restart_is_not_taken_for_the_load() {
+    let until = "2026-11-23T06:01:00Z";
+    let overridden =
+        json!({"metadata": {"annotations": {"tidetable.dev/override": format!("20 until {until}")}}});
+    for (patch, written, back, expected) in [
+        (None, "2026-11-23T06:00:00Z", "2026-11-23T06:00:07Z", (12, 4)),
+        (None, "2026-11-23T06:00:00Z", "2026-11-23T20:00:07Z", (4, 4)),
+        (Some(&overridden), "2026-11-23T05:59:52Z", "2026-11-23T05:59:57Z", (20, 4)),
+        (Some(&overridden), "2026-11-23T05:59:52Z", "2026-11-23T06:01:07Z", (20, 20)),
+    ] {
+        let objects = [deployment("web", 4), policy(&with_metrics(day_and_night()))];
+        let mut stage = Stage::with("2026-11-23T05:59:50Z", &objects, "{}").await;
+        assert_eq!(stage.next().await.outcome, Outcome::Unchanged);
+        let before = stage.status("web").await;
+        stage.clock.advance_to(at(written));
+        if let Some(patch) = patch {
+            stage.patch_policy(patch).await;
+        }
+        while !matches!(stage.next().await.outcome, Outcome::Scaled { .. }) {}
+        stage.end_operator().await;
+        stage.set_status("web", &before).await;
+
+        stage.clock.advance_to(at(back));
+        stage.start_operator();
+        stage.next().await;
+        stage.clock.advance_to(at(back) + jiff::SignedDuration::from_secs(16));
+        stage.until_status("web", |status| status.last_scale_time.is_some()).await;
+        assert_eq!(
+            (stage.replicas("web").await, level(&stage).await),
+            (expected.0, Some(expected.1)),
+            "{back}"
+        );
+        let expected = if expected.0 == 4 { "2026-11-23T20:00:07Z" } else { written };
+        assert_eq!(stage.status("web").await.last_scale_time, Some(at(expected)));
+        stage.stop().await;
+    }
+}
+
+#[tokio::test]
 async fn a_policy_that_is_not_understood_for_a_while_keeps_its_load() {
     let mut crd = serde_json::to_value(ScalePolicy::crd()).expect("a CRD");
     let spec = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties";

@@ -3,6 +3,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
+use tidetable::api::ScalePolicyStatus;
 use tidetable::operator::Occasion;
 
 use crate::support::operator::{Stage, at, deployment, policy};
@@ -45,16 +46,32 @@ async fn tick(stage: &mut Stage, now: Timestamp) {
     }
 }
 
-/// The replicas after each of so many ticks; before every `restarts`th of them the operator is replaced.
-async fn replicas(source: &Source, ticks: usize, restarts: Option<usize>) -> Vec<i32> {
+/// How operators end.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum End {
+    /// When all is told.
+    Told,
+    /// Before they have told what they did last.
+    Untold,
+}
+
+/// The replicas after each of so many ticks; before every fourth of them the operator is replaced.
+async fn replicas(source: &Source, ticks: usize, end: Option<End>) -> Vec<i32> {
     let objects = [deployment("web", 4), policy(&damped())];
     let mut stage = Stage::with(START, &objects, &source.config()).await;
     let mut now = at(START);
     let mut result = Vec::new();
+    let mut told = ScalePolicyStatus::default();
     for index in 1..=ticks {
         now += TICK;
-        if restarts.is_some_and(|restarts| index % restarts == 0) {
+        if index % 4 == 3 {
+            told = stage.status("web").await;
+        }
+        if end.is_some() && index % 4 == 0 {
             stage.end_operator().await;
+            if end == Some(End::Untold) {
+                stage.set_status("web", &told).await;
+            }
             stage.clock.advance_to(now - SignedDuration::from_secs(6));
             stage.start_operator_with(&source.config());
             assert_eq!(stage.next().await.occasion, Occasion::First);
@@ -74,9 +91,11 @@ async fn an_operator_that_is_replaced_forty_times_scales_as_one_that_is_not() {
     let changes = expected.windows(2).filter(|pair| pair[0] != pair[1]).count();
     assert!(changes > 20, "it has something to do: {expected:?}");
     assert_eq!(source.ranges(), 0, "who was not replaced asks nothing of the past");
-    let replaced = replicas(&source, 160, Some(4)).await;
-    assert_eq!(replaced, expected);
-    assert_eq!(source.ranges(), 40, "one question is enough");
+    for (end, ranges) in [(End::Told, 40), (End::Untold, 80)] {
+        let replaced = replicas(&source, 160, Some(end)).await;
+        assert_eq!(replaced, expected, "{end:?}");
+        assert_eq!(source.ranges(), ranges, "one question is enough");
+    }
 }
 
 #[tokio::test]

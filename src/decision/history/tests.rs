@@ -161,3 +161,32 @@ fn without_metrics_nothing_is_remembered_of_the_load() {
     let again = decide(&metered, &history, &see("12:01:15", 12, 10));
     assert_eq!(again.level(), Some(n(12)), "it starts from the present, which counts for a window");
 }
+
+#[test]
+fn a_move_that_no_memory_tells_of_is_made_up_for() {
+    let policy = day_and_load("damping: {scaleUp: {policies: [{type: Pods, value: 4, periodSeconds: 60}]}}");
+    let mut told = History::default();
+    record(&mut told, &policy, &see("21:00:00", 5, 50));
+    let memory = told.memory();
+    let mut untold = told.clone();
+    assert_eq!(record(&mut untold, &policy, &see("21:00:30", 5, 200)).desired, n(9));
+
+    let now = at("2026-11-23T21:00:50Z");
+    let restored = || History::restore(memory.clone(), &policy, now);
+    let mut history = restored();
+    history.make_up(&policy, now, at("2026-11-23T21:00:30Z"), n(9));
+    assert_eq!((history.level(), history.memory()), (Some(n(9)), untold.memory()));
+    assert_eq!(decide(&policy, &history, &glance("21:00:50", 9)).desired, n(9), "nothing is undone");
+    assert_eq!(decide(&policy, &history, &see("21:01:15", 9, 200)).desired, n(9), "the move counts");
+    assert_eq!(decide(&policy, &history, &see("21:01:30", 9, 200)).desired, n(13), "and counts no more");
+    assert_eq!(decide(&policy, &history, &see("21:01:30", 9, 10)).desired, n(9), "nor does it fall at once");
+
+    for (expects, desired) in [(false, 5), (true, 9)] {
+        let mut history = restored();
+        if expects {
+            history.expect(n(5));
+        }
+        let decision = decide(&policy, &history, &glance("21:00:50", 9));
+        assert_eq!(decision.desired, n(desired), "whose nine replicas are is known: {expects}");
+    }
+}

@@ -14,7 +14,7 @@ use super::super::rivals::Standing;
 use super::super::timetable::Timetable;
 use super::super::{shard, status, targets};
 use crate::api::{ScalePolicyStatus, ScaleTargetRef};
-use crate::decision::{History, Override, Policy};
+use crate::decision::{History, Override, Policy, Replicas};
 
 /// What the operator remembers of a policy.
 #[derive(Debug, Default)]
@@ -45,6 +45,8 @@ pub(in crate::operator) struct State {
     pub(in crate::operator) missed: Option<targets::Standing>,
     pub(super) policy: Option<Arc<Policy>>,
     pub(in crate::operator) history: History,
+    /// The replicas that the workload had by the status from which the history was restored, until it has been looked at.
+    pub(in crate::operator) told: Option<Replicas>,
     /// Whether the history lacks what a range query can give.
     pub(in crate::operator) rebuilding: Rebuilding,
     pub(in crate::operator) timetable: Timetable,
@@ -76,12 +78,15 @@ impl State {
             None => {
                 let memory = status::memory(&self.status, target);
                 self.rebuilding = Rebuilding::starting(&memory, &policy, now);
+                let is_known = memory.level.is_some() && !memory.shadow;
+                self.told = self.status.current_replicas.filter(|_| is_known).map(Replicas::new);
                 self.history = History::restore(memory, &policy, now);
             }
             // Another workload: the past was about something else.
             Some(old) if old != target => {
                 self.history = History::default();
                 self.rebuilding = Rebuilding::default();
+                self.told = None;
                 self.target_uid = None;
                 self.seen = Seen::Never;
             }

@@ -99,8 +99,8 @@ async fn killed_at_any_step_of_an_edge_it_has_a_successor_that_ends_where_it_wou
         let first = stage.next().await;
         assert_eq!(first.occasion, Occasion::First);
         assert!(
-            stage.replicas("web").await >= 12,
-            "the schedule is made up for at once, after {steps} steps"
+            stage.replicas("web").await >= before.max(12),
+            "the schedule is made up for at once and nothing is lowered, after {steps} steps"
         );
         while stage.replicas("web").await != 13 {
             let now = stage.clock.now() + SignedDuration::from_secs(15);

@@ -326,6 +326,13 @@ impl Stage {
         self.policies().get(name).await.expect("the policy").status.expect("a status")
     }
 
+    /// Puts an earlier status in the place of a policy's, as if those since then had not been written.
+    pub(crate) async fn set_status(&self, name: &str, status: &ScalePolicyStatus) {
+        let patch = serde_json::from_value(json!([{"op": "replace", "path": "/status", "value": status}]));
+        let patch = Patch::<ScalePolicy>::Json(patch.expect("a patch"));
+        self.policies().patch_status(name, &PatchParams::default(), &patch).await.expect("a status");
+    }
+
     pub(crate) async fn events(&self) -> Vec<(String, String)> {
         let api = Api::<Event>::namespaced(self.client.clone(), "default");
         let events = api.list(&kube::api::ListParams::default()).await.expect("events");
