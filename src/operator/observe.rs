@@ -46,6 +46,10 @@ impl Context {
         subject: &Subject<'_>,
         read: &Result<ScaleSeen, CallError>,
     ) {
+        if !self.targets.are_told(kind) {
+            // Each evaluation reads.
+            return;
+        }
         let (namespace, name) = (subject.namespace, &*subject.target.name);
         let version = match read {
             Ok(read) => read.version.clone(),

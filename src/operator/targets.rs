@@ -9,7 +9,7 @@
 //! before ten thousand workloads does not read each of them, nor one of which the status alone has moved.
 
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -23,12 +23,14 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use tokio::sync::Notify;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
+use self::kept::{Kind, Known};
 pub(super) use self::workload::{Outline, Told, is_known};
 use self::workload::{Spec, Telling, Workload};
 use super::reconcile::Context;
 use super::{Key, Sighted, watching};
 use crate::api::ScaleTargetRef;
 
+mod kept;
 mod workload;
 
 /// How long a first look waits for the first list of a kind.
@@ -61,35 +63,6 @@ type ApiKind = (String, String);
 
 fn api_kind(resource: &ApiResource) -> ApiKind {
     (resource.api_version.clone(), resource.kind.clone())
-}
-
-#[derive(Default)]
-struct Kind {
-    /// Whether the watch has told of each of `objects`.
-    is_listed: bool,
-    /// Whether nobody need wait for the first list any more.
-    is_settled: bool,
-    objects: HashMap<Key, Known>,
-    /// A list that is under way.
-    listing: HashMap<Key, Known>,
-    /// How many objects were kept when those that no policy names were last let go.
-    kept: usize,
-}
-
-/// What is kept of an object.
-enum Known {
-    Absent,
-    There {
-        version: String,
-        /// What the watch says of it, for whoever looks next.
-        told: Option<Box<Told>>,
-    },
-}
-
-impl Known {
-    fn is_there(&self) -> bool {
-        matches!(self, Self::There { .. })
-    }
 }
 
 /// The kinds that are to be watched.
@@ -206,6 +179,11 @@ impl Targets {
         }
     }
 
+    /// Whether the watch tells of the objects of a kind.
+    pub(super) fn are_told(&self, resource: &ApiResource) -> bool {
+        self.kinds().get(&api_kind(resource)).is_some_and(|kind| kind.is_listed)
+    }
+
     /// Notes what was read of an object that the watch has not told of since a policy named it: its version, or `None`
     /// when it is not there. From now on the watch tells what changes.
     pub(super) fn note(
@@ -262,11 +240,12 @@ impl Targets {
             }
             watcher::Event::Apply(object) => {
                 let (key, known) = known(&object);
-                let Some(known) = known else {
+                let Some(mut known) = known else {
                     // Who names it again has missed this.
                     kind.objects.remove(&key);
                     return Vec::new();
                 };
+                known.follow(kind.objects.get(&key));
                 let before = kind.objects.insert(key.clone(), known);
                 kind.let_go(is_claimed);
                 if !before.is_some_and(|before| before.is_there()) {
@@ -300,17 +279,6 @@ impl Targets {
 
     fn kinds(&self) -> MutexGuard<'_, BTreeMap<ApiKind, Kind>> {
         self.kinds.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Kind {
-    /// Lets go of what no policy claims any more, whenever there may be as much of it as of all else.
-    fn let_go(&mut self, is_claimed: impl Fn(&Key) -> bool) {
-        if self.objects.len() > 2 * self.kept.max(32) {
-            self.objects.retain(|key, _| is_claimed(key));
-            self.objects.shrink_to_fit();
-            self.kept = self.objects.len();
-        }
     }
 }
 

@@ -189,6 +189,17 @@ async fn a_kind_from_a_crd_is_not_read_again_while_its_status_alone_moves() {
         assert_eq!(stage.next().await.outcome, expected);
         assert_eq!(*before.get_or_insert(stage.reads("argoproj.io")), stage.reads("argoproj.io"), "{ready}");
     }
+    // Before the next look the status moves, and again: it is known that the spec is the one that was written.
+    for ready in [5, 6] {
+        let status = Patch::Merge(json!({"status": {"readyReplicas": ready}}));
+        let written = rollouts(&stage).patch_status("web", &PatchParams::default(), &status).await;
+        sighting("web", written.expect("written").metadata.resource_version).await;
+    }
+    source.set("qps", Some(10.0));
+    now += SignedDuration::from_secs(15);
+    stage.clock.advance_to(now);
+    assert_eq!(stage.next().await.outcome, Outcome::Unchanged);
+    assert_eq!(before, Some(stage.reads("argoproj.io")));
     // Somebody else sets the replicas: that is read, and put right.
     let spec = Patch::Merge(json!({"spec": {"replicas": 3}}));
     let written = rollouts(&stage).patch("web", &PatchParams::default(), &spec).await;

@@ -176,7 +176,10 @@ impl Outline {
     /// Whether the spec is that of this version, or generation, of the same object.
     fn has_spec_of(&self, version: Option<&str>, uid: Option<&str>, generation: Option<i64>) -> bool {
         let is_same_generation = generation.is_some() && generation == self.generation;
-        self.version.as_deref() == version || is_same_generation && self.uid.as_deref() == uid
+        let is_version = |told: &Option<String>| told.as_deref() == version;
+        is_version(&self.version)
+            || is_version(&self.since)
+            || is_same_generation && self.uid.as_deref() == uid
     }
 }
 
@@ -199,7 +202,16 @@ mod tests {
 
     fn outline(version: &str, generation: Option<i64>, ready: i32) -> Told {
         let (version, uid) = (Some(version.to_owned()), Some("u".to_owned()));
-        Told::Outline(Outline { version, uid, generation, ready: Replicas::new(ready) })
+        let since = version.clone();
+        Told::Outline(Outline { version, uid, generation, since, ready: Replicas::new(ready) })
+    }
+
+    /// What the watch says when `first` was the first version of the generation.
+    fn outline_since(first: &str, version: &str, generation: Option<i64>) -> Told {
+        match outline(version, generation, 1) {
+            Told::Outline(told) => Told::Outline(Outline { since: Some(first.to_owned()), ..told }),
+            whole @ Told::Whole(_) => whole,
+        }
     }
 
     fn as_known(seen: &Seen) -> Option<&ScaleSeen> {
@@ -239,6 +251,8 @@ mod tests {
         for (seen, watched, expected) in [
             (&read, outline("5", Some(2), 1), told("5", Some(2), 1)),
             (&read, outline("6", Some(2), 1), read.clone()),
+            (&read, outline_since("5", "7", Some(2)), told("7", Some(2), 1)),
+            (&read, outline_since("6", "7", Some(2)), read.clone()),
             (&read, outline("6", None, 1), read.clone()),
             (&dated, outline("6", Some(2), 1), told("6", Some(2), 1)),
             (&dated, outline("6", Some(3), 1), dated.clone()),

@@ -166,3 +166,32 @@ fn policies_that_come_and_go_leave_nothing_behind() {
         assert_eq!(watch.standing(&name), version("1"));
     }
 }
+
+#[test]
+fn of_an_object_whose_status_moves_it_is_told_since_which_version_its_spec_is_as_it_is() {
+    let watch = Watch::of(&["web"]);
+    let object = |version: &str, uid: &str, generation: Option<i64>| -> Object {
+        let meta = json!({"namespace": "shop", "name": "web", "uid": uid, "resourceVersion": version, "generation": generation});
+        serde_json::from_value(json!({"metadata": meta})).expect("metadata")
+    };
+    let since = |told: Option<Told>| match told {
+        Some(Told::Outline(outline)) => outline.since,
+        Some(Told::Whole(_)) | None => None,
+    };
+    watch.list(&[]);
+    let listed = [("4", "u", Some(1)), ("5", "u", Some(2)), ("6", "u", Some(2)), ("7", "u", Some(2))];
+    for (events, expected) in [
+        (&listed[..1], "4"),
+        (&listed[..], "5"),
+        (&[("8", "u", Some(2))], "8"),
+        (&[("8", "u", None), ("9", "u", None)], "9"),
+        (&[("8", "u", Some(2)), ("9", "v", Some(2))], "9"),
+        (&[("8", "u", Some(2)), ("9", "u", Some(3)), ("10", "u", Some(3))], "9"),
+    ] {
+        for (version, uid, generation) in events {
+            watch.take(Apply(object(version, uid, *generation)));
+        }
+        let told = watch.targets.tell(&watch.resource, "shop", "web", || false);
+        assert_eq!(since(told).as_deref(), Some(expected), "{events:?}");
+    }
+}

@@ -49,7 +49,21 @@ pub(in crate::operator) struct Outline {
     pub(in crate::operator) uid: Option<String>,
     /// Grows with each change of the spec; the replicas of a custom resource are always in its spec.
     pub(in crate::operator) generation: Option<i64>,
+    /// The first version of this generation, as far as the watch has told.
+    pub(in crate::operator) since: Option<String>,
     pub(in crate::operator) ready: Replicas,
+}
+
+impl Told {
+    /// Takes what was told of the object before.
+    pub(super) fn follow(&mut self, before: Option<&Self>) {
+        if let (Self::Outline(now), Some(Self::Outline(before))) = (self, before)
+            && now.generation.is_some()
+            && (now.generation, &now.uid) == (before.generation, &before.uid)
+        {
+            now.since.clone_from(&before.since);
+        }
+    }
 }
 
 /// What of the spec of Kubernetes' own kinds is read.
@@ -104,7 +118,8 @@ impl Telling for Workload<Spec> {
 impl Telling for Workload<IgnoredAny> {
     fn told(&self, _: &ApiResource) -> Told {
         let ObjectMeta { resource_version: version, uid, generation, .. } = self.metadata.clone();
-        Told::Outline(Outline { version, uid, generation, ready: self.ready })
+        let since = version.clone();
+        Told::Outline(Outline { version, uid, generation, since, ready: self.ready })
     }
 }
 
@@ -230,7 +245,8 @@ mod tests {
             object["metadata"] = json!({"name": "web", "resourceVersion": "7", "uid": "u", "generation": 4});
             let workload: Workload<IgnoredAny> = serde_json::from_value(object).expect("a workload");
             let (version, uid) = (Some("7".to_owned()), Some("u".to_owned()));
-            let outline = Outline { version, uid, generation: Some(4), ready: Replicas::new(ready) };
+            let since = version.clone();
+            let outline = Outline { version, uid, generation: Some(4), since, ready: Replicas::new(ready) };
             assert_eq!(workload.told(&kind), Told::Outline(outline));
         }
     }
