@@ -29,7 +29,8 @@ const EDGE_TO_WRITE_BUCKETS: [f64; 13] =
 pub(super) type Told = (&'static str, &'static [&'static str], &'static str);
 
 /// All of them.
-pub(super) const TOLD: [Told; 15] = [
+pub(super) const TOLD: [Told; 16] = [
+    RECONCILES,
     EVALUATIONS,
     WRITES,
     DECISIONS,
@@ -47,6 +48,11 @@ pub(super) const TOLD: [Told; 15] = [
     BUILD,
 ];
 
+const RECONCILES: Told = (
+    "tidetable_reconciles_total",
+    &[],
+    "How often a policy was looked at, whether or not anything was due for it",
+);
 const EVALUATIONS: Told =
     ("tidetable_evaluations_total", &["outcome"], "Evaluations of policies by their outcome");
 const WRITES: Told =
@@ -127,6 +133,7 @@ struct ByCondition {
 /// What the operator counts.
 pub(super) struct Metrics {
     registry: Registry,
+    reconciles: Counter<u64, AtomicU64>,
     evaluations: Family<ByOutcome, Counter<u64, AtomicU64>>,
     writes: Family<ByDirection, Counter<u64, AtomicU64>>,
     decisions: Family<ByReason, Counter<u64, AtomicU64>>,
@@ -154,6 +161,7 @@ impl Metrics {
         register(&mut registry, TZ_DATABASE, version(zones::current().version()));
         register(&mut registry, BUILD, version(env!("CARGO_PKG_VERSION")));
         Self {
+            reconciles: registered(&mut registry, RECONCILES),
             evaluations: registered(&mut registry, EVALUATIONS),
             writes: registered(&mut registry, WRITES),
             decisions: registered(&mut registry, DECISIONS),
@@ -191,6 +199,11 @@ impl Metrics {
     /// Notes whether this operator writes.
     pub(super) fn leads(&self, leads: bool) {
         self.leader.set(leads.into());
+    }
+
+    /// Counts a look at a policy.
+    pub(super) fn reconciled(&self) {
+        self.reconciles.inc();
     }
 
     /// Counts an evaluation.

@@ -75,6 +75,7 @@ pub(super) async fn reconcile(listed: Arc<Listed>, context: Arc<Context>) -> Key
     // Not `name`: in JSON that is what the span itself is called.
     let span = tracing::info_span!("reconcile", namespace = key.namespace(), policy = key.name());
     async {
+        context.metrics.reconciled();
         let mut state = context.states().remove(key).unwrap_or_default();
         // Who does not lead waits for nothing but to lead, and who can't read the policies to read them: then all are woken.
         if context.may_act() {

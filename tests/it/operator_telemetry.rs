@@ -18,6 +18,7 @@ use crate::support::operator::{
 };
 use crate::support::process::Process;
 use crate::support::proxy::{Proxy, Trouble};
+use crate::support::sample;
 use crate::support::source::Source;
 
 /// A policy for a deployment of its own name.
@@ -26,11 +27,6 @@ fn named(name: &str, spec: &Value) -> Value {
     object["metadata"]["name"] = json!(name);
     object["spec"]["scaleTargetRef"]["name"] = json!(name);
     object
-}
-
-/// The value of a sample, by its name and labels as they are written.
-fn sample(text: &str, name: &str) -> Option<f64> {
-    text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok())
 }
 
 #[tokio::test(flavor = "multi_thread")]

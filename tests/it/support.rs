@@ -30,3 +30,14 @@ pub(crate) fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("loopback");
     listener.local_addr().expect("bound").port()
 }
+
+/// What an operator serves at `/metrics`, once it answers.
+pub(crate) async fn metrics(port: u16) -> reqwest::Result<String> {
+    let http = reqwest::Client::builder().no_proxy().build()?;
+    http.get(format!("http://127.0.0.1:{port}/metrics")).send().await?.text().await
+}
+
+/// The value of a sample, by its name and labels as they are written.
+pub(crate) fn sample(text: &str, name: &str) -> Option<f64> {
+    text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok())
+}

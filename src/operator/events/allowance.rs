@@ -39,8 +39,9 @@ impl Bucket {
     /// Takes a token, unless there is none left.
     fn take(&mut self, at: Timestamp) -> bool {
         let later = |from: Timestamp, by| from.saturating_add(by).unwrap_or(Timestamp::MAX);
-        // It is never further away than from an empty bucket, unless the clock was set back.
-        let full_at = self.full_at.map_or(at, |full_at| full_at.clamp(at, later(at, EACH * BURST)));
+        // It is never further away than from an empty bucket, unless the clock was set back: then it tells nothing.
+        let full_at =
+            self.full_at.filter(|full_at| *full_at <= later(at, EACH * BURST)).unwrap_or(at).max(at);
         let is_left = full_at.duration_since(at) <= EACH * (BURST - 1);
         self.full_at = Some(if is_left { later(full_at, EACH) } else { full_at });
         is_left
@@ -65,8 +66,8 @@ mod tests {
             (901 + 10 * 300, 99, 10),
             // For a day nothing, and no more than 25 for that.
             (100_000, 99, 25),
-            // The clock is set back by a day: it takes five minutes and not a day.
-            (13_600, 1, 0),
+            // The clock is set back by a day: it takes no day until there are more.
+            (13_600, 99, 25),
             (13_899, 1, 0),
             (13_900, 2, 1),
         ] {

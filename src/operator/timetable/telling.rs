@@ -44,7 +44,9 @@ impl Telling {
     }
 
     /// Whether a status is owed and can be written now.
-    pub(crate) fn owes(&self, now: Timestamp) -> bool {
+    pub(crate) fn owes(&mut self, now: Timestamp) -> bool {
+        // As in [`Self::may_tell`].
+        self.owed = self.owed.map(|owed| owed.min(after_gap(now)));
         self.owed.is_some_and(|owed| owed <= now)
     }
 
@@ -80,6 +82,7 @@ mod tests {
         assert!(!telling.owes(at("07:00:45")), "it is paid");
         assert!(!telling.may_tell(at("06:00:30")));
         assert!(telling.owes(at("06:00:45")), "a clock that is set back by an hour silences nobody for one");
+        assert!(!telling.owes(at("05:00:00")) && telling.owes(at("05:00:15")), "nor once it is owed");
     }
 
     #[test]

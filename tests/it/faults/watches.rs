@@ -6,12 +6,13 @@ use k8s_openapi::api::apps::v1::Deployment;
 use kube::api::DeleteParams;
 use kube::{Api, Client};
 use serde_json::json;
-use tidetable::operator::Outcome;
+use tidetable::operator::{OperatorOptions, Outcome};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::cluster::stage::until;
 use crate::support::operator::{Stage, at, day_and_night, deployment, options, policy, run, scaled};
 use crate::support::proxy::{Proxy, Trouble};
+use crate::support::{free_port, metrics, sample};
 
 #[tokio::test]
 async fn a_watch_whose_connection_is_dead_is_given_up_and_what_it_missed_is_learned() {
@@ -80,7 +81,8 @@ async fn who_was_cut_off_writes_nothing_before_it_knows_what_became_of_the_polic
 
 /// A policy whose window has begun, an operator behind a proxy that lets nothing through any more, and a query that it waits
 /// for. When that is given up, the window is over, and nothing may be written yet.
-async fn cut_off_at_an_edge() -> (Stage, Proxy, TcpListener, TcpStream) {
+/// Its metrics are served at this port.
+async fn cut_off_at_an_edge(port: u16) -> (Stage, Proxy, TcpListener, TcpStream) {
     let silent = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let config = format!("sources: [{{url: 'http://{}'}}]", silent.local_addr().expect("an address"));
     let spec = json!({
@@ -92,7 +94,9 @@ async fn cut_off_at_an_edge() -> (Stage, Proxy, TcpListener, TcpStream) {
         Stage::with("2026-11-23T12:00:50Z", &[deployment("web", 2), policy(&spec)], &config).await;
     stage.end_operator().await;
     let proxy = Proxy::before(stage.own.clone()).await;
-    (stage.operator, stage.evaluations, stage.shutdown) = run(options(proxy.client(), &stage.clock, &config));
+    let options = options(proxy.client(), &stage.clock, &config);
+    let options = OperatorOptions { listen: Some(([127, 0, 0, 1], port).into()), ..options };
+    (stage.operator, stage.evaluations, stage.shutdown) = run(options);
     assert_eq!(stage.next().await.outcome, Outcome::Unchanged);
     // An edge and a tick, whose query gets no answer.
     stage.clock.advance_to(at("2026-11-23T12:01:00Z"));
@@ -110,7 +114,7 @@ async fn cut_off_at_an_edge() -> (Stage, Proxy, TcpListener, TcpStream) {
 
 #[tokio::test]
 async fn an_edge_that_comes_while_a_query_hangs_and_nothing_may_be_written_is_written_when_it_may() {
-    let (mut stage, proxy, ..) = cut_off_at_an_edge().await;
+    let (mut stage, proxy, ..) = cut_off_at_an_edge(free_port()).await;
     proxy.trouble.send_replace(Trouble::Nothing);
     while stage.next().await.outcome != scaled(7, 2) {}
     stage.stop().await;
@@ -118,11 +122,24 @@ async fn an_edge_that_comes_while_a_query_hangs_and_nothing_may_be_written_is_wr
 
 #[tokio::test]
 async fn a_policy_that_becomes_invalid_while_nothing_may_be_written_is_followed_again_when_it_is_mended() {
-    let (mut stage, proxy, ..) = cut_off_at_an_edge().await;
+    let port = free_port();
+    let (mut stage, proxy, ..) = cut_off_at_an_edge(port).await;
     let entries = |cron: &str| json!({"spec": {"schedule": {"entries": [{"name": "all", "cron": cron, "replicas": 9}]}}});
     stage.patch_policy(&entries("0 31 31 2 *")).await;
     proxy.trouble.send_replace(Trouble::Nothing);
     stage.condition("Ready", "InvalidSpec").await;
+    let reconciles = async || sample(&metrics(port).await.expect("metrics"), "tidetable_reconciles_total");
+    until("the operator to rest", async || {
+        let count = reconciles().await;
+        for _ in 0..10 {
+            if reconciles().await != count {
+                return false;
+            }
+        }
+        count.is_some()
+    })
+    .await
+    .expect("in time");
     stage.patch_policy(&entries("0 0 * * *")).await;
     while stage.next().await.outcome != scaled(7, 9) {}
     stage.stop().await;

@@ -12,8 +12,8 @@ use tidetable::operator::{LeaseOptions, Occasion, OperatorOptions, Outcome};
 use super::*;
 use crate::cluster::stage::HOME;
 use crate::support::faults::{self, Fault};
-use crate::support::free_port;
 use crate::support::operator::{Stage, at, options, run, scaled};
+use crate::support::{free_port, metrics};
 
 /// The first edge. It is no tick.
 const EDGE: &str = "2026-11-23T06:00:07Z";
@@ -71,9 +71,7 @@ impl Watched {
 
     /// How many edges were counted, and how late they were in all.
     async fn lateness(&self) -> (f64, f64) {
-        let http = reqwest::Client::builder().no_proxy().build().expect("a client");
-        let answer = http.get(format!("http://{}/metrics", self.listen)).send().await.expect("an answer");
-        let text = answer.text().await.expect("a text");
+        let text = metrics(self.listen.port()).await.expect("metrics");
         let of = |end| sample(&text, &format!("tidetable_edge_to_write_seconds_{end}")).expect("a sample");
         (of("count"), of("sum"))
     }

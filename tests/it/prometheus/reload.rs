@@ -10,9 +10,9 @@ use tempfile::TempDir;
 use tidetable::operator::prometheus::Reload;
 use tidetable::operator::{Occasion, OperatorOptions, Sources};
 
-use crate::support::free_port;
 use crate::support::operator::{Stage, at, deployment, policy, scaled};
 use crate::support::source::Source;
+use crate::support::{free_port, metrics};
 
 const START: &str = "2026-11-23T12:00:00Z";
 
@@ -54,11 +54,9 @@ fn config(source: &Source) -> String {
 
 /// Waits until the operator's metrics have this line.
 async fn shows(port: u16, line: &str) {
-    let http = reqwest::Client::builder().no_proxy().build().expect("a client");
     let waited = tokio::time::timeout(Duration::from_secs(20), async {
         loop {
-            let answer = http.get(format!("http://127.0.0.1:{port}/metrics")).send().await;
-            let text = answer.expect("an answer").text().await.expect("a text");
+            let text = metrics(port).await.expect("metrics");
             if text.lines().any(|found| found == line) {
                 return;
             }

@@ -20,8 +20,8 @@ use tidetable::sandbox::{Sandbox, SandboxOptions};
 use tokio::process::{Child, Command};
 
 use crate::support::certificates::Authority;
-use crate::support::free_port;
 use crate::support::operator::{admit_process, deployment, policy};
+use crate::support::{free_port, metrics};
 
 const TOKEN: &str = "tok-5f3a9c/+=7e~Q";
 const PASSWORD: &str = r#"p"w d%7+xZ/k"#;
@@ -162,10 +162,8 @@ async fn play(format: &str) {
         assert!(problems.iter().any(|problem| problem.contains(part)), "{part}: {problems:#?}");
     }
     std::fs::write(directory.join("config.yaml"), misplaced()).expect("written");
-    let http = reqwest::Client::builder().no_proxy().build().expect("a client");
-    let metrics = until("a refused configuration", async || {
-        let answer = http.get(format!("http://127.0.0.1:{port}/metrics")).send().await.ok()?;
-        let text = answer.text().await.ok()?;
+    let shown = until("a refused configuration", async || {
+        let text = metrics(port).await.ok()?;
         text.contains("tidetable_config_last_reload_successful 0").then_some(text)
     })
     .await;
@@ -179,7 +177,7 @@ async fn play(format: &str) {
         assert!(log.contains(part), "the log tells of it: {part}");
     }
     assert_none("the log", &log, &secrets);
-    assert_none("the metrics", &metrics, &secrets);
+    assert_none("the metrics", &shown, &secrets);
     assert_none("a policy", &serde_json::to_string(&policies).expect("JSON"), &secrets);
     assert_none("an event", &serde_json::to_string(&events).expect("JSON"), &secrets);
     for problem in problems {
