@@ -167,6 +167,13 @@ impl Decision {
         if self.overridden.is_some() { self.desired } else { self.baseline.ceiling }
     }
 
+    /// `minReplicas` and `maxReplicas` of an autoscaler between whose bounds the workload is to be. The API server refuses a
+    /// `maxReplicas` of 0, and one below `minReplicas`.
+    #[must_use]
+    pub fn bounds(&self) -> (Replicas, Replicas) {
+        (self.desired, self.ceiling().max(self.desired).max(Replicas::new(1)))
+    }
+
     /// The next change of the schedule's floor or ceiling, and the entry that brings it.
     #[must_use]
     pub fn next_transition(&self) -> Option<Transition> {

@@ -5,6 +5,7 @@
 //! without metrics; then one without metrics at each instant at which the schedule changes, and one with
 //! metrics at every multiple of the interval since the Unix epoch, the former first where both coincide.
 
+pub mod autoscaler;
 pub mod chooser;
 pub mod expectation;
 pub mod measurement;
@@ -18,6 +19,7 @@ pub mod traffic;
 
 mod books;
 mod downstream;
+mod player;
 mod recorder;
 mod rows;
 pub mod synthetic;
@@ -28,17 +30,18 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::api::{ScaleCalendar, ScalePolicy};
-use crate::decision::{
-    Decision, Metric, Milli, MissingCause, Policy, Reading, Readings, Replicas, Samples, Target,
-};
+use crate::api::{AUTOSCALER_KIND, ScaleCalendar, ScalePolicy};
+use crate::decision::{Decision, Metric, Policy, Replicas, Target};
 use crate::manifest::Mistake;
 
-use self::chooser::{Choice, Chooser, Due, Follower, Seat};
+use self::autoscaler::Autoscaler;
+use self::chooser::{Chooser, Either, Follower, Scheduled};
 use self::expectation::Expectation;
 use self::monitor::Quantity;
 use self::plant::{ClusterSpec, PlantSpec};
+use self::player::Player;
 pub use self::recorder::Recorder;
+use self::rivals::hpa::HpaMetric;
 pub use self::rows::{Change, Places, Row, Run};
 use self::scores::{Price, Scores};
 use self::traffic::{Gaps, Traffic};
@@ -58,6 +61,8 @@ pub struct Scenario {
     pub missing_calendars: Vec<Mistake>,
     /// The policy as YAML, for reports.
     pub policy_text: String,
+    /// The autoscaler whose bounds a policy may set.
+    pub autoscaler: Option<Autoscaler>,
     /// The first instant.
     pub from: Timestamp,
     /// How long it runs.
@@ -128,10 +133,29 @@ impl Scenario {
     #[must_use]
     pub fn is_loop(&self) -> bool {
         let comes_again = self.plant.service.is_some_and(|service| service.queue.retries > 0);
-        let Quantities { metrics, guards } = self.quantities(&self.policy);
         let is_effect = |quantity: &Quantity| *quantity != Quantity::Qps || comes_again;
         let is_ratio = |metric: &Metric| matches!(metric.target, Target::Value(_));
-        self.policy.metrics.iter().any(is_ratio) || metrics.iter().chain(&guards).any(is_effect)
+        let is_ratio = match self.scheduled() {
+            Some(autoscaler) => autoscaler.spec.metrics.iter().any(HpaMetric::is_ratio),
+            None => self.policy.metrics.iter().any(is_ratio),
+        };
+        let guards = self.quantities(&self.policy).guards;
+        is_ratio || self.followed().iter().chain(&guards).any(is_effect)
+    }
+
+    /// The autoscaler whose bounds the policy sets, if it sets any.
+    #[must_use]
+    pub fn scheduled(&self) -> Option<&Autoscaler> {
+        self.autoscaler.as_ref().filter(|_| self.resource.spec.scale_target_ref.kind == AUTOSCALER_KIND)
+    }
+
+    /// What the metrics are that the replicas follow: those of the policy, or of its autoscaler.
+    #[must_use]
+    pub fn followed(&self) -> Vec<Quantity> {
+        match self.scheduled() {
+            Some(autoscaler) => autoscaler.quantities(self),
+            None => self.quantities(&self.policy).metrics,
+        }
     }
 
     /// What the metrics and the guards of a policy are in this scenario.
@@ -157,7 +181,10 @@ pub struct Quantities {
 /// Plays a scenario with its own policies.
 #[must_use]
 pub fn run(scenario: &Scenario) -> Run {
-    play(scenario, |_, tier| (follower(tier), tier.plant.initial_replicas))
+    if is_plain(scenario) {
+        return play(scenario, |_, tier| (follower(tier), tier.plant.initial_replicas));
+    }
+    play(scenario, |_, tier| (own(tier), tier.plant.initial_replicas))
 }
 
 /// Plays a scenario in which `chooser` chooses for the first tier, from `initial` ready replicas on. The tiers behind
@@ -166,8 +193,8 @@ pub fn run(scenario: &Scenario) -> Run {
 pub fn run_with(scenario: &Scenario, chooser: impl Chooser, initial: Replicas) -> Run {
     let chooser = Cell::new(Some(chooser));
     play(scenario, |index, tier| match chooser.take().filter(|_| index == 0) {
-        Some(chooser) => (Seat::Taken(chooser), initial),
-        None => (Seat::Own(follower(tier)), tier.plant.initial_replicas),
+        Some(chooser) => (Either::This(chooser), initial),
+        None => (Either::That(own(tier)), tier.plant.initial_replicas),
     })
 }
 
@@ -185,8 +212,18 @@ fn play<'a, C: Chooser>(
 /// The scores of [`run`] alone, with less work and without keeping a row for each tick.
 #[must_use]
 pub fn score(scenario: &Scenario) -> Scores {
+    if is_plain(scenario) {
+        return play_counting(scenario, |_, tier| (follower(tier), tier.plant.initial_replicas));
+    }
+    play_counting(scenario, |_, tier| (own(tier), tier.plant.initial_replicas))
+}
+
+fn play_counting<'a, C: Chooser>(
+    scenario: &'a Scenario,
+    choosing: impl Fn(usize, &'a Scenario) -> (C, Replicas),
+) -> Scores {
     let end = end(scenario);
-    let mut player = Player::new(scenario, |_, tier| (follower(tier), tier.plant.initial_replicas));
+    let mut player = Player::new(scenario, choosing);
     player.recorder.count();
     player.play(end);
     player.recorder.finish_counting(end)
@@ -200,9 +237,30 @@ pub fn decisions_by(scenario: &Scenario, at: Timestamp) -> Option<(Decision, Opt
         return None;
     }
     let end = at.saturating_add(SignedDuration::from_nanos(1)).unwrap_or(at);
-    let mut player = Player::new(scenario, |_, tier| (follower(tier).keeping(), tier.plant.initial_replicas));
+    let mut player = Player::new(scenario, |index, tier| {
+        // Of an autoscaler's bounds no metric decides.
+        let is_first = index == 0;
+        let chooser = if is_first { Either::This(follower(tier).keeping()) } else { Either::That(own(tier)) };
+        (chooser, tier.plant.initial_replicas)
+    });
     player.play(end);
-    player.choosers.into_iter().next()?.into_last()
+    match player.choosers.into_iter().next()? {
+        Either::This(follower) => follower.into_last(),
+        Either::That(_) => None,
+    }
+}
+
+/// Whether each tier's policy chooses the replicas itself.
+fn is_plain(scenario: &Scenario) -> bool {
+    scenario.tiers().all(|(_, tier)| tier.scheduled().is_none())
+}
+
+/// Who chooses for a tier: its policy, or an autoscaler between the bounds that its policy sets.
+fn own(scenario: &Scenario) -> Either<Scheduled<'_>, Follower<'_>> {
+    match scenario.scheduled() {
+        Some(autoscaler) => Either::This(Scheduled::new(follower(scenario), autoscaler.acting(scenario))),
+        None => Either::That(follower(scenario)),
+    }
 }
 
 fn follower(scenario: &Scenario) -> Follower<'_> {
@@ -240,141 +298,6 @@ pub fn first_tick(from: Timestamp, interval: Duration) -> Timestamp {
     let past = since.rem_euclid(interval);
     let next = if past == 0 { since } else { since.saturating_add(interval - past) };
     Timestamp::from_nanosecond(next).unwrap_or(Timestamp::MAX)
-}
-
-/// What is read during an outage.
-const UNREACHABLE: Reading = Reading::Missing(MissingCause::Unreachable);
-
-struct Player<'a, C> {
-    scenario: &'a Scenario,
-    /// One a tier.
-    choosers: Vec<C>,
-    recorder: Recorder<'a>,
-}
-
-impl<'a, C: Chooser> Player<'a, C> {
-    fn new(scenario: &'a Scenario, choosing: impl Fn(usize, &'a Scenario) -> (C, Replicas)) -> Self {
-        let tiers = scenario.tiers().enumerate();
-        let (choosers, initial): (_, Vec<_>) = tiers.map(|(index, (_, tier))| choosing(index, tier)).unzip();
-        Self { scenario, choosers, recorder: Recorder::starting_with(scenario, &initial) }
-    }
-
-    /// Plays until `end`. What is due for several tiers at once is done from the first one on.
-    fn play(&mut self, end: Timestamp) {
-        let interval = signed(self.scenario.interval);
-        for tier in 0..self.choosers.len() {
-            self.evaluate(tier, self.scenario.from, false, false);
-        }
-        let mut tick = first_tick(self.scenario.from, self.scenario.interval);
-        while tick < end {
-            self.play_edges(|at| at <= tick);
-            let coasted = self.coast(tick, end);
-            if coasted > tick {
-                tick = coasted;
-                continue;
-            }
-            for tier in 0..self.choosers.len() {
-                if !self.pass(tier, tick) {
-                    self.evaluate(tier, tick, true, true);
-                }
-            }
-            let Some(next) = later(tick, interval) else { break };
-            tick = next;
-        }
-        self.play_edges(|at| at < end);
-    }
-
-    /// Plays what is due besides ticks.
-    #[inline]
-    fn play_edges(&mut self, is_in_time: impl Fn(Timestamp) -> bool) {
-        let due = |choosers: &[C]| {
-            let due = choosers.iter().enumerate().filter_map(|(tier, chooser)| Some((chooser.due()?, tier)));
-            due.min_by_key(|(due, tier)| (due.at, *tier)).filter(|(due, _)| is_in_time(due.at))
-        };
-        while let Some((Due { at, reads_metrics }, tier)) = due(&self.choosers) {
-            self.evaluate(tier, at, reads_metrics, false);
-        }
-    }
-
-    /// Does a tick at which nothing moves, if it is one.
-    #[inline]
-    fn pass(&mut self, tier: usize, at: Timestamp) -> bool {
-        let chooser = &mut self.choosers[tier];
-        let Some(quantity) = chooser.single() else { return false };
-        self.recorder.account(at);
-        if self.recorder.is_out(at) {
-            return false;
-        }
-        let Some(replicas) = self.recorder.placed(tier) else { return false };
-        let Some(measured) = self.recorder.read(tier, quantity, at) else { return false };
-        let Ok(load) = Milli::from_f64(measured) else { return false };
-        let Some(mut rest) = chooser.rest(at, replicas) else { return false };
-        let Some(asked) = rest.pass(at, load) else { return false };
-        let choice = Choice::quiet(rest.outcome(asked));
-        self.recorder.open(tier, at, Some(measured), &choice);
-        true
-    }
-
-    /// Does the ticks from `tick` on at which nothing moves, and gives the first one that is left.
-    fn coast(&mut self, tick: Timestamp, end: Timestamp) -> Timestamp {
-        let interval = signed(self.scenario.interval);
-        let [chooser] = self.choosers.as_mut_slice() else { return tick };
-        let Some(replicas) = self.recorder.placed(0).filter(|_| chooser.single().is_some()) else {
-            return tick;
-        };
-        let until = chooser.due().map_or(end, |due| due.at.min(end));
-        let Some(mut rest) = chooser.rest(tick, replicas) else { return tick };
-        let until = rest.until().map_or(until, |changes| changes.min(until));
-        self.recorder.coast(tick, until, interval, &mut rest)
-    }
-
-    fn evaluate(&mut self, tier: usize, at: Timestamp, reads_metrics: bool, tick: bool) {
-        self.recorder.account(at);
-        let chooser = &mut self.choosers[tier];
-        let mut observation = self.recorder.observe(tier, at);
-        let mut measured = None;
-        let metrics = chooser.metrics();
-        if reads_metrics && metrics > 0 {
-            let is_out = self.recorder.is_out(at);
-            let read = |quantity: &Quantity| {
-                if is_out { None } else { self.recorder.read(tier, *quantity, at) }
-            };
-            let reading = |measured| if is_out { UNREACHABLE } else { reading(measured) };
-            match chooser.quantities() {
-                None => {
-                    measured = read(&Quantity::Qps);
-                    let readings = std::iter::repeat_n(reading(measured), metrics);
-                    observation.samples = Samples::Read(readings.collect());
-                }
-                Some(Quantities { metrics, guards }) => {
-                    let mut readings = Readings::new();
-                    for quantity in metrics {
-                        let read = read(quantity);
-                        if readings.is_empty() {
-                            measured = read;
-                        }
-                        readings.push(reading(read));
-                    }
-                    observation.samples = Samples::Read(readings);
-                    if !guards.is_empty() {
-                        let guards = guards.iter().map(|of| reading(read(of)));
-                        observation.guards = Samples::Read(guards.collect());
-                    }
-                }
-            }
-        }
-        let choice = chooser.choose(&observation);
-        self.recorder.note(tier, at, measured, &choice, tick, || chooser.explain());
-    }
-}
-
-fn reading(measured: Option<f64>) -> Reading {
-    let value = measured.map(Milli::from_f64);
-    match value {
-        Some(Ok(value)) => Reading::Value(value),
-        Some(Err(_)) => Reading::Missing(MissingCause::Invalid),
-        None => Reading::Missing(MissingCause::NoSample),
-    }
 }
 
 fn count(replicas: Replicas) -> u32 {

@@ -64,6 +64,13 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
         Some(file) => scenario::read(file, overrides),
         None => scenario::parse(Path::new(SCENARIO.0), SCENARIO.1, overrides, |_| Ok(POLICY.to_owned())),
     })?;
+    if let Some((_, tier)) = scenario.tiers().find(|(_, tier)| tier.scheduled().is_some()) {
+        return Err(Failure::BadInput(format!(
+            "{}: its policy sets the bounds of a HorizontalPodAutoscaler, and the sandbox has nobody who follows one: \
+             `tidetable simulate` plays it",
+            tier.name
+        )));
+    }
     check::warn(&scenario.missing_calendars);
     simulate::warn_of_trace(&scenario);
     simulate::warn_of_measurement(&scenario);

@@ -83,7 +83,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<(), Failure> {
     check::warn(missing(&scenario, &changed));
     warn_of_trace(&scenario);
     // Of both it would be the same.
-    warn_of_measurement(if changed.policy.metrics.is_empty() { &scenario } else { &changed });
+    warn_of_measurement(if changed.followed().is_empty() { &scenario } else { &changed });
     queued("--limit", asks, &scenario);
     let [old, new] = [&scenario, &changed].map(simulation::run);
     let outcomes: Vec<limit::Outcome> =

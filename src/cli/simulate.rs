@@ -165,7 +165,7 @@ pub(super) fn queued(flag: &str, asks: impl Fn(&str) -> bool, scenario: &Scenari
 pub(super) fn warn_of_measurement(scenario: &Scenario) {
     for (_, tier) in scenario.tiers() {
         let measured = tier.plant.measurement;
-        if measured.window < measured.scrape_interval.saturating_mul(2) && !tier.policy.metrics.is_empty() {
+        if measured.window < measured.scrape_interval.saturating_mul(2) && !tier.followed().is_empty() {
             let [window, scrape] = [measured.window, measured.scrape_interval]
                 .map(|span| SignedDuration::try_from(span).unwrap_or_default());
             check::warn([format!(

@@ -43,10 +43,9 @@ impl Setting {
     pub(super) fn wanted(self, decision: &Decision) -> Self {
         match self {
             Self::Replicas(_) => Self::Replicas(decision.desired),
-            // The API server refuses a maxReplicas of 0, and one below minReplicas.
             Self::Bounds { .. } => {
-                let max = decision.ceiling().max(decision.desired).max(Replicas::new(1));
-                Self::Bounds { min: decision.desired, max }
+                let (min, max) = decision.bounds();
+                Self::Bounds { min, max }
             }
         }
     }

@@ -3,10 +3,15 @@
 //! A chooser sees what an autoscaler sees, an [`Observation`], and nothing else, unless it was given more when
 //! it was made. The loop is generic over it, so that a policy is played as fast as without the trait.
 
+mod either;
+mod scheduled;
+
 use std::collections::VecDeque;
 
 use jiff::{SignedDuration, Timestamp};
 
+pub(super) use self::either::Either;
+pub(super) use self::scheduled::Scheduled;
 use super::Quantities;
 use super::monitor::Quantity;
 use crate::decision::{
@@ -105,67 +110,6 @@ impl Choice {
     }
 }
 
-/// Who chooses for a tier of a scenario in which somebody else chooses for one of them.
-#[expect(clippy::large_enum_variant, reason = "there is one a tier")]
-#[derive(Debug)]
-pub(super) enum Seat<'a, C> {
-    /// Somebody else.
-    Taken(C),
-    /// The tier's own policy.
-    Own(Follower<'a>),
-}
-
-impl<C: Chooser> Chooser for Seat<'_, C> {
-    fn metrics(&self) -> usize {
-        match self {
-            Self::Taken(chooser) => chooser.metrics(),
-            Self::Own(follower) => follower.metrics(),
-        }
-    }
-
-    fn quantities(&self) -> Option<&Quantities> {
-        match self {
-            Self::Taken(chooser) => chooser.quantities(),
-            Self::Own(follower) => follower.quantities(),
-        }
-    }
-
-    fn due(&self) -> Option<Due> {
-        match self {
-            Self::Taken(chooser) => chooser.due(),
-            Self::Own(follower) => follower.due(),
-        }
-    }
-
-    fn choose(&mut self, observation: &Observation) -> Choice {
-        match self {
-            Self::Taken(chooser) => chooser.choose(observation),
-            Self::Own(follower) => follower.choose(observation),
-        }
-    }
-
-    fn explain(&self) -> String {
-        match self {
-            Self::Taken(chooser) => chooser.explain(),
-            Self::Own(follower) => follower.explain(),
-        }
-    }
-
-    fn single(&self) -> Option<Quantity> {
-        match self {
-            Self::Taken(chooser) => chooser.single(),
-            Self::Own(follower) => follower.single(),
-        }
-    }
-
-    fn rest(&mut self, at: Timestamp, replicas: Replicas) -> Option<Rest<'_>> {
-        match self {
-            Self::Taken(chooser) => chooser.rest(at, replicas),
-            Self::Own(follower) => follower.rest(at, replicas),
-        }
-    }
-}
-
 /// A policy, followed as the operator follows it.
 #[derive(Debug)]
 pub struct Follower<'a> {
@@ -213,6 +157,11 @@ impl<'a> Follower<'a> {
             || Restarts { to_come: at.iter().copied().collect(), past: VecDeque::new(), rebuilding: None };
         self.restarts = (!at.is_empty()).then(restarts);
         self
+    }
+
+    /// The last decision.
+    pub(super) fn last(&self) -> Option<&Decision> {
+        self.last.as_ref()
     }
 
     /// The last decision, and the last one that read the metrics, of a follower that is [`Follower::keeping`] them.

@@ -10,7 +10,7 @@ pub mod hpa;
 mod keda;
 mod knative;
 mod oracle;
-mod periodic;
+pub(in crate::simulation) mod periodic;
 
 use std::path::Path;
 
@@ -20,7 +20,8 @@ use self::keda::Keda;
 use self::knative::Knative;
 use self::oracle::Oracle;
 use self::periodic::Clocked;
-use super::chooser::Follower;
+use super::autoscaler::Autoscaler;
+use super::chooser::{Follower, Scheduled};
 use super::{Run, Scenario, run_with};
 use crate::decision::{Guard, Policy, Replicas};
 use crate::manifest::{Document, Mistake, Mistakes};
@@ -44,8 +45,16 @@ enum Kind {
     Knative,
     Oracle,
     Static(Replicas),
-    Policy { policy: Box<Policy>, text: String },
-    HpaFile { spec: Box<HpaSpec>, names: Vec<String>, text: String },
+    /// And the name of the autoscaler whose bounds it sets, if it sets any.
+    Policy {
+        policy: Box<Policy>,
+        autoscaler: Option<String>,
+        text: String,
+    },
+    Autoscaler {
+        autoscaler: Box<Autoscaler>,
+        text: String,
+    },
 }
 
 /// Why a rival can't play in a scenario.
@@ -120,15 +129,15 @@ impl Rival {
         let unfit = |problem| Unfit { rival: self.name.clone(), problem };
         let run = match &self.kind {
             Kind::Hpa => {
-                let spec = like(policy).ok_or(unfit("the scenario's policy has no metrics to follow"))?;
-                run_with(scenario, Clocked::new(Hpa::new(spec), scenario.from, quantities), initial)
+                let hpa = if let Some(autoscaler) = scenario.scheduled() {
+                    autoscaler.acting(scenario)
+                } else {
+                    let spec = like(policy).ok_or(unfit("the scenario's policy has no metrics to follow"))?;
+                    Clocked::new(Hpa::new(spec), scenario.from, quantities)
+                };
+                run_with(scenario, hpa, initial)
             }
-            Kind::HpaFile { spec, names, .. } => {
-                let of = |name: &String| scenario.quantities.get(name).copied().unwrap_or_default();
-                let quantities = names.iter().map(of).collect();
-                let hpa = Hpa::new((**spec).clone());
-                run_with(scenario, Clocked::new(hpa, scenario.from, quantities), initial)
-            }
+            Kind::Autoscaler { autoscaler, .. } => run_with(scenario, autoscaler.acting(scenario), initial),
             Kind::Keda => {
                 run_with(scenario, Clocked::new(Keda::new(policy), scenario.from, quantities), initial)
             }
@@ -144,20 +153,26 @@ impl Rival {
                 run_with(scenario, oracle, initial)
             }
             Kind::Static(count) => run_with(scenario, Fixed(*count), *count),
-            Kind::Policy { policy, .. } => {
+            Kind::Policy { policy, autoscaler, .. } => {
                 let is_named = |guard: &Guard| scenario.quantities.contains_key(&*guard.name);
                 if !policy.guards.iter().all(is_named) {
                     return Err(unfit("it has a guard that the scenario's `metrics` do not name"));
                 }
-                run_with(
-                    scenario,
-                    Follower::new(policy, scenario.quantities(policy)).restarting(&scenario.restarts),
-                    initial,
-                )
+                let follower =
+                    Follower::new(policy, scenario.quantities(policy)).restarting(&scenario.restarts);
+                match autoscaler {
+                    None => run_with(scenario, follower, initial),
+                    Some(name) => {
+                        let known = scenario.autoscaler.as_ref().filter(|known| known.name == *name);
+                        let problem = "it sets the bounds of an autoscaler that the scenario's `autoscaler` does not name";
+                        let autoscaler = known.ok_or(unfit(problem))?.acting(scenario);
+                        run_with(scenario, Scheduled::new(follower, autoscaler), initial)
+                    }
+                }
             }
         };
         let policy_text = match &self.kind {
-            Kind::Policy { text, .. } | Kind::HpaFile { text, .. } => text.clone(),
+            Kind::Policy { text, .. } | Kind::Autoscaler { text, .. } => text.clone(),
             Kind::Hpa | Kind::Keda | Kind::Knative | Kind::Oracle | Kind::Static(_) => String::new(),
         };
         Ok(Run { name: self.name.clone(), policy_text, ..run })

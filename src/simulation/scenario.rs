@@ -1,5 +1,6 @@
 //! Scenario files: traffic, plant, policy and length, as people write them.
 
+mod autoscalers;
 mod metrics;
 mod plants;
 mod reader;
@@ -21,7 +22,7 @@ use super::plant::{ClusterSpec, PlantSpec};
 use super::scores::Price;
 use super::synthetic::Component;
 use super::traffic::Samples;
-use crate::api::{AUTOSCALER_KIND, ScaleCalendar, ScalePolicy};
+use crate::api::{ScaleCalendar, ScalePolicy};
 use crate::manifest::{self, Document, Mistake, Mistakes, PolicyManifest};
 use crate::policy::FieldError;
 use crate::zones::{self, Moment};
@@ -103,7 +104,8 @@ pub fn named_files(file: &Path) -> Result<Vec<PathBuf>, Mistakes> {
     let documents = manifest::read(file)?;
     let Some(document) = documents.first() else { return Ok(Vec::new()) };
     let traces = document.texts("traffic", "trace");
-    let named = document.text("policy").into_iter().chain(document.texts("tiers", "policy")).chain(traces);
+    let files = |field| document.text(field).into_iter().chain(document.texts("tiers", field));
+    let named = files("policy").chain(files("autoscaler")).chain(traces);
     Ok(named.map(|name| beside(file, name)).collect())
 }
 
@@ -137,11 +139,8 @@ pub fn parse(
         (Some(Ok(manifest)), Ok((_, read))) => (manifest, read),
         (manifest, read) => return Err(together(manifest.and_then(Result::err), read.err())),
     };
-    if manifest.resource.spec.scale_target_ref.kind == AUTOSCALER_KIND {
-        let named = || beside(file, document.text("policy").unwrap_or_default());
-        return Err(for_an_autoscaler(overrides.policy.clone().unwrap_or_else(named)).into());
-    }
     let Read {
+        autoscaler,
         plant,
         cluster,
         tiers,
@@ -158,7 +157,10 @@ pub fn parse(
     } = read;
     let has_tier = !tiers.is_empty() || plant.service.is_some_and(|service| service.downstream.is_some());
     let at = Place { document, base: "" };
-    bind(at, &manifest.policy, (&plant, has_tier), &quantities, overrides.policy.is_some())?;
+    let (target, is_another) = (&manifest.resource.spec.scale_target_ref, overrides.policy.is_some());
+    let autoscaler = autoscalers::read(at, autoscaler.as_deref(), target, is_another, &open)?;
+    let followed = (&manifest.policy, autoscaler.as_ref());
+    bind(at, followed, (&plant, has_tier), &quantities, is_another)?;
     let asked = Asked { overrides, bounds, from, length, zone, interval };
     let Played { from, length, cut_from, traffic, gaps } = match &overrides.trace {
         Some(Trace::File(file)) => asked.replay(file)?,
@@ -176,6 +178,7 @@ pub fn parse(
         calendars,
         missing_calendars,
         policy_text,
+        autoscaler,
         from,
         length,
         cut_from,
@@ -234,15 +237,6 @@ fn a_policy(document: &Document, file: &Path) -> Mistake {
     document.mistake("", problem)
 }
 
-/// That the policy sets the bounds of an autoscaler.
-fn for_an_autoscaler(file: PathBuf) -> Mistake {
-    let problem = format!(
-        "a policy that sets the bounds of a {AUTOSCALER_KIND} can't be simulated: what the replicas are \
-         between them is that one's to decide; name the workload itself, or use `tidetable preview`"
-    );
-    Mistake { file, place: None, path: "spec.scaleTargetRef.kind".to_owned(), problem }
-}
-
 /// The mistakes of a scenario and of the policy that it names.
 fn together(policy: Option<Mistakes>, scenario: Option<Mistakes>) -> Mistakes {
     let mut all: Vec<Mistake> = [scenario, policy].into_iter().flatten().flat_map(|found| found.0).collect();
@@ -266,6 +260,7 @@ fn whole(file: &Path, problem: String) -> Mistake {
 
 /// What the texts of a scenario mean.
 struct Read {
+    autoscaler: Option<PathBuf>,
     plant: PlantSpec,
     cluster: ClusterSpec,
     tiers: Vec<ReadTier>,
@@ -324,6 +319,7 @@ impl Read {
         }
         let expectations = reader.expectations("expect", &spec.expect);
         let read = Self {
+            autoscaler: spec.autoscaler.clone(),
             plant,
             cluster,
             tiers,

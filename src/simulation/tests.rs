@@ -22,6 +22,7 @@ pub(super) fn scenario(policy: &str, traffic: Traffic, hours: u64) -> Scenario {
         calendars: Vec::new(),
         missing_calendars: Vec::new(),
         policy_text: yaml,
+        autoscaler: None,
         from: at(START),
         length: Duration::from_secs(hours * 3600),
         cut_from: None,

@@ -47,6 +47,7 @@ mod sandbox_rules;
 mod sandbox_stress;
 mod sandbox_watches;
 mod simulate;
+mod simulate_autoscaler;
 mod structure;
 mod support;
 mod traces;

@@ -179,25 +179,6 @@ fn a_trace_that_cannot_be_played_as_asked_is_refused_with_its_place() {
 }
 
 #[test]
-fn a_policy_for_an_autoscaler_is_not_played() {
-    let directory = tempfile::tempdir().expect("a directory");
-    let policy = read(Path::new("simulations/web-day.policy.yaml"));
-    let bounds = policy
-        .replace("apiVersion: apps/v1", "apiVersion: autoscaling/v2")
-        .replace("kind: Deployment", "kind: HorizontalPodAutoscaler");
-    let metrics = bounds.find("\n  metrics:").expect("metrics");
-    let policy = directory.path().join("web-day.policy.yaml");
-    std::fs::write(&policy, &bounds[..=metrics]).expect("written");
-    let scenario = directory.path().join("day.yaml");
-    std::fs::copy(DAY, &scenario).expect("copied");
-    let output = simulate(&[&scenario.display().to_string()]);
-    assert_eq!(output.status.code(), Some(2));
-    let error = text(&output.stderr);
-    let expected = format!("{}: spec.scaleTargetRef.kind: a policy that sets the bounds", policy.display());
-    assert!(error.contains(&expected), "{error}");
-}
-
-#[test]
 fn the_pictures_of_the_docs_are_what_simulate_draws() {
     let directory = tempfile::tempdir().expect("a directory");
     let drawn = directory.path().join("drawn.svg");
@@ -352,19 +333,21 @@ fn two_outputs_in_one_file_are_refused() {
 fn no_output_takes_the_place_of_what_is_read() {
     let directory = tempfile::tempdir().expect("a directory");
     let place = |file: &str| directory.path().join(file).display().to_string();
-    let files = ["day.yaml", "web.yaml", "orders.yaml", "trace.csv", "rival.yaml", "operator.yaml"];
+    let files =
+        ["day.yaml", "web.yaml", "hpa.yaml", "orders.yaml", "trace.csv", "rival.yaml", "operator.yaml"];
     for file in files {
         std::fs::write(place(file), "").expect("written");
     }
     let plant = "plant: {startup: 30s, capacityPerReplica: 100, initialReplicas: 2}";
     let scenario = format!(
-        "policy: web.yaml\nfrom: 2026-11-23T00:00:00Z\nlength: 1h\ntraffic: [{{constant: 1}}, {{trace: trace.csv}}]\n\
+        "policy: web.yaml\nautoscaler: hpa.yaml\nfrom: 2026-11-23T00:00:00Z\nlength: 1h\ntraffic: [{{constant: 1}}, {{trace: trace.csv}}]\n\
          {plant}\ntiers: [{{name: orders, policy: orders.yaml, {plant}}}]\n"
     );
     std::fs::write(place("day.yaml"), &scenario).expect("written");
     let [day, rival, config] = ["day.yaml", "rival.yaml", "operator.yaml"].map(place);
     for (file, flag) in files.into_iter().zip([
         "the scenario",
+        "a file of the scenario",
         "a file of the scenario",
         "a file of the scenario",
         "a file of the scenario",

@@ -7,6 +7,7 @@ use jiff::SignedDuration;
 use super::super::simulate::zone;
 use super::super::time::instant;
 use super::{Failure, Times, line};
+use crate::api::AUTOSCALER_KIND;
 use crate::decision::{
     Cause, Decision, Direction, Guard, GuardState, LoadDecision, LoadLimit, Milli, Policy, Reading, Replicas,
     Steps,
@@ -28,7 +29,14 @@ pub(super) fn explanation(scenario: &Scenario, at: &str) -> Result<String, Failu
 
 fn text(scenario: &Scenario, last: &Decision, read: Option<&Decision>, when: &Times) -> String {
     let policy = &scenario.policy;
-    let mut text = format!("{}: {} replicas\n", scenario.name, last.desired);
+    let decided = match scenario.scheduled() {
+        None => format!("{} replicas", last.desired),
+        Some(autoscaler) => {
+            let (min, max) = last.bounds();
+            format!("minReplicas {min}, maxReplicas {max} of {AUTOSCALER_KIND} {}", autoscaler.name)
+        }
+    };
+    let mut text = format!("{}: {decided}\n", scenario.name);
     let mut line = |topic: &str, words: String| line(&mut text, topic, &words);
     line("because", format!("{}: {}", last.reason.as_str(), last.explain(policy)));
     line("as of", when.both(last.at));

@@ -95,7 +95,7 @@ fn dead_time(scenario: &Scenario) -> String {
         ("until the next tick", scenario.interval),
     ];
     // A gauge is what it was at the last scrape.
-    if scenario.quantities(&scenario.policy).metrics.iter().any(|quantity| quantity.is_mean()) {
+    if scenario.followed().iter().any(|quantity| quantity.is_mean()) {
         parts.insert(1, ("until a mean over the query's window has all of it", measurement.window));
     }
     if let Some(nodes) = scenario.cluster.nodes {

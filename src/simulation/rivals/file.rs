@@ -2,15 +2,10 @@
 
 use std::path::Path;
 
-use k8s_openapi::api::autoscaling::v2;
-use serde_json::{Value, json};
-
-use super::hpa::{HpaMetric, HpaSpec, Pace, TOLERANCE};
 use super::{Kind, Rival};
-use crate::api::ScalePolicySpec;
-use crate::decision::{Replicas, Rules, Target};
+use crate::api::AUTOSCALER_KIND;
 use crate::manifest::{self, Document, Mistake, Mistakes};
-use crate::policy::{self, FieldError, parse_quantity};
+use crate::simulation::autoscaler::Autoscaler;
 
 /// Reads the one autoscaler of a file.
 pub(super) fn read(file: &Path, others: &[Document]) -> Result<Rival, Mistakes> {
@@ -26,140 +21,25 @@ fn whole(file: &Path, problem: String) -> Mistake {
 pub(super) fn parse(file: &Path, text: String, others: &[Document]) -> Result<Rival, Mistakes> {
     let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let documents = manifest::parse(file, &text)?;
-    let is_hpa = |document: &&Document| document.kind() == Some("HorizontalPodAutoscaler");
     let mut missing_calendars = Vec::new();
-    let kind = match documents.iter().filter(is_hpa).collect::<Vec<_>>().as_slice() {
+    let kind = match documents
+        .iter()
+        .filter(|document| Autoscaler::is_in(document))
+        .collect::<Vec<_>>()
+        .as_slice()
+    {
         [] => {
             let (manifest, _) = manifest::parse_policy_with(file, &text, others)?;
             missing_calendars = manifest.missing_calendars;
-            Kind::Policy { policy: Box::new(manifest.policy), text }
+            let target = manifest.resource.spec.scale_target_ref;
+            let autoscaler = (target.kind == AUTOSCALER_KIND).then_some(target.name);
+            Kind::Policy { policy: Box::new(manifest.policy), autoscaler, text }
         }
-        [hpa] => {
-            let open = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
-            let (_, (spec, names)) = hpa.examine(&open, |value: &Value| spec(value))?;
-            Kind::HpaFile { spec: Box::new(spec), names, text }
-        }
+        [hpa] => Kind::Autoscaler { autoscaler: Box::new(Autoscaler::read(hpa)?), text },
         several => {
-            let problem = format!("{} HorizontalPodAutoscalers in this file; one is needed", several.len());
+            let problem = format!("{} {AUTOSCALER_KIND}s in this file; one is needed", several.len());
             return Err(whole(file, problem).into());
         }
     };
     Ok(Rival { name, missing_calendars, kind })
-}
-
-/// What a `HorizontalPodAutoscaler` says and what its metrics are called, or all that is wrong with it.
-fn spec(document: &Value) -> Result<(HpaSpec, Vec<String>), Vec<FieldError>> {
-    let error = |path: &str, problem: &str| FieldError { path: path.to_owned(), problem: problem.to_owned() };
-    if document["apiVersion"] != "autoscaling/v2" {
-        return Err(vec![error("apiVersion", "must be autoscaling/v2")]);
-    }
-    let read: v2::HorizontalPodAutoscaler = serde_path_to_error::deserialize(document)
-        .map_err(|wrong| vec![error(&wrong.path().to_string(), &wrong.inner().to_string())])?;
-    let mut errors = Vec::new();
-    let known = serde_json::to_value(&read).unwrap_or_default();
-    unknown(document, &known, "", &mut errors);
-    let spec = read.spec.unwrap_or_default();
-    let (min, max) = (spec.min_replicas.unwrap_or(1), spec.max_replicas);
-    if min < 0 || min > max {
-        errors.push(error("spec.minReplicas", "must be from 0 to maxReplicas"));
-    }
-    let metrics = spec.metrics.as_deref().unwrap_or_default();
-    if metrics.is_empty() {
-        errors.push(error(
-            "spec.metrics",
-            "must name a metric; the default is the CPU, which nobody simulates",
-        ));
-    }
-    let (mut read, mut names) = (smallvec::SmallVec::new(), Vec::new());
-    for (index, metric) in metrics.iter().enumerate() {
-        match target(metric) {
-            Ok((name, metric)) => {
-                read.push(metric);
-                names.push(name);
-            }
-            Err(problem) => errors.push(error(&format!("spec.metrics[{index}]"), problem)),
-        }
-    }
-    let pace = match document.pointer("/spec/behavior").filter(|behavior| !behavior.is_null()) {
-        None => Pace::Default { tolerance: TOLERANCE },
-        Some(behavior) => match rules(behavior) {
-            Ok(rules) => Pace::Behavior(Box::new(rules)),
-            Err(found) => {
-                errors.extend(found);
-                Pace::Default { tolerance: TOLERANCE }
-            }
-        },
-    };
-    let (min, max) = (Replicas::new(min), Replicas::new(max));
-    let scales_from_zero = min == Replicas::ZERO;
-    let spec = HpaSpec { min, max, metrics: read, pace, scales_from_zero };
-    if errors.is_empty() { Ok((spec, names)) } else { Err(errors) }
-}
-
-/// A `behavior`, judged as the damping of a policy, which is the same field for field.
-fn rules(behavior: &Value) -> Result<(Rules, Rules), Vec<FieldError>> {
-    let policy = json!({
-        "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "any"},
-        "maxReplicas": 1,
-        "metrics": [{"name": "any", "prometheus": {"query": "any"}, "target": {"averageValue": "1"}}],
-        "damping": behavior,
-    });
-    let wrong = |path: &str, problem: String| {
-        let path = path.trim_start_matches("spec.").trim_start_matches("damping");
-        FieldError { path: format!("spec.behavior{path}"), problem }
-    };
-    let spec: ScalePolicySpec = serde_path_to_error::deserialize(policy)
-        .map_err(|error| vec![wrong(&error.path().to_string(), error.inner().to_string())])?;
-    match policy::validate(&spec) {
-        Ok(policy) => Ok((policy.damping.up, policy.damping.down)),
-        Err(invalid) => {
-            Err(invalid.errors.into_iter().map(|error| wrong(&error.path, error.problem)).collect())
-        }
-    }
-}
-
-/// A metric and what it is called, which is how a scenario says what it is.
-fn target(metric: &v2::MetricSpec) -> Result<(String, HpaMetric), &'static str> {
-    let (name, target) = match (metric.type_.as_str(), &metric.external, &metric.object, &metric.pods) {
-        ("External", Some(external), None, None) => (&external.metric.name, &external.target),
-        ("Object", None, Some(object), None) => (&object.metric.name, &object.target),
-        ("Pods", None, None, Some(pods)) => (&pods.metric.name, &pods.target),
-        _ => return Err("only External, Object and Pods metrics can be simulated"),
-    };
-    let read = |quantity: &k8s_openapi::apimachinery::pkg::api::resource::Quantity| {
-        let milli = parse_quantity(&quantity.0).ok().filter(|milli| milli.get() > 0);
-        milli.ok_or("the target must be a quantity above 0")
-    };
-    let metric = match (&target.average_value, &target.value) {
-        (Some(average), None) if metric.pods.is_some() => HpaMetric::Pods(read(average)?),
-        (Some(average), None) => HpaMetric::Whole(Target::AverageValue(read(average)?)),
-        (None, Some(value)) if metric.pods.is_none() => HpaMetric::Whole(Target::Value(read(value)?)),
-        _ => return Err("needs a target with an averageValue, or, if it is no Pods metric, a value"),
-    };
-    Ok((name.clone(), metric))
-}
-
-/// Fields of `written` that nobody has read. The status is the cluster's.
-fn unknown(written: &Value, read: &Value, path: &str, errors: &mut Vec<FieldError>) {
-    let field = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
-    match (written, read) {
-        (Value::Object(written), Value::Object(read)) => {
-            for (name, value) in written.iter().filter(|(_, value)| !value.is_null()) {
-                match read.get(name) {
-                    Some(known) => unknown(value, known, &field(name), errors),
-                    None if path.is_empty() && name == "status" => {}
-                    None if value.as_object().is_some_and(serde_json::Map::is_empty) => {}
-                    None => {
-                        errors.push(FieldError { path: field(name), problem: "no such field".to_owned() });
-                    }
-                }
-            }
-        }
-        (Value::Array(written), Value::Array(read)) => {
-            for (index, (value, known)) in written.iter().zip(read).enumerate() {
-                unknown(value, known, &format!("{path}[{index}]"), errors);
-            }
-        }
-        _ => {}
-    }
 }

@@ -63,6 +63,14 @@ pub enum HpaMetric {
     Pods(Milli),
 }
 
+impl HpaMetric {
+    /// Whether it is held against what the ready replicas are, so that these change it.
+    #[must_use]
+    pub fn is_ratio(&self) -> bool {
+        matches!(self, Self::Whole(Target::Value(_)))
+    }
+}
+
 /// Stabilization, rates and tolerances.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Pace {
@@ -122,6 +130,18 @@ impl Hpa {
     #[must_use]
     pub fn spec(&self) -> &HpaSpec {
         &self.spec
+    }
+
+    /// The least and the most replicas that it may choose.
+    #[must_use]
+    pub fn bounds(&self) -> (Replicas, Replicas) {
+        (self.spec.min, self.spec.max)
+    }
+
+    /// Sets them.
+    pub fn bound(&mut self, (min, max): (Replicas, Replicas)) {
+        (self.spec.min, self.spec.max) = (min, max);
+        self.spec.scales_from_zero = min == Replicas::ZERO;
     }
 
     /// Looks at the workload and decides; `readings` are those of the metrics, in their order.
@@ -305,7 +325,7 @@ impl Periodic for Hpa {
     const PERIOD: Duration = SYNC_PERIOD;
 
     fn bounds(&self) -> (Replicas, Replicas) {
-        (self.spec.min, self.spec.max)
+        Self::bounds(self)
     }
 
     fn metrics(&self) -> usize {

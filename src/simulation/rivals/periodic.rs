@@ -10,7 +10,7 @@ use crate::simulation::monitor::Quantity;
 use crate::simulation::{Quantities, first_tick};
 
 /// Something that looks at a workload now and then.
-pub(super) trait Periodic {
+pub(in crate::simulation) trait Periodic {
     /// The time between two looks.
     const PERIOD: Duration;
 
@@ -29,7 +29,7 @@ pub(super) trait Periodic {
 
 /// Such a one, asked when its time has come.
 #[derive(Debug)]
-pub(super) struct Clocked<P> {
+pub(in crate::simulation) struct Clocked<P> {
     inner: P,
     quantities: Quantities,
     next: Timestamp,
@@ -38,9 +38,17 @@ pub(super) struct Clocked<P> {
 
 impl<P: Periodic> Clocked<P> {
     /// Begins at `from`; its readings are these quantities.
-    pub(super) fn new(inner: P, from: Timestamp, quantities: Vec<Quantity>) -> Self {
+    pub(in crate::simulation) fn new(inner: P, from: Timestamp, quantities: Vec<Quantity>) -> Self {
         let quantities = Quantities { metrics: quantities, guards: Vec::new() };
         Self { inner, quantities, next: first_tick(from, P::PERIOD), last: None }
+    }
+
+    pub(in crate::simulation) fn inner(&self) -> &P {
+        &self.inner
+    }
+
+    pub(in crate::simulation) fn inner_mut(&mut self) -> &mut P {
+        &mut self.inner
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::super::autoscaler::Autoscaler;
 use super::super::monitor::Quantity;
 use super::super::plant::PlantSpec;
 use crate::decision::Policy;
@@ -15,16 +16,16 @@ pub(super) struct Place<'a> {
 }
 
 impl Place<'_> {
-    fn mistake(&self, path: &str, problem: String) -> Mistake {
+    pub(super) fn mistake(&self, path: &str, problem: String) -> Mistake {
         self.document.mistake(&format!("{}{path}", self.base), problem)
     }
 }
 
-/// Holds what a scenario says of metrics and guards against the policy that has them, and the plant, which has a
+/// Holds what a scenario says of metrics and guards against the policy and the autoscaler that have them, and the plant, which has a
 /// tier behind it or not. Another policy than the scenario's own need not have them all.
 pub(super) fn bind(
     at: Place<'_>,
-    policy: &Policy,
+    (policy, autoscaler): (&Policy, Option<&Autoscaler>),
     (plant, has_tier): (&PlantSpec, bool),
     quantities: &BTreeMap<String, Quantity>,
     is_another: bool,
@@ -32,7 +33,8 @@ pub(super) fn bind(
     let mut mistakes = Vec::new();
     let metrics = policy.metrics.iter().map(|metric| &*metric.name);
     let guards = policy.guards.iter().map(|guard| &*guard.name);
-    let names: Vec<&str> = metrics.chain(guards.clone()).collect();
+    let theirs = autoscaler.into_iter().flat_map(|autoscaler| &autoscaler.metrics).map(String::as_str);
+    let names: Vec<&str> = metrics.chain(theirs).chain(guards.clone()).collect();
     for (name, quantity) in quantities {
         let path = format!("metrics.{name}");
         if !is_another && !names.contains(&name.as_str()) {

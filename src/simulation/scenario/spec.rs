@@ -15,6 +15,8 @@ use crate::simulation::monitor::Quantity;
 pub struct ScenarioSpec {
     /// A file with the `ScalePolicy`, next to the scenario.
     pub policy: PathBuf,
+    /// A file with the `HorizontalPodAutoscaler` that the policy scales, next to the scenario.
+    pub autoscaler: Option<PathBuf>,
     /// The first instant, in RFC 3339.
     #[schemars(extend("format" = "date-time"))]
     pub from: String,
@@ -72,6 +74,8 @@ pub struct TierText {
     pub name: String,
     /// A file with its `ScalePolicy`, next to the scenario.
     pub policy: PathBuf,
+    /// A file with the `HorizontalPodAutoscaler` that the policy scales, next to the scenario.
+    pub autoscaler: Option<PathBuf>,
     /// How many requests each request of the tier before makes to it, one after the other; default 1.
     pub calls: Option<f64>,
     /// The workload.

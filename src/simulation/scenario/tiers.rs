@@ -8,10 +8,10 @@ use super::super::monitor::Quantity;
 use super::super::plant::PlantSpec;
 use super::super::scores::Price;
 use super::super::{Scenario, Tier};
-use super::beside;
 use super::metrics::{Place, bind};
 use super::reader::Reader;
 use super::spec::ScenarioSpec;
+use super::{autoscalers, beside};
 use crate::manifest::{self, Document, Mistakes};
 
 /// The most of them.
@@ -21,6 +21,7 @@ const MOST_TIERS: usize = 20;
 pub(super) struct ReadTier {
     name: String,
     policy: PathBuf,
+    autoscaler: Option<PathBuf>,
     calls: f64,
     pub(super) plant: PlantSpec,
     quantities: BTreeMap<String, Quantity>,
@@ -43,6 +44,7 @@ impl Reader {
             tiers.push(ReadTier {
                 name: text.name.clone(),
                 policy: text.policy.clone(),
+                autoscaler: text.autoscaler.clone(),
                 calls: self.calls(&format!("{base}.calls"), text.calls),
                 plant,
                 quantities: text.metrics.clone(),
@@ -85,11 +87,20 @@ pub(super) fn add(
         let is_called = index + 1 < count;
         let has_tier = is_called || tier.plant.service.is_some_and(|service| service.downstream.is_some());
         let at = Place { document, base: &base };
-        if let Err(Mistakes(more)) =
-            bind(at, &manifest.policy, (&tier.plant, has_tier), &tier.quantities, false)
-        {
-            mistakes.extend(more);
-        }
+        let target = &manifest.resource.spec.scale_target_ref;
+        let autoscaler = autoscalers::read(at, tier.autoscaler.as_deref(), target, false, open);
+        let bound = autoscaler.and_then(|autoscaler| {
+            let followed = (&manifest.policy, autoscaler.as_ref());
+            bind(at, followed, (&tier.plant, has_tier), &tier.quantities, false)?;
+            Ok(autoscaler)
+        });
+        let autoscaler = match bound {
+            Ok(autoscaler) => autoscaler,
+            Err(Mistakes(more)) => {
+                mistakes.extend(more);
+                continue;
+            }
+        };
         first.missing_calendars.extend(manifest.missing_calendars);
         let scenario = Scenario {
             name: tier.name,
@@ -98,6 +109,7 @@ pub(super) fn add(
             calendars,
             missing_calendars: Vec::new(),
             policy_text,
+            autoscaler,
             from: first.from,
             length: first.length,
             cut_from: None,

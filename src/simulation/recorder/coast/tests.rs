@@ -4,9 +4,10 @@ use crate::decision::Replicas;
 use crate::simulation::chooser::Follower;
 use crate::simulation::measurement::{Measurement, RangeSelector};
 use crate::simulation::plant::NodesSpec;
+use crate::simulation::player::Player;
 use crate::simulation::tests::{at, scenario};
 use crate::simulation::traffic::Traffic;
-use crate::simulation::{Player, Run, Scenario, follower, run, run_with, score};
+use crate::simulation::{Run, Scenario, follower, run, run_with, score};
 
 const POLICY: &str = "
 minReplicas: 2

@@ -1,0 +1,170 @@
+//! A `HorizontalPodAutoscaler` of `autoscaling/v2`, as it stands in a file.
+
+use k8s_openapi::api::autoscaling::v2;
+use serde_json::{Value, json};
+
+use super::Scenario;
+use super::monitor::Quantity;
+use super::rivals::hpa::{Hpa, HpaMetric, HpaSpec, Pace, TOLERANCE};
+use super::rivals::periodic::Clocked;
+use crate::api::{AUTOSCALER_API_VERSION, AUTOSCALER_KIND, ScalePolicySpec};
+use crate::decision::{Replicas, Rules, Target};
+use crate::manifest::{Document, Mistakes};
+use crate::policy::{self, FieldError, parse_quantity};
+
+/// A `HorizontalPodAutoscaler`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Autoscaler {
+    /// `metadata.name`.
+    pub name: String,
+    /// What it is told.
+    pub spec: HpaSpec,
+    /// What its metrics are called, which is how a scenario says what they are.
+    pub metrics: Vec<String>,
+}
+
+impl Autoscaler {
+    /// Whether a document is one.
+    pub(super) fn is_in(document: &Document) -> bool {
+        document.kind() == Some(AUTOSCALER_KIND)
+    }
+
+    /// Reads a document.
+    ///
+    /// # Errors
+    /// All that is wrong with it.
+    pub(super) fn read(document: &Document) -> Result<Self, Mistakes> {
+        let open = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
+        Ok(document.examine(&open, |value: &Value| parse(value))?.1)
+    }
+
+    /// What its metrics are in a scenario.
+    #[must_use]
+    pub fn quantities(&self, scenario: &Scenario) -> Vec<Quantity> {
+        let of = |name: &String| scenario.quantities.get(name).copied().unwrap_or_default();
+        self.metrics.iter().map(of).collect()
+    }
+
+    /// As it acts in a scenario, by its own bounds.
+    pub(super) fn acting(&self, scenario: &Scenario) -> Clocked<Hpa> {
+        Clocked::new(Hpa::new(self.spec.clone()), scenario.from, self.quantities(scenario))
+    }
+}
+
+/// What it says, or all that is wrong with it.
+fn parse(document: &Value) -> Result<Autoscaler, Vec<FieldError>> {
+    let error = |path: &str, problem: &str| FieldError { path: path.to_owned(), problem: problem.to_owned() };
+    if document["apiVersion"] != AUTOSCALER_API_VERSION {
+        return Err(vec![error("apiVersion", &format!("must be {AUTOSCALER_API_VERSION}"))]);
+    }
+    let read: v2::HorizontalPodAutoscaler = serde_path_to_error::deserialize(document)
+        .map_err(|wrong| vec![error(&wrong.path().to_string(), &wrong.inner().to_string())])?;
+    let mut errors = Vec::new();
+    let known = serde_json::to_value(&read).unwrap_or_default();
+    unknown(document, &known, "", &mut errors);
+    let spec = read.spec.unwrap_or_default();
+    let (min, max) = (spec.min_replicas.unwrap_or(1), spec.max_replicas);
+    if min < 0 || min > max {
+        errors.push(error("spec.minReplicas", "must be from 0 to maxReplicas"));
+    }
+    let metrics = spec.metrics.as_deref().unwrap_or_default();
+    if metrics.is_empty() {
+        errors.push(error(
+            "spec.metrics",
+            "must name a metric; the default is the CPU, which nobody simulates",
+        ));
+    }
+    let (mut read, mut names) = (smallvec::SmallVec::new(), Vec::new());
+    for (index, metric) in metrics.iter().enumerate() {
+        match target(metric) {
+            Ok((name, metric)) => {
+                read.push(metric);
+                names.push(name);
+            }
+            Err(problem) => errors.push(error(&format!("spec.metrics[{index}]"), problem)),
+        }
+    }
+    let pace = match document.pointer("/spec/behavior").filter(|behavior| !behavior.is_null()) {
+        None => Pace::Default { tolerance: TOLERANCE },
+        Some(behavior) => match rules(behavior) {
+            Ok(rules) => Pace::Behavior(Box::new(rules)),
+            Err(found) => {
+                errors.extend(found);
+                Pace::Default { tolerance: TOLERANCE }
+            }
+        },
+    };
+    let (min, max) = (Replicas::new(min), Replicas::new(max));
+    let scales_from_zero = min == Replicas::ZERO;
+    let spec = HpaSpec { min, max, metrics: read, pace, scales_from_zero };
+    let name = document["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+    if errors.is_empty() { Ok(Autoscaler { name, spec, metrics: names }) } else { Err(errors) }
+}
+
+/// A `behavior`, judged as the damping of a policy, which is the same field for field.
+fn rules(behavior: &Value) -> Result<(Rules, Rules), Vec<FieldError>> {
+    let policy = json!({
+        "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "any"},
+        "maxReplicas": 1,
+        "metrics": [{"name": "any", "prometheus": {"query": "any"}, "target": {"averageValue": "1"}}],
+        "damping": behavior,
+    });
+    let wrong = |path: &str, problem: String| {
+        let path = path.trim_start_matches("spec.").trim_start_matches("damping");
+        FieldError { path: format!("spec.behavior{path}"), problem }
+    };
+    let spec: ScalePolicySpec = serde_path_to_error::deserialize(policy)
+        .map_err(|error| vec![wrong(&error.path().to_string(), error.inner().to_string())])?;
+    match policy::validate(&spec) {
+        Ok(policy) => Ok((policy.damping.up, policy.damping.down)),
+        Err(invalid) => {
+            Err(invalid.errors.into_iter().map(|error| wrong(&error.path, error.problem)).collect())
+        }
+    }
+}
+
+/// A metric and what it is called, which is how a scenario says what it is.
+fn target(metric: &v2::MetricSpec) -> Result<(String, HpaMetric), &'static str> {
+    let (name, target) = match (metric.type_.as_str(), &metric.external, &metric.object, &metric.pods) {
+        ("External", Some(external), None, None) => (&external.metric.name, &external.target),
+        ("Object", None, Some(object), None) => (&object.metric.name, &object.target),
+        ("Pods", None, None, Some(pods)) => (&pods.metric.name, &pods.target),
+        _ => return Err("only External, Object and Pods metrics can be simulated"),
+    };
+    let read = |quantity: &k8s_openapi::apimachinery::pkg::api::resource::Quantity| {
+        let milli = parse_quantity(&quantity.0).ok().filter(|milli| milli.get() > 0);
+        milli.ok_or("the target must be a quantity above 0")
+    };
+    let metric = match (&target.average_value, &target.value) {
+        (Some(average), None) if metric.pods.is_some() => HpaMetric::Pods(read(average)?),
+        (Some(average), None) => HpaMetric::Whole(Target::AverageValue(read(average)?)),
+        (None, Some(value)) if metric.pods.is_none() => HpaMetric::Whole(Target::Value(read(value)?)),
+        _ => return Err("needs a target with an averageValue, or, if it is no Pods metric, a value"),
+    };
+    Ok((name.clone(), metric))
+}
+
+/// Fields of `written` that nobody has read. The status is the cluster's.
+fn unknown(written: &Value, read: &Value, path: &str, errors: &mut Vec<FieldError>) {
+    let field = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
+    match (written, read) {
+        (Value::Object(written), Value::Object(read)) => {
+            for (name, value) in written.iter().filter(|(_, value)| !value.is_null()) {
+                match read.get(name) {
+                    Some(known) => unknown(value, known, &field(name), errors),
+                    None if path.is_empty() && name == "status" => {}
+                    None if value.as_object().is_some_and(serde_json::Map::is_empty) => {}
+                    None => {
+                        errors.push(FieldError { path: field(name), problem: "no such field".to_owned() });
+                    }
+                }
+            }
+        }
+        (Value::Array(written), Value::Array(read)) => {
+            for (index, (value, known)) in written.iter().zip(read).enumerate() {
+                unknown(value, known, &format!("{path}[{index}]"), errors);
+            }
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,51 @@
+//! The autoscaler whose bounds a policy of a scenario sets.
+
+use std::path::Path;
+
+use super::metrics::Place;
+use super::{beside, whole};
+use crate::api::{AUTOSCALER_KIND, ScaleTargetRef};
+use crate::manifest::{self, Mistakes};
+use crate::simulation::autoscaler::Autoscaler;
+
+/// Reads the autoscaler that a tier names, and holds it against what its policy scales. Another policy than the scenario's own may
+/// leave it alone.
+///
+/// # Errors
+/// What is wrong with the file, or that it is not what the policy scales.
+pub(super) fn read(
+    at: Place<'_>,
+    named: Option<&Path>,
+    target: &ScaleTargetRef,
+    is_another: bool,
+    open: &impl Fn(&Path) -> std::io::Result<String>,
+) -> Result<Option<Autoscaler>, Mistakes> {
+    let is_scaled = target.kind == AUTOSCALER_KIND;
+    let Some(named) = named else {
+        let problem = format!(
+            "sets the bounds of the {AUTOSCALER_KIND} {0}: name a file with that, such as `autoscaler: {0}.hpa.yaml`",
+            target.name
+        );
+        return if is_scaled { Err(at.mistake("policy", problem).into()) } else { Ok(None) };
+    };
+    let wrong = |problem: String| Mistakes::from(at.mistake("autoscaler", problem));
+    let file = beside(at.document.file(), named);
+    let text = open(named).map_err(|error| wrong(format!("{}: {error}", file.display())))?;
+    let documents = manifest::parse(&file, &text)?;
+    let found: Vec<_> = documents.iter().filter(|document| Autoscaler::is_in(document)).collect();
+    let [document] = found.as_slice() else {
+        let problem = format!("{} {AUTOSCALER_KIND}s in this file; one is needed", found.len());
+        return Err(whole(&file, problem).into());
+    };
+    let autoscaler = Autoscaler::read(document)?;
+    match (is_scaled, is_another) {
+        (true, _) if autoscaler.name != target.name => {
+            Err(wrong(format!("the policy scales {}, and this is {}", target.name, autoscaler.name)))
+        }
+        (false, false) => {
+            let ScaleTargetRef { kind, name, .. } = target;
+            Err(wrong(format!("the policy scales the {kind} {name} itself: remove one of the two")))
+        }
+        (true, _) | (false, true) => Ok(Some(autoscaler)),
+    }
+}
