@@ -8,11 +8,11 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use smallvec::SmallVec;
 
-use super::damping::Window;
+use super::damping::{Window, limit_rate};
 use super::smoothing::Smoothed;
 use super::{
-    Baseline, Decision, GuardState, LoadDecision, LoadState, Mode, Policy, RateEvents, Reading, Replicas,
-    Room, Samples,
+    Baseline, DampingPolicy, Decision, GuardState, LoadDecision, LoadState, Mode, Policy, RateEvents,
+    Reading, Replicas, Room, Samples,
 };
 
 pub use self::quiet::{Quiet, Rest};
@@ -158,17 +158,27 @@ impl History {
         }
     }
 
-    /// After [`History::restore`], notes the replicas that the workload had when the memory was written: others that it has
-    /// now are somebody else's doing.
-    pub fn expect(&mut self, replicas: Replicas) {
-        self.ours = SmallVec::from_iter([replicas]);
+    /// After [`History::restore`], notes that an override had set these replicas.
+    pub fn overrode(&mut self, replicas: Replicas) {
+        self.overridden = Some(replicas);
     }
 
-    /// After [`History::restore`] at `now`, notes that the level had gone to `level` at `at`, later than the memory says.
+    /// After [`History::restore`] at `now`, notes that the level had gone to `level` by `at`, which is later than the memory
+    /// says. It falls no further than rate policies allow; rate policies count the move, unless an outage may have made it.
     pub fn make_up(&mut self, policy: &Policy, now: Timestamp, at: Timestamp, level: Replicas) {
-        let Some(before) = self.level.filter(|before| *before != level) else { return };
-        let last = self.trace.changes().back().map_or(at, |(last, _)| *last);
-        self.step(policy, at.max(last), before, level);
+        let Some(before) = self.level else { return };
+        let DampingPolicy { up, down, .. } = &policy.damping;
+        let at = self.trace.changes().back().map_or(at, |(last, _)| at.max(*last));
+        let level = if level < before && self.outage.is_none() {
+            limit_rate((up, down), at, before, level, (policy.min, policy.max), &self.events).level
+        } else {
+            level
+        };
+        match (level != before, self.outage) {
+            (true, None) => self.step(policy, at, before, level),
+            (true, Some(_)) => self.trace.note(at, level, policy.memory_span()),
+            (false, _) => {}
+        }
         self.remember_highest(policy, now, level);
         self.level = Some(level);
     }

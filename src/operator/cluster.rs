@@ -7,7 +7,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use k8s_openapi::api::autoscaling::v1::Scale;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::events::v1::Event;
@@ -254,17 +253,17 @@ impl Cluster {
         Ok(latest.and_then(|entry| entry.manager))
     }
 
-    /// When an operator wrote a workload's replicas, if they are its own still: who writes others takes the field over.
-    pub(super) async fn own_write(
+    /// Whether an operator wrote a workload's replicas as they are: who writes others takes the field over. It can't be told
+    /// when, since the API server leaves out the time of what is written through `/scale`.
+    pub(super) async fn is_own_write(
         &self,
         namespace: &str,
         target: &ScaleTargetRef,
-    ) -> Result<Option<Timestamp>, CallError> {
+    ) -> Result<bool, CallError> {
         let is_own = |entry: &ManagedFieldsEntry| {
             entry.manager.as_deref() == Some(SCALE_MANAGER) && entry.subresource.as_deref() == Some("scale")
         };
-        let entries = self.managers(namespace, target).await?.into_iter().filter(is_own);
-        Ok(entries.filter_map(|entry| entry.time).map(|time| time.0).max())
+        Ok(self.managers(namespace, target).await?.iter().any(is_own))
     }
 
     /// Who owns which fields of a target.

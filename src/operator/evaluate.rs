@@ -89,7 +89,7 @@ impl Context {
         };
         state.timetable.evaluated(due.at, next_edge);
         let is_missed = settled.able.reason == Reason::TargetNotFound;
-        state.missed = is_missed.then(|| self.standing(subject));
+        state.missed = is_missed.then(|| self.standing(subject.namespace, subject.target));
         match settled.retry {
             Some(retry) => {
                 let seed = shard::hash(subject.uid.unwrap_or(subject.name));
@@ -128,8 +128,8 @@ impl Context {
                 state.history = History::default();
                 state.contest = Contest::default();
             }
+            self.make_up(subject, state, due.at, &workload).await;
             state.target_uid = workload.uid;
-            self.make_up(subject, state, due.at, workload.setting.replicas()).await;
             let (unschedulable_since, unknown) = match workload.unschedulable_since {
                 Ok(since) => (since, None),
                 Err(why) => (None, Some(why)),

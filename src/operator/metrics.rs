@@ -51,7 +51,7 @@ pub(super) const TOLD: [Told; 16] = [
 const RECONCILES: Told = (
     "tidetable_reconciles_total",
     &[],
-    "How often a policy was looked at, whether or not anything was due for it",
+    "How often a policy was looked at, whether or not anything was due for it, and whoever leads",
 );
 const EVALUATIONS: Told =
     ("tidetable_evaluations_total", &["outcome"], "Evaluations of policies by their outcome");

@@ -11,6 +11,7 @@ use super::pods::Unschedulable;
 use super::reconcile::{Context, Due, Subject};
 use super::setting::Setting;
 use super::targets::{Standing, Told, is_known};
+use crate::api::ScaleTargetRef;
 use crate::decision::{Policy, Replicas, Samples, Target};
 use crate::labels::LabelSelector;
 
@@ -32,11 +33,9 @@ pub(super) struct Workload {
 
 impl Context {
     /// What is known of the workload without asking.
-    pub(super) fn standing(&self, subject: &Subject<'_>) -> Standing {
-        let kind = self.cluster.known_kind(subject.target);
-        kind.map_or(Standing::Unknown, |kind| {
-            self.targets.standing(&kind, subject.namespace, &subject.target.name)
-        })
+    pub(super) fn standing(&self, namespace: &str, target: &ScaleTargetRef) -> Standing {
+        let kind = self.cluster.known_kind(target);
+        kind.map_or(Standing::Unknown, |kind| self.targets.standing(&kind, namespace, &target.name))
     }
 
     /// Notes what was read of a workload that the watch has not told of.

@@ -119,14 +119,18 @@ fn under(policy: Arc<Policy>, standing: &Standing) -> (Arc<Policy>, Mode) {
 }
 
 impl Context {
-    /// Whether a policy's calendars or rivals have changed since it was last looked at, or it could not be.
+    /// Whether a policy's calendars or rivals have changed since it was last looked at, or its workload has come, or it could not be
+    /// looked at.
     fn has_news(&self, listed: &Listed, state: &State) -> bool {
         let Ok(spec) = &listed.spec else { return false };
         let standing = self.rivals.of(listed, spec);
         let consulted = self.consult(&listed.key, spec);
         // Without either nothing is evaluated; whoever has an answer wakes it.
         let may_go_on = consulted.is_some() && standing != Standing::Unknown;
-        state.is_interrupted && may_go_on
+        let has_appeared = || {
+            state.policy.is_some() && self.has_appeared(listed.key.namespace(), &spec.scale_target_ref, state)
+        };
+        may_go_on && (state.is_interrupted || has_appeared())
             || self.leadership.term() != state.term
             || standing != state.standing
             || consulted.is_some_and(|consulted| consulted != state.consulted)
@@ -265,10 +269,7 @@ impl Context {
             self.unmetered(subject, state, at, Occasion::Edge).await;
             was_interrupted = false;
         }
-        let has_appeared = state.missed.as_ref().is_some_and(|missed| {
-            let standing = self.standing(subject);
-            matches!(standing, targets::Standing::Version(_)) && standing != *missed
-        });
+        let has_appeared = self.has_appeared(subject.namespace, subject.target, state);
         let is_due = was_interrupted || state.timetable.backoff.is_due(now) || has_appeared;
         if is_due && !state.is_interrupted {
             let at = state.timetable.not_before_last(now);
@@ -280,6 +281,14 @@ impl Context {
         if let Some(tick) = state.timetable.tick_due(self.grid, now) {
             Box::pin(self.tick(subject, state, tick)).await;
         }
+    }
+
+    /// Whether a workload that was missed is there now, or is another one.
+    fn has_appeared(&self, namespace: &str, target: &ScaleTargetRef, state: &State) -> bool {
+        state.missed.as_ref().is_some_and(|missed| {
+            let standing = self.standing(namespace, target);
+            matches!(standing, targets::Standing::Version(_)) && standing != *missed
+        })
     }
 
     /// Evaluates without asking for metrics.

@@ -27,7 +27,8 @@ pub(crate) struct Manager {
 #[derive(Clone, Debug)]
 struct Owner {
     manager: Manager,
-    time: String,
+    /// When it last changed; what is written through `/scale` has none.
+    time: Option<String>,
     set: Fields,
 }
 
@@ -35,14 +36,24 @@ struct Owner {
 pub(crate) fn record_update(old: &Value, new: &mut Value, manager: &Manager, now: &str, typing: Typing<'_>) {
     let mut owners = read(old);
     let changes = compare(old, new, typing);
+    let taken = changes.added.clone().union(&changes.modified);
+    let is_scale = manager.subresource == "scale";
+    if is_scale && owners.iter().all(|owner| owner.set.intersection(&taken).is_empty()) {
+        // As in upstream's `skipNonAppliedManager`: what the subresource shows has no owner, so it gets none.
+        write(new, owners);
+        return;
+    }
     take_from_others(&mut owners, manager, &changes);
-    let taken = changes.added.union(&changes.modified);
     let position = owners.iter().position(|owner| owner.manager == *manager);
     let mut mine = position.map_or_else(|| fresh(manager, now), |index| owners.remove(index));
     let set = mine.set.clone().difference(&changes.removed).union(&taken);
     if set != mine.set {
-        now.clone_into(&mut mine.time);
+        mine.time = Some(now.to_owned());
         mine.set = set;
+    }
+    if is_scale {
+        // `ToParent` in upstream's scalehandler.go looks for it among the times of the other API version.
+        mine.time = None;
     }
     owners.push(mine);
     write(new, owners);
@@ -74,7 +85,7 @@ pub(crate) fn apply(
     }
     take_from_others(&mut owners, manager, &changes);
     if set != mine.set {
-        now.clone_into(&mut mine.time);
+        mine.time = Some(now.to_owned());
         mine.set = set;
     }
     owners.push(mine);
@@ -83,7 +94,7 @@ pub(crate) fn apply(
 }
 
 fn fresh(manager: &Manager, now: &str) -> Owner {
-    Owner { manager: manager.clone(), time: now.to_owned(), set: Fields::default() }
+    Owner { manager: manager.clone(), time: Some(now.to_owned()), set: Fields::default() }
 }
 
 fn take_from_others(owners: &mut [Owner], manager: &Manager, changes: &Comparison) {
@@ -113,7 +124,10 @@ fn describe(owner: &Owner) -> String {
         text = format!("{text} with subresource {:?}", manager.subresource);
     }
     if !manager.applies {
-        text = format!("{text} using {} at {time}", manager.api_version);
+        text = format!("{text} using {}", manager.api_version);
+        if let Some(time) = time {
+            text = format!("{text} at {time}");
+        }
     }
     text
 }
@@ -186,7 +200,7 @@ fn read(object: &Value) -> Vec<Owner> {
                 api_version: text(entry, "apiVersion"),
                 subresource: text(entry, "subresource"),
             },
-            time: text(entry, "time"),
+            time: entry["time"].as_str().map(str::to_owned),
             set: Fields::parse(&entry["fieldsV1"]),
         })
         .collect()
@@ -213,10 +227,12 @@ fn entry(owner: Owner) -> Value {
         "manager": manager.name,
         "operation": if manager.applies { "Apply" } else { "Update" },
         "apiVersion": manager.api_version,
-        "time": time,
         "fieldsType": "FieldsV1",
         "fieldsV1": set.write(),
     });
+    if let Some(time) = time {
+        entry["time"] = json!(time);
+    }
     if !manager.subresource.is_empty() {
         entry["subresource"] = json!(manager.subresource);
     }
@@ -273,5 +289,27 @@ mod tests {
         let entries = new["metadata"]["managedFields"].as_array().expect("entries");
         assert_eq!(entries.len(), 1);
         assert_eq!(entries[0]["manager"], "edit");
+    }
+
+    #[test]
+    fn who_scales_takes_the_replicas_over_without_a_time_and_gets_none_that_nobody_owns() {
+        let schema = schema();
+        let typing = Typing::Schema(&schema, true);
+        let hand = Manager { applies: false, subresource: "scale".to_owned(), ..applier("scaler") };
+        let scaled = |spec: Value| {
+            let live = apply(&json!({}), &json!({"spec": spec}), &applier("m1"), false, "t", typing);
+            let mut live = live.expect("applied");
+            live["spec"]["replicas"] = json!(1);
+            let mut new = live.clone();
+            new["spec"]["replicas"] = json!(9);
+            record_update(&live, &mut new, &hand, "t", typing);
+            new["metadata"]["managedFields"].as_array().expect("entries").clone()
+        };
+        let entries = scaled(json!({"replicas": 1, "max": 5}));
+        let mine = entries.iter().find(|entry| entry["manager"] == "scaler").expect("an entry");
+        assert_eq!(mine["fieldsV1"], json!({"f:spec": {"f:replicas": {}}}));
+        assert_eq!((mine["subresource"].as_str(), mine.get("time")), (Some("scale"), None));
+        assert!(!entries[0]["fieldsV1"].to_string().contains("replicas") && entries[0]["time"] == "t");
+        assert_eq!(scaled(json!({"max": 5})).len(), 1, "as before");
     }
 }

@@ -162,14 +162,18 @@ async fn what_the_schedule_or_an_override_had_written_before_a_restart_is_not_ta
     let until = "2026-11-23T06:01:00Z";
     let overridden =
         json!({"metadata": {"annotations": {"tidetable.dev/override": format!("20 until {until}")}}});
-    for (patch, written, back, expected) in [
-        (None, "2026-11-23T06:00:00Z", "2026-11-23T06:00:07Z", (12, 4)),
-        (None, "2026-11-23T06:00:00Z", "2026-11-23T20:00:07Z", (4, 4)),
-        (Some(&overridden), "2026-11-23T05:59:52Z", "2026-11-23T05:59:57Z", (20, 4)),
-        (Some(&overridden), "2026-11-23T05:59:52Z", "2026-11-23T06:01:07Z", (20, 20)),
+    let mut spread = day_and_night();
+    spread["schedule"]["spread"] = json!("4m");
+    let (whole, spread) = (with_metrics(day_and_night()), with_metrics(spread));
+    for (spec, patch, written, back, expected) in [
+        (&whole, None, "2026-11-23T06:00:00Z", "2026-11-23T06:00:07Z", (12, 4)),
+        (&whole, None, "2026-11-23T06:00:00Z", "2026-11-23T20:00:07Z", (4, 4)),
+        (&whole, Some(&overridden), "2026-11-23T05:59:52Z", "2026-11-23T05:59:57Z", (20, 4)),
+        (&whole, Some(&overridden), "2026-11-23T05:59:52Z", "2026-11-23T06:01:07Z", (20, 20)),
+        (&spread, None, "2026-11-23T06:02:00Z", "2026-11-23T06:02:07Z", (12, 4)),
     ] {
-        let objects = [deployment("web", 4), policy(&with_metrics(day_and_night()))];
-        let mut stage = Stage::with("2026-11-23T05:59:50Z", &objects, "{}").await;
+        let mut stage =
+            Stage::with("2026-11-23T05:57:50Z", &[deployment("web", 4), policy(spec)], "{}").await;
         assert_eq!(stage.next().await.outcome, Outcome::Unchanged);
         let before = stage.status("web").await;
         stage.clock.advance_to(at(written));
@@ -184,14 +188,46 @@ async fn what_the_schedule_or_an_override_had_written_before_a_restart_is_not_ta
         stage.start_operator();
         stage.next().await;
         stage.clock.advance_to(at(back) + jiff::SignedDuration::from_secs(16));
-        stage.until_status("web", |status| status.last_scale_time.is_some()).await;
+        let current = Some(expected.0);
+        stage.until_status("web", |status| status.current_replicas == current).await;
         assert_eq!(
             (stage.replicas("web").await, level(&stage).await),
             (expected.0, Some(expected.1)),
             "{back}"
         );
-        let expected = if expected.0 == 4 { "2026-11-23T20:00:07Z" } else { written };
-        assert_eq!(stage.status("web").await.last_scale_time, Some(at(expected)));
+        stage.stop().await;
+    }
+}
+
+/// Who sets 4 replicas when the load's level is 9, before the next operator begins, and what that one then does.
+#[tokio::test]
+async fn fewer_replicas_than_were_told_of_are_the_loads_when_an_operator_wrote_them_for_this_spec() {
+    let acting = policy(&json!({"metrics": metrics()}));
+    let annotated =
+        json!({"metadata": {"annotations": {"tidetable.dev/override": "9 until 2026-11-23T12:00:04Z"}}});
+    let respecified = json!({"spec": {"maxReplicas": 81}});
+    for (manager, patch, may_read, kept) in [
+        ("tidetable", None, true, true),
+        ("kubectl", None, true, false),
+        ("tidetable", Some(&annotated), true, true),
+        ("tidetable", Some(&respecified), true, false),
+        ("tidetable", None, false, false),
+    ] {
+        let objects = [deployment("web", 9), acting.clone()];
+        let mut stage = Stage::with("2026-11-23T12:00:01Z", &objects, "{}").await;
+        stage.next().await;
+        stage.end_operator().await;
+        stage.scale_as(manager, "web", 4).await;
+        if let Some(patch) = patch {
+            stage.patch_policy(patch).await;
+        }
+        stage.clock.advance_to(at("2026-11-23T12:00:07Z"));
+        if !may_read {
+            stage.allow("deployments", &["list", "watch"]).await;
+        }
+        stage.start_operator();
+        let expected = if kept { Outcome::Unchanged } else { scaled(4, 9) };
+        assert_eq!(stage.next().await.outcome, expected, "by {manager}, {patch:?}, {may_read}");
         stage.stop().await;
     }
 }

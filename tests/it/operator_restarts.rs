@@ -3,7 +3,6 @@
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
-use tidetable::api::ScalePolicyStatus;
 use tidetable::operator::Occasion;
 
 use crate::support::operator::{Stage, at, deployment, policy};
@@ -51,8 +50,8 @@ async fn tick(stage: &mut Stage, now: Timestamp) {
 enum End {
     /// When all is told.
     Told,
-    /// Before they have told what they did last.
-    Untold,
+    /// Before they have told what they did at so many last ticks.
+    Untold(usize),
 }
 
 /// The replicas after each of so many ticks; before every fourth of them the operator is replaced.
@@ -61,16 +60,16 @@ async fn replicas(source: &Source, ticks: usize, end: Option<End>) -> Vec<i32> {
     let mut stage = Stage::with(START, &objects, &source.config()).await;
     let mut now = at(START);
     let mut result = Vec::new();
-    let mut told = ScalePolicyStatus::default();
+    let mut told = None;
     for index in 1..=ticks {
         now += TICK;
-        if index % 4 == 3 {
-            told = stage.status("web").await;
+        if matches!(end, Some(End::Untold(ticks)) if index % 4 == 4 - ticks) {
+            told = stage.policies().get("web").await.expect("a policy").status;
         }
         if end.is_some() && index % 4 == 0 {
             stage.end_operator().await;
-            if end == Some(End::Untold) {
-                stage.set_status("web", &told).await;
+            if let Some(told) = &told {
+                stage.set_status("web", told).await;
             }
             stage.clock.advance_to(now - SignedDuration::from_secs(6));
             stage.start_operator_with(&source.config());
@@ -91,7 +90,7 @@ async fn an_operator_that_is_replaced_forty_times_scales_as_one_that_is_not() {
     let changes = expected.windows(2).filter(|pair| pair[0] != pair[1]).count();
     assert!(changes > 20, "it has something to do: {expected:?}");
     assert_eq!(source.ranges(), 0, "who was not replaced asks nothing of the past");
-    for (end, ranges) in [(End::Told, 40), (End::Untold, 80)] {
+    for (end, ranges) in [(End::Told, 40), (End::Untold(1), 80), (End::Untold(2), 120)] {
         let replaced = replicas(&source, 160, Some(end)).await;
         assert_eq!(replaced, expected, "{end:?}");
         assert_eq!(source.ranges(), ranges, "one question is enough");

@@ -11,10 +11,11 @@ use super::super::events::Allowance;
 use super::super::observe::Seen;
 use super::super::rebuild::Rebuilding;
 use super::super::rivals::Standing;
+use super::super::succession::LastWord;
 use super::super::timetable::Timetable;
 use super::super::{shard, status, targets};
 use crate::api::{ScalePolicyStatus, ScaleTargetRef};
-use crate::decision::{History, Override, Policy, Replicas};
+use crate::decision::{History, Override, Policy};
 
 /// What the operator remembers of a policy.
 #[derive(Debug, Default)]
@@ -45,8 +46,8 @@ pub(in crate::operator) struct State {
     pub(in crate::operator) missed: Option<targets::Standing>,
     pub(super) policy: Option<Arc<Policy>>,
     pub(in crate::operator) history: History,
-    /// The replicas that the workload had by the status from which the history was restored, until it has been looked at.
-    pub(in crate::operator) told: Option<Replicas>,
+    /// What the status says from which the history was restored, until the workload has been looked at.
+    pub(in crate::operator) last_word: Option<LastWord>,
     /// Whether the history lacks what a range query can give.
     pub(in crate::operator) rebuilding: Rebuilding,
     pub(in crate::operator) timetable: Timetable,
@@ -78,15 +79,14 @@ impl State {
             None => {
                 let memory = status::memory(&self.status, target);
                 self.rebuilding = Rebuilding::starting(&memory, &policy, now);
-                let is_known = memory.level.is_some() && !memory.shadow;
-                self.told = self.status.current_replicas.filter(|_| is_known).map(Replicas::new);
+                self.last_word = LastWord::of(&self.status, &memory, self.generation);
                 self.history = History::restore(memory, &policy, now);
             }
             // Another workload: the past was about something else.
             Some(old) if old != target => {
                 self.history = History::default();
                 self.rebuilding = Rebuilding::default();
-                self.told = None;
+                self.last_word = None;
                 self.target_uid = None;
                 self.seen = Seen::Never;
             }

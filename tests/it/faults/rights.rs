@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::rbac::v1::ClusterRole;
 use kube::Api;
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
@@ -56,13 +55,7 @@ impl Journey {
 
     /// Gives the rule for a resource other verbs, and cuts all watches so that they have to be asked for again.
     async fn allow(&self, resource: &str, verbs: &[&str]) {
-        let roles = Api::<ClusterRole>::all(self.stage.client.clone());
-        let mut granted = roles.get("tidetable").await.expect("the role").rules.expect("rules");
-        let named =
-            granted.iter_mut().find(|rule| rule.resources.iter().flatten().any(|named| named == resource));
-        named.expect("a rule").verbs = verbs.iter().map(|verb| (*verb).to_owned()).collect();
-        let patch = Patch::Merge(json!({ "rules": granted }));
-        roles.patch("tidetable", &PatchParams::default(), &patch).await.expect("patched");
+        self.stage.allow(resource, verbs).await;
         self.proxy.trouble.send_replace(Trouble::Nothing);
     }
 

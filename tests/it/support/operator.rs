@@ -9,6 +9,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::events::v1::Event;
+use k8s_openapi::api::rbac::v1::ClusterRole;
 use kube::api::{DynamicObject, Patch, PatchParams};
 use kube::{Api, Client, CustomResourceExt};
 use serde_json::{Value, json};
@@ -203,6 +204,17 @@ impl Stage {
         let params = PatchParams { field_manager: Some(manager.to_owned()), ..PatchParams::default() };
         let scale = api.patch_scale(name, &params, &by_hand).await.expect("scaled by hand");
         scale.metadata.resource_version
+    }
+
+    /// Gives the operator's rule for a resource other verbs.
+    pub(crate) async fn allow(&self, resource: &str, verbs: &[&str]) {
+        let roles = Api::<ClusterRole>::all(self.client.clone());
+        let mut granted = roles.get("tidetable").await.expect("the role").rules.expect("rules");
+        let named =
+            granted.iter_mut().find(|rule| rule.resources.iter().flatten().any(|named| named == resource));
+        named.expect("a rule").verbs = verbs.iter().map(|verb| (*verb).to_owned()).collect();
+        let patch = Patch::Merge(json!({ "rules": granted }));
+        roles.patch("tidetable", &PatchParams::default(), &patch).await.expect("patched");
     }
 
     /// How often there was such a request.
