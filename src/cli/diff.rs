@@ -13,6 +13,7 @@ use super::simulate::{
     duration_text, factor, length, priced, queued, warn_of_measurement, warn_of_trace, zone,
 };
 use super::{Failure, check};
+use crate::api::AUTOSCALER_KIND;
 use crate::decision::Target;
 use crate::manifest::{self, Mistake, Mistakes};
 use crate::report::difference;
@@ -145,6 +146,11 @@ fn made_up(args: &Args) -> Result<String, Failure> {
         .map_err(|error| Failure::BadInput(format!("{}: {error}", args.old.display())))?;
     let (manifest, _) = manifest::parse_policy(&args.old, &text)?;
     let spec = &manifest.resource.spec;
+    if spec.scale_target_ref.kind == AUTOSCALER_KIND {
+        return Err(Failure::BadInput(format!(
+            "--scenario: a policy for a {AUTOSCALER_KIND} needs a scenario that names it (`autoscaler: FILE`)"
+        )));
+    }
     let average = || {
         manifest.policy.metrics.iter().find_map(|metric| match metric.target {
             Target::AverageValue(target) => Some(target.as_f64() / 1000.0),

@@ -8,11 +8,11 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use smallvec::SmallVec;
 
-use super::damping::{Window, limit_rate};
+use super::damping::Window;
 use super::smoothing::Smoothed;
 use super::{
-    Baseline, DampingPolicy, Decision, GuardState, LoadDecision, LoadState, Mode, Policy, RateEvents,
-    Reading, Replicas, Room, Samples,
+    Baseline, Decision, GuardState, LoadDecision, LoadState, Mode, Policy, RateEvents, Reading, Replicas,
+    Room, Samples,
 };
 
 pub use self::quiet::{Quiet, Rest};
@@ -163,21 +163,15 @@ impl History {
         self.overridden = Some(replicas);
     }
 
-    /// After [`History::restore`] at `now`, notes that the level had gone to `level` by `at`, which is later than the memory
-    /// says. It falls no further than rate policies allow; rate policies count the move, unless an outage may have made it.
-    pub fn make_up(&mut self, policy: &Policy, now: Timestamp, at: Timestamp, level: Replicas) {
-        let Some(before) = self.level else { return };
-        let DampingPolicy { up, down, .. } = &policy.damping;
+    /// After [`History::restore`], notes that the level had risen to `level` by `at`, which is later than the memory says and not
+    /// after `now`. Rate policies count it if it is the load's own move, but not in an outage, in which no metric made it.
+    pub fn make_up(&mut self, policy: &Policy, [now, at]: [Timestamp; 2], level: Replicas, is_own: bool) {
+        let Some(before) = self.level.filter(|before| *before < level) else { return };
         let at = self.trace.changes().back().map_or(at, |(last, _)| at.max(*last));
-        let level = if level < before && self.outage.is_none() {
-            limit_rate((up, down), at, before, level, (policy.min, policy.max), &self.events).level
+        if is_own && self.outage.is_none() {
+            self.step(policy, at, before, level);
         } else {
-            level
-        };
-        match (level != before, self.outage) {
-            (true, None) => self.step(policy, at, before, level),
-            (true, Some(_)) => self.trace.note(at, level, policy.memory_span()),
-            (false, _) => {}
+            self.trace.note(at, level, policy.memory_span());
         }
         self.remember_highest(policy, now, level);
         self.level = Some(level);

@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::leader::Leadership;
 use super::setting::{Setting, is_autoscaler};
+use super::succession::Writer;
 use super::turns::{Turn, Turns};
 use crate::api::{ScalePolicy, ScalePolicyStatus, ScaleTargetRef};
 use crate::clock::Clock;
@@ -43,6 +44,10 @@ const MOST_PATIENCE: Duration = Duration::from_secs(3);
 
 /// Calls that take longer than this are slow.
 const LONG: Duration = Duration::from_secs(1);
+
+/// Where in `managedFields` the replicas of a workload are, and the bounds of an autoscaler.
+const REPLICAS: &[&str] = &["/f:spec/f:replicas"];
+const BOUNDS: &[&str] = &["/f:spec/f:minReplicas", "/f:spec/f:maxReplicas"];
 
 /// How many permits a status or event takes that has waited for so long in vain.
 const IMPATIENT_SHARE: u32 = 4;
@@ -236,34 +241,28 @@ impl Cluster {
         namespace: &str,
         target: &ScaleTargetRef,
     ) -> Result<Option<String>, CallError> {
-        let paths: &[&str] = if is_autoscaler(target) {
-            &["/f:spec/f:minReplicas", "/f:spec/f:maxReplicas"]
-        } else {
-            &["/f:spec/f:replicas"]
-        };
-        let owns_replicas = |entry: &ManagedFieldsEntry| {
-            let fields = entry.fields_v1.as_ref().map(|FieldsV1(fields)| fields);
-            let owns = |path: &&str| fields.is_some_and(|fields| fields.pointer(path).is_some());
-            paths.iter().any(owns)
-        };
-        let entries = self.managers(namespace, target).await?.into_iter().filter(owns_replicas);
+        let paths = if is_autoscaler(target) { BOUNDS } else { REPLICAS };
+        let entries = self.managers(namespace, target).await?;
+        let entries = entries.into_iter().filter(|entry| owns(entry, paths));
         let latest = entries
             .filter(|entry| entry.manager.as_deref() != Some(SCALE_MANAGER))
             .max_by_key(|entry| entry.time.as_ref().map(|time| time.0));
         Ok(latest.and_then(|entry| entry.manager))
     }
 
-    /// Whether an operator wrote a workload's replicas as they are: who writes others takes the field over. It can't be told
-    /// when, since the API server leaves out the time of what is written through `/scale`.
-    pub(super) async fn is_own_write(
-        &self,
-        namespace: &str,
-        target: &ScaleTargetRef,
-    ) -> Result<bool, CallError> {
-        let is_own = |entry: &ManagedFieldsEntry| {
-            entry.manager.as_deref() == Some(SCALE_MANAGER) && entry.subresource.as_deref() == Some("scale")
-        };
-        Ok(self.managers(namespace, target).await?.iter().any(is_own))
+    /// Who wrote a workload's replicas as they are: who writes others takes the field over. It can't be told when, since the
+    /// API server leaves out the time of what is written through `/scale`.
+    pub(super) async fn writer(&self, namespace: &str, target: &ScaleTargetRef) -> Result<Writer, CallError> {
+        let managers = self.managers(namespace, target).await?;
+        let is_of_scale = |entry: &&ManagedFieldsEntry| entry.subresource.as_deref() == Some("scale");
+        let is_own = |entry: &ManagedFieldsEntry| entry.manager.as_deref() == Some(SCALE_MANAGER);
+        Ok(if managers.iter().filter(is_of_scale).any(is_own) {
+            Writer::Operator
+        } else if managers.iter().any(|entry| is_of_scale(&entry) || owns(entry, REPLICAS)) {
+            Writer::Other
+        } else {
+            Writer::Unknown
+        })
     }
 
     /// Who owns which fields of a target.
@@ -348,4 +347,10 @@ impl Cluster {
     ) -> Result<(), CallError> {
         self.stopping.run_until_cancelled(call).await.unwrap_or(Err(CallError::Stopping))
     }
+}
+
+/// Whether somebody owns one of these fields.
+fn owns(entry: &ManagedFieldsEntry, paths: &[&str]) -> bool {
+    let fields = entry.fields_v1.as_ref().map(|FieldsV1(fields)| fields);
+    paths.iter().any(|path| fields.is_some_and(|fields| fields.pointer(path).is_some()))
 }

@@ -144,7 +144,8 @@ impl Context {
             };
             let decision = decide(policy, &state.history, &observation);
             let observed = workload.setting;
-            let desired = observed.wanted(&decision);
+            let puts_off = state.puts_off(due, observed, &decision);
+            let desired = if puts_off { observed } else { observed.wanted(&decision) };
             let foreign = self.foreign(subject, state, due.at, observed, desired).await;
             if let Some(manager) = state.contest.holds(due.at, observed != desired) {
                 return Ok(contested(decision, observed, manager));

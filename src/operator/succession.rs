@@ -4,17 +4,18 @@
 //! killed in between leaves replicas of which its status knows nothing, and perhaps a level of the load that they come from.
 //!
 //! The level is not the replicas. What the schedule or an override would have asked for at any time since the last status is
-//! taken for theirs. Anything else above the last status is taken for the load's, whoever wrote it: who scales up by hand
-//! raises the level, too. Anything else below it is the load's only if an operator wrote it, since nobody else lowers
-//! the level. That the workload's `managedFields` say, and they say no time, so the move is dated as late as it can
-//! have been.
+//! taken for theirs. Anything else above the level is the level, whoever wrote it, as it is when somebody scales up by hand.
+//! Anything else below it may be the load's if an operator wrote it, since nobody else lowers the level: then it is not undone
+//! before the metrics have been read, which tell. Who wrote it the workload's `managedFields` say. They say no time, so a move is
+//! dated as late as it can have been.
 
 use jiff::Timestamp;
 
 use super::observe::Workload;
-use super::reconcile::{Context, State, Subject};
+use super::reconcile::{Context, Due, State, Subject};
+use super::setting::Setting;
 use crate::api::ScalePolicyStatus;
-use crate::decision::{Decision, Memory, Mode, Observation, Policy, Replicas, decide};
+use crate::decision::{Decision, Memory, Mode, Observation, Policy, Replicas, Samples, decide};
 
 /// How many changes of the schedule since the last status are looked at.
 const MOST_CHANGES: usize = 1000;
@@ -26,23 +27,31 @@ pub(super) struct LastWord {
     at: Timestamp,
     /// The replicas after that.
     replicas: Replicas,
-    /// Whether it is of the spec that the policy has now, and of no override.
-    is_of_now: bool,
+}
+
+/// Whose a workload's replicas are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Writer {
+    /// An operator.
+    Operator,
+    /// Somebody else.
+    Other,
+    /// Nobody owns the field, or it can't be read.
+    Unknown,
 }
 
 impl LastWord {
     /// What a status says from which this memory comes; `None` when it knows no level that a workload ever followed.
-    pub(super) fn of(status: &ScalePolicyStatus, memory: &Memory, generation: Option<i64>) -> Option<Self> {
+    pub(super) fn of(status: &ScalePolicyStatus, memory: &Memory) -> Option<Self> {
         let is_known = memory.level.is_some() && !memory.shadow;
-        let is_of_now = status.observed_generation == generation && memory.overridden.is_none();
         let (replicas, decision) = (status.current_replicas?, status.decision.as_ref()?);
-        is_known.then(|| Self { at: decision.at, replicas: Replicas::new(replicas), is_of_now })
+        is_known.then(|| Self { at: decision.at, replicas: Replicas::new(replicas) })
     }
 }
 
 impl Context {
     /// Makes up for what the status lacks from which a policy's history was restored, if it lacks anything. Costs a request
-    /// only when the workload has fewer replicas than it had by that status.
+    /// only when the workload has other replicas than it had by that status, and the schedule is not why.
     pub(super) async fn make_up(
         &self,
         subject: &Subject<'_>,
@@ -52,34 +61,46 @@ impl Context {
     ) {
         let present = workload.setting.replicas();
         let Some(told) = state.last_word.take().filter(|told| told.replicas != present) else { return };
-        if subject.policy.mode != Mode::Active {
+        let Some(level) = state.history.level().filter(|_| subject.policy.mode == Mode::Active) else {
             return;
-        }
+        };
         if let Some(decision) = state.explanation(&subject.policy, told, now, present) {
             if decision.overridden.is_some() {
                 state.history.overrode(present);
             }
             return;
         }
-        let is_ours = present > told.replicas || told.is_of_now && self.lowered(subject).await;
-        if is_ours {
-            let at = self.grid.latest(now).max(told.at);
-            state.history.make_up(&subject.policy, now, at, present);
-            tracing::info!(from = %told.replicas, to = %present, "scaled before this operator was there, and not told of");
+        let is_fall = present < level && present < told.replicas;
+        if present <= level && !is_fall {
+            return;
         }
-    }
-
-    /// Whether an operator wrote the replicas as they are, as far as anybody says.
-    async fn lowered(&self, subject: &Subject<'_>) -> bool {
-        let own = self.cluster.is_own_write(subject.namespace, subject.target).await;
-        own.unwrap_or_else(|error| {
+        let writer = self.cluster.writer(subject.namespace, subject.target).await;
+        let writer = writer.unwrap_or_else(|error| {
             tracing::debug!(category = error.category(), "who wrote the replicas can't be read: {error}");
-            false
-        })
+            Writer::Unknown
+        });
+        if is_fall {
+            state.is_fallen = writer == Writer::Operator;
+        } else {
+            let at = self.grid.latest(now).max(told.at);
+            state.history.make_up(&subject.policy, [now, at], present, writer != Writer::Other);
+        }
+        tracing::info!(from = %told.replicas, to = %present, ?writer, "scaled before this operator was there, and not told of");
     }
 }
 
 impl State {
+    /// Whether a rise waits for the metrics, since an operator lowered the replicas and nobody has read any since. What the
+    /// schedule or a person asks for does not wait.
+    pub(super) fn puts_off(&mut self, due: &Due<'_>, observed: Setting, decision: &Decision) -> bool {
+        self.is_fallen &= due.samples == Samples::NotDue;
+        let present = observed.replicas();
+        self.is_fallen
+            && decision.desired > present
+            && decision.baseline.floor <= present
+            && decision.overridden.is_none()
+    }
+
     /// What the schedule or an override asked for at some time since the last status, when that was `present`.
     fn explanation(
         &self,

@@ -3,6 +3,7 @@
 //! A false alarm costs more than a miss. So whether an entry matters is not guessed: the baseline of the years to
 //! come is worked out with it and without it. Schedules too dense for that are left alone.
 
+mod autoscaler;
 mod bounds;
 mod dates;
 mod effect;
@@ -23,6 +24,7 @@ use crate::decision::{Entry, EntryId, Extent, Policy, Schedule, Trigger};
 pub fn lint(spec: &ScalePolicySpec, policy: &Policy, now: Timestamp) -> Vec<FieldError> {
     let mut warnings = Mistakes::default();
     bounds::zero(spec, policy, now, &mut warnings);
+    autoscaler::autoscaler(spec, policy, now, &mut warnings);
     if let Some(schedule) = &spec.schedule {
         let subject = Subject { spec: schedule, policy, schedule: &policy.schedule, now };
         words::zones(&subject, &mut warnings);

@@ -1,5 +1,7 @@
 //! A `HorizontalPodAutoscaler` of `autoscaling/v2`, as it stands in a file.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::api::autoscaling::v2;
 use serde_json::{Value, json};
 
@@ -10,17 +12,21 @@ use super::rivals::periodic::Clocked;
 use crate::api::{AUTOSCALER_API_VERSION, AUTOSCALER_KIND, ScalePolicySpec};
 use crate::decision::{Replicas, Rules, Target};
 use crate::manifest::{Document, Mistakes};
-use crate::policy::{self, FieldError, parse_quantity};
+use crate::policy::{self, FieldError, MOST_REPLICAS, parse_quantity};
 
 /// A `HorizontalPodAutoscaler`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Autoscaler {
     /// `metadata.name`.
     pub name: String,
+    /// `metadata.namespace`.
+    pub namespace: Option<String>,
     /// What it is told.
     pub spec: HpaSpec,
     /// What its metrics are called, which is how a scenario says what they are.
     pub metrics: Vec<String>,
+    /// As it is written, for reports.
+    pub text: String,
 }
 
 impl Autoscaler {
@@ -33,9 +39,23 @@ impl Autoscaler {
     ///
     /// # Errors
     /// All that is wrong with it.
-    pub(super) fn read(document: &Document) -> Result<Self, Mistakes> {
+    pub(super) fn read(document: &Document, text: &str) -> Result<Self, Mistakes> {
         let open = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
-        Ok(document.examine(&open, |value: &Value| parse(value))?.1)
+        let (_, read) = document.examine(&open, |value: &Value| parse(value))?;
+        Ok(Self { text: text.to_owned(), ..read })
+    }
+
+    /// The metrics of pods that are something else than a share of it for each of them.
+    pub(super) fn unshared<'a>(
+        &'a self,
+        quantities: &'a BTreeMap<String, Quantity>,
+    ) -> impl Iterator<Item = &'a str> {
+        let named = self.metrics.iter().zip(&self.spec.metrics);
+        let is_unshared = |(name, metric): &(&String, &HpaMetric)| {
+            let quantity = quantities.get(*name).copied().unwrap_or_default();
+            matches!(metric, HpaMetric::Pods(_)) && !matches!(quantity, Quantity::Qps | Quantity::QueueLength)
+        };
+        named.filter(is_unshared).map(|(name, _)| name.as_str())
     }
 
     /// What its metrics are in a scenario.
@@ -64,10 +84,18 @@ fn parse(document: &Value) -> Result<Autoscaler, Vec<FieldError>> {
     unknown(document, &known, "", &mut errors);
     let spec = read.spec.unwrap_or_default();
     let (min, max) = (spec.min_replicas.unwrap_or(1), spec.max_replicas);
-    if min < 0 || min > max {
-        errors.push(error("spec.minReplicas", "must be from 0 to maxReplicas"));
-    }
     let metrics = spec.metrics.as_deref().unwrap_or_default();
+    if !(1..=MOST_REPLICAS).contains(&max) {
+        errors.push(error("spec.maxReplicas", &format!("must be between 1 and {MOST_REPLICAS}")));
+    } else if min < 0 || min > max {
+        errors.push(error("spec.minReplicas", "must be from 0 to maxReplicas"));
+    } else if min == 0 && metrics.iter().all(|metric| metric.external.is_none() && metric.object.is_none()) {
+        errors.push(error("spec.minReplicas", "may be 0 only with an External or Object metric"));
+    }
+    let workload = &spec.scale_target_ref;
+    if workload.kind.is_empty() || workload.name.is_empty() {
+        errors.push(error("spec.scaleTargetRef", "must name the workload, by apiVersion, kind and name"));
+    }
     if metrics.is_empty() {
         errors.push(error(
             "spec.metrics",
@@ -97,8 +125,10 @@ fn parse(document: &Value) -> Result<Autoscaler, Vec<FieldError>> {
     let (min, max) = (Replicas::new(min), Replicas::new(max));
     let scales_from_zero = min == Replicas::ZERO;
     let spec = HpaSpec { min, max, metrics: read, pace, scales_from_zero };
-    let name = document["metadata"]["name"].as_str().unwrap_or_default().to_owned();
-    if errors.is_empty() { Ok(Autoscaler { name, spec, metrics: names }) } else { Err(errors) }
+    let metadata = |field: &str| document["metadata"][field].as_str().map(str::to_owned);
+    let (name, namespace) = (metadata("name").unwrap_or_default(), metadata("namespace"));
+    let autoscaler = Autoscaler { name, namespace, spec, metrics: names, text: String::new() };
+    if errors.is_empty() { Ok(autoscaler) } else { Err(errors) }
 }
 
 /// A `behavior`, judged as the damping of a policy, which is the same field for field.
@@ -141,6 +171,10 @@ fn target(metric: &v2::MetricSpec) -> Result<(String, HpaMetric), &'static str> 
         (None, Some(value)) if metric.pods.is_none() => HpaMetric::Whole(Target::Value(read(value)?)),
         _ => return Err("needs a target with an averageValue, or, if it is no Pods metric, a value"),
     };
+    let type_ = if target.average_value.is_some() { "AverageValue" } else { "Value" };
+    if target.type_ != type_ {
+        return Err("target.type must be AverageValue with an averageValue, and Value with a value");
+    }
     Ok((name.clone(), metric))
 }
 

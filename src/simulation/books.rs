@@ -169,7 +169,10 @@ impl<'a> Books<'a> {
             rows,
             changes,
             scores,
-            policy_text: scenario.policy_text.clone(),
+            policy_text: match scenario.scheduled() {
+                None => scenario.policy_text.clone(),
+                Some(autoscaler) => format!("{}\n---\n{}", scenario.policy_text.trim_end(), autoscaler.text),
+            },
             behind: Vec::new(),
         }
     }

@@ -51,10 +51,7 @@ enum Kind {
         autoscaler: Option<String>,
         text: String,
     },
-    Autoscaler {
-        autoscaler: Box<Autoscaler>,
-        text: String,
-    },
+    Autoscaler(Box<Autoscaler>),
 }
 
 /// Why a rival can't play in a scenario.
@@ -137,7 +134,17 @@ impl Rival {
                 };
                 run_with(scenario, hpa, initial)
             }
-            Kind::Autoscaler { autoscaler, .. } => run_with(scenario, autoscaler.acting(scenario), initial),
+            Kind::Autoscaler(autoscaler) => {
+                if autoscaler.unshared(&scenario.quantities).next().is_some() {
+                    return Err(unfit("it has a Pods metric of something that is no share of each pod's"));
+                }
+                run_with(scenario, autoscaler.acting(scenario), initial)
+            }
+            Kind::Keda | Kind::Knative if scenario.scheduled().is_some() => {
+                return Err(unfit(
+                    "the scenario's replicas follow the metrics of an autoscaler, not of a policy",
+                ));
+            }
             Kind::Keda => {
                 run_with(scenario, Clocked::new(Keda::new(policy), scenario.from, quantities), initial)
             }
@@ -172,7 +179,8 @@ impl Rival {
             }
         };
         let policy_text = match &self.kind {
-            Kind::Policy { text, .. } | Kind::Autoscaler { text, .. } => text.clone(),
+            Kind::Policy { text, .. } => text.clone(),
+            Kind::Autoscaler(autoscaler) => autoscaler.text.clone(),
             Kind::Hpa | Kind::Keda | Kind::Knative | Kind::Oracle | Kind::Static(_) => String::new(),
         };
         Ok(Run { name: self.name.clone(), policy_text, ..run })

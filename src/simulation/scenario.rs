@@ -157,8 +157,8 @@ pub fn parse(
     } = read;
     let has_tier = !tiers.is_empty() || plant.service.is_some_and(|service| service.downstream.is_some());
     let at = Place { document, base: "" };
-    let (target, is_another) = (&manifest.resource.spec.scale_target_ref, overrides.policy.is_some());
-    let autoscaler = autoscalers::read(at, autoscaler.as_deref(), target, is_another, &open)?;
+    let is_another = overrides.policy.is_some();
+    let autoscaler = autoscalers::read(at, autoscaler.as_deref(), &manifest.resource, is_another, &open)?;
     let followed = (&manifest.policy, autoscaler.as_ref());
     bind(at, followed, (&plant, has_tier), &quantities, is_another)?;
     let asked = Asked { overrides, bounds, from, length, zone, interval };

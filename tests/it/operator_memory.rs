@@ -152,6 +152,8 @@ async fn who_scales_up_while_no_operator_is_there_raises_the_load() {
     assert_eq!(stage.next().await.outcome, Outcome::Unchanged, "it comes down by damping");
     stage.clock.advance_to(at("2026-11-23T12:00:16Z"));
     stage.until_status("web", |status| status.load.as_ref().and_then(|load| load.level) == Some(20)).await;
+    let load = stage.status("web").await.load.expect("a load");
+    assert!(load.scale_up_events.is_empty(), "rate policies count what the load does: {load:?}");
     stage.stop().await;
 }
 
@@ -199,21 +201,21 @@ async fn what_the_schedule_or_an_override_had_written_before_a_restart_is_not_ta
     }
 }
 
-/// Who sets 4 replicas when the load's level is 9, before the next operator begins, and what that one then does.
+/// Who sets 4 replicas when the load's level is 9, before the next operator begins, and whether that one asks the metrics before
+/// it sets them back; none answers.
 #[tokio::test]
-async fn fewer_replicas_than_were_told_of_are_the_loads_when_an_operator_wrote_them_for_this_spec() {
-    let acting = policy(&json!({"metrics": metrics()}));
-    let annotated =
-        json!({"metadata": {"annotations": {"tidetable.dev/override": "9 until 2026-11-23T12:00:04Z"}}});
-    let respecified = json!({"spec": {"maxReplicas": 81}});
-    for (manager, patch, may_read, kept) in [
-        ("tidetable", None, true, true),
-        ("kubectl", None, true, false),
-        ("tidetable", Some(&annotated), true, true),
-        ("tidetable", Some(&respecified), true, false),
-        ("tidetable", None, false, false),
+async fn fewer_replicas_than_were_told_of_are_left_until_the_metrics_are_asked_when_an_operator_wrote_them() {
+    let overridden =
+        json!({"metadata": {"annotations": {"tidetable.dev/override": "6 until 2026-11-23T18:00:00Z"}}});
+    let raised = json!({"spec": {"minReplicas": 5}});
+    for (manager, patch, may_read, first) in [
+        ("tidetable", None, true, Outcome::Unchanged),
+        ("kubectl", None, true, scaled(4, 9)),
+        ("tidetable", None, false, scaled(4, 9)),
+        ("tidetable", Some(&overridden), true, scaled(4, 6)),
+        ("tidetable", Some(&raised), true, scaled(4, 9)),
     ] {
-        let objects = [deployment("web", 9), acting.clone()];
+        let objects = [deployment("web", 9), policy(&json!({"metrics": metrics()}))];
         let mut stage = Stage::with("2026-11-23T12:00:01Z", &objects, "{}").await;
         stage.next().await;
         stage.end_operator().await;
@@ -221,15 +223,39 @@ async fn fewer_replicas_than_were_told_of_are_the_loads_when_an_operator_wrote_t
         if let Some(patch) = patch {
             stage.patch_policy(patch).await;
         }
-        stage.clock.advance_to(at("2026-11-23T12:00:07Z"));
         if !may_read {
             stage.allow("deployments", &["list", "watch"]).await;
         }
+        stage.clock.advance_to(at("2026-11-23T12:00:07Z"));
         stage.start_operator();
-        let expected = if kept { Outcome::Unchanged } else { scaled(4, 9) };
-        assert_eq!(stage.next().await.outcome, expected, "by {manager}, {patch:?}, {may_read}");
+        assert_eq!(stage.next().await.outcome, first, "by {manager}, {patch:?}, {may_read}");
+        stage.clock.advance_to(at("2026-11-23T12:00:15Z"));
+        let tick = if first == Outcome::Unchanged { scaled(4, 9) } else { Outcome::Unchanged };
+        assert_eq!(stage.next().await.outcome, tick, "by {manager}, {patch:?}, {may_read}");
         stage.stop().await;
     }
+}
+
+#[tokio::test]
+async fn a_raise_by_hand_below_the_level_says_nothing_of_the_load() {
+    let mut spec = with_metrics(json!({"schedule": {"entries": [
+        {"name": "cap", "cron": "0 12 * * *", "for": "1h", "maxReplicas": 5}]}}));
+    spec["minReplicas"] = json!(2);
+    let objects = [deployment("web", 9), policy(&spec)];
+    let mut stage = Stage::with("2026-11-23T11:59:50Z", &objects, "{}").await;
+    assert_eq!(stage.next().await.outcome, Outcome::Unchanged);
+    stage.clock.advance_to(at("2026-11-23T12:00:05Z"));
+    assert_eq!(stage.next().await.outcome, scaled(9, 5));
+    stage.until_status("web", |status| status.current_replicas == Some(5)).await;
+    stage.end_operator().await;
+    stage.scale_by_hand("web", 7).await;
+    stage.clock.advance_to(at("2026-11-23T12:00:25Z"));
+    stage.start_operator();
+    assert_eq!(stage.next().await.outcome, scaled(7, 5));
+    stage.clock.advance_to(at("2026-11-23T13:00:00Z"));
+    while stage.next().await.outcome != scaled(5, 9) {}
+    assert_eq!(level(&stage).await, Some(9));
+    stage.stop().await;
 }
 
 #[tokio::test]

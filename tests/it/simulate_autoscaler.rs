@@ -58,6 +58,11 @@ fn its_decisions_are_bounds() {
         out.starts_with("clocked-hpa: minReplicas 20, maxReplicas 30 of HorizontalPodAutoscaler office\n"),
         "{out}"
     );
+    let directory = tempfile::tempdir().expect("a directory");
+    let page = directory.path().join("page.html").display().to_string();
+    said(&["simulate", SCENARIO, "--html", &page]);
+    let page = std::fs::read_to_string(page).expect("a page");
+    assert!(page.contains("kind: ScalePolicy") && page.contains("kind: HorizontalPodAutoscaler\n"));
 }
 
 #[test]
@@ -113,6 +118,7 @@ fn what_does_not_fit_together_is_told_with_its_place() {
             "type: Resource\n    resource:\n      name: cpu",
         ),
     );
+    let pods = hpa.replace("type: External\n    external:", "type: Pods\n    pods:");
     for (scenario, policy, hpa, problem) in [
         (
             &named.replace("autoscaler: hpa.yaml\n", ""),
@@ -133,14 +139,50 @@ fn what_does_not_fit_together_is_told_with_its_place() {
             "scenario.yaml:4:1: autoscaler: the policy scales the Deployment web itself: remove one of the two",
         ),
         (&named.replace("hpa.yaml", "none.yaml"), &policy, &hpa, "scenario.yaml:4:1: autoscaler: "),
-        (&named, &policy, &workload, "hpa.yaml: 0 HorizontalPodAutoscalers in this file; one is needed"),
-        (&named, &policy, &both, "hpa.yaml: 2 HorizontalPodAutoscalers in this file; one is needed"),
+        (&named, &policy, &workload, "hpa.yaml must have one HorizontalPodAutoscaler, and has 0"),
+        (&named, &policy, &both, "hpa.yaml must have one HorizontalPodAutoscaler, and has 2"),
         (&named, &policy, &cpu, "spec.metrics[0]: only External, Object and Pods metrics can be simulated"),
         (
             &(named.clone() + "metrics: {request: qps}\n"),
             &policy,
             &hpa,
-            "metrics.request: the policy has no metric or guard of this name; it has requests",
+            "metrics.request: the policy and its autoscaler have no metric or guard of this name; there is requests",
+        ),
+        (
+            &(named.clone() + "metrics: {requests: latency}\n"),
+            &policy,
+            &pods,
+            "metrics.requests: is of the workload as a whole, and the autoscaler has a Pods metric of that name",
+        ),
+        (
+            &named,
+            &policy,
+            &hpa.replace("metadata: {name: office}", "metadata: {name: office, namespace: elsewhere}"),
+            "scenario.yaml:4:1: autoscaler: it is in the namespace elsewhere, and the policy, which scales it, in default",
+        ),
+        (
+            &named,
+            &policy,
+            &hpa.replace("  maxReplicas: 30\n", ""),
+            "spec.maxReplicas: must be between 1 and 100000",
+        ),
+        (
+            &named,
+            &policy,
+            &hpa.replace("{type: AverageValue,", "{type: Utilization,"),
+            "spec.metrics[0]: target.type must be AverageValue with an averageValue, and Value with a value",
+        ),
+        (
+            &named,
+            &policy,
+            &hpa.replace("kind: Deployment, name: office", "kind: Deployment, name: \"\""),
+            "spec.scaleTargetRef: must name the workload",
+        ),
+        (
+            &named,
+            &policy,
+            &pods.replace("minReplicas: 2", "minReplicas: 0"),
+            "spec.minReplicas: may be 0 only with an External or Object metric",
         ),
     ] {
         for (file, text) in
@@ -162,5 +204,22 @@ fn what_nobody_follows_is_refused_where_it_would_have_to_be_followed() {
     let output = tidetable(&["simulate", "simulations/flash-crowd.yaml", "--compare", POLICY]);
     assert_eq!(output.status.code(), Some(2));
     let problem = "it sets the bounds of an autoscaler that the scenario's `autoscaler` does not name";
+    assert!(text(&output.stderr).contains(problem), "{}", text(&output.stderr));
+    for rival in ["keda", "knative"] {
+        let output = tidetable(&["simulate", SCENARIO, "--compare", rival]);
+        assert_eq!(output.status.code(), Some(2));
+        let problem = "the scenario's replicas follow the metrics of an autoscaler, not of a policy";
+        assert!(text(&output.stderr).contains(problem), "{}", text(&output.stderr));
+    }
+    let output = tidetable(&["diff", POLICY, POLICY, "--trace", "day.csv", "--capacity-per-replica", "100"]);
+    assert_eq!(output.status.code(), Some(2));
+    let problem = "--scenario: a policy for a HorizontalPodAutoscaler needs a scenario that names it";
+    assert!(text(&output.stderr).contains(problem), "{}", text(&output.stderr));
+    let directory = tempfile::tempdir().expect("a directory");
+    let both = directory.path().join("both.yaml").display().to_string();
+    std::fs::write(&both, format!("{}---\n{}", read(POLICY), read(AUTOSCALER))).expect("written");
+    let output = tidetable(&["simulate", SCENARIO, "--compare", &both]);
+    assert_eq!(output.status.code(), Some(2));
+    let problem = "has a ScalePolicy and a HorizontalPodAutoscaler; one is needed";
     assert!(text(&output.stderr).contains(problem), "{}", text(&output.stderr));
 }

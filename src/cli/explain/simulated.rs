@@ -9,8 +9,8 @@ use super::super::time::instant;
 use super::{Failure, Times, line};
 use crate::api::AUTOSCALER_KIND;
 use crate::decision::{
-    Cause, Decision, Direction, Guard, GuardState, LoadDecision, LoadLimit, Milli, Policy, Reading, Replicas,
-    Steps,
+    Cause, Decision, Direction, Guard, GuardState, LoadDecision, LoadLimit, Milli, Mode, Policy, Reading,
+    Replicas, Steps,
 };
 use crate::simulation::{self, Scenario};
 
@@ -33,7 +33,9 @@ fn text(scenario: &Scenario, last: &Decision, read: Option<&Decision>, when: &Ti
         None => format!("{} replicas", last.desired),
         Some(autoscaler) => {
             let (min, max) = last.bounds();
-            format!("minReplicas {min}, maxReplicas {max} of {AUTOSCALER_KIND} {}", autoscaler.name)
+            let written =
+                if policy.mode == Mode::Active { "" } else { ", which the mode keeps from being written" };
+            format!("minReplicas {min}, maxReplicas {max} of {AUTOSCALER_KIND} {}{written}", autoscaler.name)
         }
     };
     let mut text = format!("{}: {decided}\n", scenario.name);

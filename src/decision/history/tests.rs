@@ -174,7 +174,7 @@ fn a_move_that_no_memory_tells_of_is_made_up_for() {
     let now = at("2026-11-23T21:00:50Z");
     let mut history = History::restore(memory, &policy, now);
     assert_eq!(decide(&policy, &history, &glance("21:00:50", 9)).desired, n(5), "else it would be undone");
-    history.make_up(&policy, now, at("2026-11-23T21:00:30Z"), n(9));
+    history.make_up(&policy, [now, at("2026-11-23T21:00:30Z")], n(9), true);
     assert_eq!((history.level(), history.memory()), (Some(n(9)), untold.memory()));
     assert_eq!(decide(&policy, &history, &glance("21:00:50", 9)).desired, n(9), "nothing is undone");
     assert_eq!(decide(&policy, &history, &see("21:01:15", 9, 200)).desired, n(9), "the move counts");
@@ -183,16 +183,20 @@ fn a_move_that_no_memory_tells_of_is_made_up_for() {
 }
 
 #[test]
-fn what_is_made_up_for_falls_no_further_than_rate_policies_allow_and_is_none_of_theirs_in_an_outage() {
-    let policy =
-        day_and_load("damping: {scaleDown: {policies: [{type: Pods, value: 3, periodSeconds: 60}]}}");
+fn what_is_made_up_for_is_a_rise_and_counts_when_it_is_the_loads_own() {
+    let policy = day_and_load("");
     let mut told = History::default();
     record(&mut told, &policy, &see("21:00:00", 20, 200));
     let now = at("2026-11-23T21:00:50Z");
-    for (is_out, level, events) in [(false, 17, 1), (true, 4, 0)] {
+    for (to, is_own, is_out, level, events) in [
+        (25, true, false, 25, 1),
+        (25, false, false, 25, 0),
+        (25, true, true, 25, 0),
+        (15, true, false, 20, 0),
+    ] {
         let mut history = History::restore(told.memory(), &policy, now);
         history.outage = is_out.then_some(Outage { since: at("2026-11-23T20:50:00Z"), good: 0 });
-        history.make_up(&policy, now, now, n(4));
-        assert_eq!((history.level(), history.memory().events.down.len()), (Some(n(level)), events));
+        history.make_up(&policy, [now, now], n(to), is_own);
+        assert_eq!((history.level(), history.memory().events.up.len()), (Some(n(level)), events), "{to}");
     }
 }

@@ -48,6 +48,8 @@ pub(in crate::operator) struct State {
     pub(in crate::operator) history: History,
     /// What the status says from which the history was restored, until the workload has been looked at.
     pub(in crate::operator) last_word: Option<LastWord>,
+    /// An operator lowered the replicas and did not come to tell why, and no metrics have been read since.
+    pub(in crate::operator) is_fallen: bool,
     /// Whether the history lacks what a range query can give.
     pub(in crate::operator) rebuilding: Rebuilding,
     pub(in crate::operator) timetable: Timetable,
@@ -79,14 +81,14 @@ impl State {
             None => {
                 let memory = status::memory(&self.status, target);
                 self.rebuilding = Rebuilding::starting(&memory, &policy, now);
-                self.last_word = LastWord::of(&self.status, &memory, self.generation);
+                self.last_word = LastWord::of(&self.status, &memory);
                 self.history = History::restore(memory, &policy, now);
             }
             // Another workload: the past was about something else.
             Some(old) if old != target => {
                 self.history = History::default();
                 self.rebuilding = Rebuilding::default();
-                self.last_word = None;
+                (self.last_word, self.is_fallen) = (None, false);
                 self.target_uid = None;
                 self.seen = Seen::Never;
             }

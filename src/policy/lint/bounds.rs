@@ -57,7 +57,7 @@ pub(super) fn crossed(subject: &Subject, warnings: &mut Mistakes) {
 }
 
 /// The baselines of the coming year, each from its first instant on.
-fn baselines(subject: &Subject) -> Vec<(Timestamp, Bounds)> {
+pub(super) fn baselines(subject: &Subject) -> Vec<(Timestamp, Bounds)> {
     let Some(reach) = subject.reach(days(9), days(400)) else { return Vec::new() };
     let timeline = subject.schedule.timeline(subject.now, subject.ahead(reach));
     let changes = timeline.transitions_after(subject.now).take(MOST_CHANGES).map(|change| change.at);

@@ -78,8 +78,8 @@ mod tests {
         let (metrics, pace) =
             ([HpaMetric::Whole(target)].into_iter().collect(), Pace::Default { tolerance: 0.1 });
         let spec = HpaSpec { min, max, metrics, pace, scales_from_zero: false };
-        scenario.autoscaler =
-            Some(Autoscaler { name: "web".to_owned(), spec, metrics: vec!["qps".to_owned()] });
+        let (name, metrics) = ("web".to_owned(), vec!["qps".to_owned()]);
+        scenario.autoscaler = Some(Autoscaler { name, namespace: None, spec, metrics, text: String::new() });
         scenario
     }
 

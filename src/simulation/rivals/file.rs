@@ -35,7 +35,14 @@ pub(super) fn parse(file: &Path, text: String, others: &[Document]) -> Result<Ri
             let autoscaler = (target.kind == AUTOSCALER_KIND).then_some(target.name);
             Kind::Policy { policy: Box::new(manifest.policy), autoscaler, text }
         }
-        [hpa] => Kind::Autoscaler { autoscaler: Box::new(Autoscaler::read(hpa)?), text },
+        [_] if documents.iter().any(Document::is_policy) => {
+            let problem = format!(
+                "has a ScalePolicy and a {AUTOSCALER_KIND}; one is needed (of the two together, the policy: the scenario names \
+                 the other one as its `autoscaler`)"
+            );
+            return Err(whole(file, problem).into());
+        }
+        [hpa] => Kind::Autoscaler(Box::new(Autoscaler::read(hpa, &text)?)),
         several => {
             let problem = format!("{} {AUTOSCALER_KIND}s in this file; one is needed", several.len());
             return Err(whole(file, problem).into());

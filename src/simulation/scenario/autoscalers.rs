@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
+use super::beside;
 use super::metrics::Place;
-use super::{beside, whole};
-use crate::api::{AUTOSCALER_KIND, ScaleTargetRef};
+use crate::api::{AUTOSCALER_KIND, ScalePolicy, ScaleTargetRef};
 use crate::manifest::{self, Mistakes};
 use crate::simulation::autoscaler::Autoscaler;
 
@@ -16,10 +16,11 @@ use crate::simulation::autoscaler::Autoscaler;
 pub(super) fn read(
     at: Place<'_>,
     named: Option<&Path>,
-    target: &ScaleTargetRef,
+    policy: &ScalePolicy,
     is_another: bool,
     open: &impl Fn(&Path) -> std::io::Result<String>,
 ) -> Result<Option<Autoscaler>, Mistakes> {
+    let target = &policy.spec.scale_target_ref;
     let is_scaled = target.kind == AUTOSCALER_KIND;
     let Some(named) = named else {
         let problem = format!(
@@ -34,13 +35,21 @@ pub(super) fn read(
     let documents = manifest::parse(&file, &text)?;
     let found: Vec<_> = documents.iter().filter(|document| Autoscaler::is_in(document)).collect();
     let [document] = found.as_slice() else {
-        let problem = format!("{} {AUTOSCALER_KIND}s in this file; one is needed", found.len());
-        return Err(whole(&file, problem).into());
+        return Err(wrong(format!(
+            "{} must have one {AUTOSCALER_KIND}, and has {}",
+            file.display(),
+            found.len()
+        )));
     };
-    let autoscaler = Autoscaler::read(document)?;
+    let autoscaler = Autoscaler::read(document, &text)?;
+    let namespace = |named: &Option<String>| named.clone().unwrap_or_else(|| "default".to_owned());
+    let [theirs, ours] = [&autoscaler.namespace, &policy.metadata.namespace].map(namespace);
     match (is_scaled, is_another) {
         (true, _) if autoscaler.name != target.name => {
             Err(wrong(format!("the policy scales {}, and this is {}", target.name, autoscaler.name)))
+        }
+        (true, _) if theirs != ours => {
+            Err(wrong(format!("it is in the namespace {theirs}, and the policy, which scales it, in {ours}")))
         }
         (false, false) => {
             let ScaleTargetRef { kind, name, .. } = target;

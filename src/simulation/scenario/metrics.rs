@@ -38,8 +38,13 @@ pub(super) fn bind(
     for (name, quantity) in quantities {
         let path = format!("metrics.{name}");
         if !is_another && !names.contains(&name.as_str()) {
+            let [have, there_is] = if autoscaler.is_some() {
+                ["and its autoscaler have", "there is"]
+            } else {
+                ["has", "it has"]
+            };
             let problem =
-                format!("the policy has no metric or guard of this name; it has {}", names.join(", "));
+                format!("the policy {have} no metric or guard of this name; {there_is} {}", names.join(", "));
             mistakes.push(at.mistake(&path, problem));
         }
         let lacks = match quantity {
@@ -52,6 +57,11 @@ pub(super) fn bind(
         if let Some(lacks) = lacks {
             mistakes.push(at.mistake(&path, format!("needs {lacks}, which this scenario has not")));
         }
+    }
+    for name in autoscaler.into_iter().flat_map(|autoscaler| autoscaler.unshared(quantities)) {
+        let problem = "is of the workload as a whole, and the autoscaler has a Pods metric of that name, of which each pod has a \
+                       share: make it an Object or External metric with a value, or say qps or queueLength";
+        mistakes.push(at.mistake(&format!("metrics.{name}"), problem.to_owned()));
     }
     for guard in guards.filter(|guard| !quantities.contains_key(*guard)) {
         let problem = format!(

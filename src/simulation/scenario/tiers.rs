@@ -87,8 +87,7 @@ pub(super) fn add(
         let is_called = index + 1 < count;
         let has_tier = is_called || tier.plant.service.is_some_and(|service| service.downstream.is_some());
         let at = Place { document, base: &base };
-        let target = &manifest.resource.spec.scale_target_ref;
-        let autoscaler = autoscalers::read(at, tier.autoscaler.as_deref(), target, false, open);
+        let autoscaler = autoscalers::read(at, tier.autoscaler.as_deref(), &manifest.resource, false, open);
         let bound = autoscaler.and_then(|autoscaler| {
             let followed = (&manifest.policy, autoscaler.as_ref());
             bind(at, followed, (&tier.plant, has_tier), &tier.quantities, false)?;
