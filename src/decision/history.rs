@@ -166,6 +166,7 @@ impl History {
     /// After [`History::restore`], notes that the level had risen to `level` by `at`, which is later than the memory says and not
     /// after `now`. Rate policies count it if it is the load's own move, but not in an outage, in which no metric made it.
     pub fn make_up(&mut self, policy: &Policy, [now, at]: [Timestamp; 2], level: Replicas, is_own: bool) {
+        let level = level.min(policy.max);
         let Some(before) = self.level.filter(|before| *before < level) else { return };
         let at = self.trace.changes().back().map_or(at, |(last, _)| at.max(*last));
         if is_own && self.outage.is_none() {

@@ -177,6 +177,7 @@ impl Context {
                 }
             };
             state.history.record(policy, &decision);
+            state.fallen = state.fallen.filter(|_| due.samples == Samples::NotDue);
             let settled = Settled { foreign, ..settled(decision, observed, outcome, subject) };
             let is_written = matches!(outcome, Outcome::Scaled { .. });
             state.contest.settled(due.at, settled.current, is_written);

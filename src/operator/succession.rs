@@ -6,10 +6,10 @@
 //! The level is not the replicas. What the schedule or an override would have asked for at any time since the last status is
 //! taken for theirs. Anything else above the level is the level, whoever wrote it, as it is when somebody scales up by hand.
 //! Anything else below it may be the load's if an operator wrote it, since nobody else lowers the level: then it is not undone
-//! before the metrics have been read, which tell. Who wrote it the workload's `managedFields` say. They say no time, so a move is
+//! before the metrics have been followed, or two ticks have passed. Who wrote it the workload's `managedFields` say. They say no time, so a move is
 //! dated as late as it can have been.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::observe::Workload;
 use super::reconcile::{Context, Due, State, Subject};
@@ -20,6 +20,9 @@ use crate::decision::{Decision, Memory, Mode, Observation, Policy, Replicas, Sam
 /// How many changes of the schedule since the last status are looked at.
 const MOST_CHANGES: usize = 1000;
 
+/// How long a rise may be put off at most.
+const PATIENCE: SignedDuration = SignedDuration::from_secs(60);
+
 /// What the last status says of the workload, until that has been looked at.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct LastWord {
@@ -27,6 +30,15 @@ pub(super) struct LastWord {
     at: Timestamp,
     /// The replicas after that.
     replicas: Replicas,
+}
+
+/// Replicas that an operator lowered and did not come to tell of.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Fallen {
+    /// To how many.
+    replicas: Replicas,
+    /// Until when that is not undone, unless the metrics say so.
+    until: Timestamp,
 }
 
 /// Whose a workload's replicas are.
@@ -71,7 +83,9 @@ impl Context {
             return;
         }
         let is_fall = present < level && present < told.replicas;
-        if present <= level && !is_fall {
+        // While there is an override, the level is nobody else's business.
+        let is_overridden = state.overridden.is_some_and(|overridden| now < overridden.until);
+        if is_overridden || present <= level && !is_fall {
             return;
         }
         let writer = self.cluster.writer(subject.namespace, subject.target).await;
@@ -80,9 +94,13 @@ impl Context {
             Writer::Unknown
         });
         if is_fall {
-            state.is_fallen = writer == Writer::Operator;
+            // If there is no answer at the next tick, there may be one at the tick after that.
+            let until = self.grid.after(self.grid.after(now));
+            let is_soon = until.duration_since(now) <= PATIENCE;
+            state.fallen =
+                (writer == Writer::Operator && is_soon).then_some(Fallen { replicas: present, until });
         } else {
-            let at = self.grid.latest(now).max(told.at);
+            let at = self.grid.latest(now).max(told.at).min(now);
             state.history.make_up(&subject.policy, [now, at], present, writer != Writer::Other);
         }
         tracing::info!(from = %told.replicas, to = %present, ?writer, "scaled before this operator was there, and not told of");
@@ -90,12 +108,13 @@ impl Context {
 }
 
 impl State {
-    /// Whether a rise waits for the metrics, since an operator lowered the replicas and nobody has read any since. What the
+    /// Whether a rise waits for the metrics, since an operator lowered the replicas and nobody has followed any since. What the
     /// schedule or a person asks for does not wait.
-    pub(super) fn puts_off(&mut self, due: &Due<'_>, observed: Setting, decision: &Decision) -> bool {
-        self.is_fallen &= due.samples == Samples::NotDue;
+    pub(super) fn puts_off(&self, due: &Due<'_>, observed: Setting, decision: &Decision) -> bool {
         let present = observed.replicas();
-        self.is_fallen
+        let is_fallen = self.fallen.is_some_and(|fallen| fallen.replicas == present && due.at < fallen.until);
+        is_fallen
+            && due.samples == Samples::NotDue
             && decision.desired > present
             && decision.baseline.floor <= present
             && decision.overridden.is_none()

@@ -193,6 +193,7 @@ fn what_is_made_up_for_is_a_rise_and_counts_when_it_is_the_loads_own() {
         (25, false, false, 25, 0),
         (25, true, true, 25, 0),
         (15, true, false, 20, 0),
+        (99, true, false, 80, 1),
     ] {
         let mut history = History::restore(told.memory(), &policy, now);
         history.outage = is_out.then_some(Outage { since: at("2026-11-23T20:50:00Z"), good: 0 });

@@ -11,7 +11,7 @@ use super::super::events::Allowance;
 use super::super::observe::Seen;
 use super::super::rebuild::Rebuilding;
 use super::super::rivals::Standing;
-use super::super::succession::LastWord;
+use super::super::succession::{Fallen, LastWord};
 use super::super::timetable::Timetable;
 use super::super::{shard, status, targets};
 use crate::api::{ScalePolicyStatus, ScaleTargetRef};
@@ -48,8 +48,8 @@ pub(in crate::operator) struct State {
     pub(in crate::operator) history: History,
     /// What the status says from which the history was restored, until the workload has been looked at.
     pub(in crate::operator) last_word: Option<LastWord>,
-    /// An operator lowered the replicas and did not come to tell why, and no metrics have been read since.
-    pub(in crate::operator) is_fallen: bool,
+    /// The replicas that an operator before this one set and did not come to tell why, until metrics are followed.
+    pub(in crate::operator) fallen: Option<Fallen>,
     /// Whether the history lacks what a range query can give.
     pub(in crate::operator) rebuilding: Rebuilding,
     pub(in crate::operator) timetable: Timetable,
@@ -88,7 +88,7 @@ impl State {
             Some(old) if old != target => {
                 self.history = History::default();
                 self.rebuilding = Rebuilding::default();
-                (self.last_word, self.is_fallen) = (None, false);
+                (self.last_word, self.fallen) = (None, None);
                 self.target_uid = None;
                 self.seen = Seen::Never;
             }
