@@ -159,6 +159,19 @@ pub const AUTOSCALER_KIND: &str = "HorizontalPodAutoscaler";
 /// The version in which such a target is named.
 pub const AUTOSCALER_API_VERSION: &str = "autoscaling/v2";
 
+impl ScaleTargetRef {
+    /// Whether it is a `HorizontalPodAutoscaler`, of which the bounds are set and not the replicas.
+    #[must_use]
+    pub fn is_autoscaler(&self) -> bool {
+        is_autoscaler_kind(&self.api_version, &self.kind)
+    }
+}
+
+/// Whether a kind is that of a `HorizontalPodAutoscaler`.
+pub(crate) fn is_autoscaler_kind(api_version: &str, kind: &str) -> bool {
+    kind == AUTOSCALER_KIND && api_version == AUTOSCALER_API_VERSION
+}
+
 /// The annotation that pins a workload for a while.
 pub const OVERRIDE_ANNOTATION: &str = "tidetable.dev/override";
 

@@ -30,7 +30,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::api::{AUTOSCALER_KIND, ScaleCalendar, ScalePolicy};
+use crate::api::{ScaleCalendar, ScalePolicy};
 use crate::decision::{Decision, Metric, Policy, Replicas, Target};
 use crate::manifest::Mistake;
 
@@ -146,7 +146,7 @@ impl Scenario {
     /// The autoscaler whose bounds the policy sets, if it sets any.
     #[must_use]
     pub fn scheduled(&self) -> Option<&Autoscaler> {
-        self.autoscaler.as_ref().filter(|_| self.resource.spec.scale_target_ref.kind == AUTOSCALER_KIND)
+        self.autoscaler.as_ref().filter(|_| self.resource.spec.scale_target_ref.is_autoscaler())
     }
 
     /// What the metrics are that the replicas follow: those of the policy, or of its autoscaler.
@@ -161,12 +161,17 @@ impl Scenario {
     /// What the metrics and the guards of a policy are in this scenario.
     #[must_use]
     pub fn quantities(&self, policy: &Policy) -> Quantities {
-        let of = |name: &str| self.quantities.get(name).copied().unwrap_or_default();
+        let of = |name: &str| quantity(&self.quantities, name);
         Quantities {
             metrics: policy.metrics.iter().map(|metric| of(&metric.name)).collect(),
             guards: policy.guards.iter().map(|guard| of(&guard.name)).collect(),
         }
     }
+}
+
+/// What is called so in a scenario: requests per second, unless it says something else.
+fn quantity(named: &BTreeMap<String, Quantity>, name: &str) -> Quantity {
+    named.get(name).copied().unwrap_or_default()
 }
 
 /// What the metrics and the guards of a policy are, in its order.

@@ -146,7 +146,7 @@ fn made_up(args: &Args) -> Result<String, Failure> {
         .map_err(|error| Failure::BadInput(format!("{}: {error}", args.old.display())))?;
     let (manifest, _) = manifest::parse_policy(&args.old, &text)?;
     let spec = &manifest.resource.spec;
-    if spec.scale_target_ref.kind == AUTOSCALER_KIND {
+    if spec.scale_target_ref.is_autoscaler() {
         return Err(Failure::BadInput(format!(
             "--scenario: a policy for a {AUTOSCALER_KIND} needs a scenario that names it (`autoscaler: FILE`)"
         )));

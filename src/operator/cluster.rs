@@ -19,7 +19,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_util::sync::CancellationToken;
 
 use super::leader::Leadership;
-use super::setting::{Setting, is_autoscaler};
+use super::setting::Setting;
 use super::succession::Writer;
 use super::turns::{Turn, Turns};
 use crate::api::{ScalePolicy, ScalePolicyStatus, ScaleTargetRef};
@@ -197,7 +197,7 @@ impl Cluster {
         namespace: &str,
         target: &ScaleTargetRef,
     ) -> Result<ScaleSeen, CallError> {
-        if is_autoscaler(target) {
+        if target.is_autoscaler() {
             let api = Api::<HorizontalPodAutoscaler>::namespaced(self.client.clone(), namespace);
             return self.call(api.get(&target.name)).await.map(ScaleSeen::from);
         }
@@ -241,7 +241,7 @@ impl Cluster {
         namespace: &str,
         target: &ScaleTargetRef,
     ) -> Result<Option<String>, CallError> {
-        let paths = if is_autoscaler(target) { BOUNDS } else { REPLICAS };
+        let paths = if target.is_autoscaler() { BOUNDS } else { REPLICAS };
         let entries = self.managers(namespace, target).await?;
         let entries = entries.into_iter().filter(|entry| owns(entry, paths));
         let latest = entries
@@ -286,7 +286,7 @@ impl Cluster {
     ) -> Result<ScaleSeen, CallError> {
         let kind = self.kind(target).await?;
         let collection = DynamicObject::url_path(&kind, Some(namespace));
-        let is_autoscaler = is_autoscaler(target);
+        let is_autoscaler = target.is_autoscaler();
         let subresource = if is_autoscaler { "" } else { "/scale" };
         let url = format!("{collection}/{}{subresource}?fieldManager={SCALE_MANAGER}", target.name);
         let request = patch_request(&url, "application/json-patch+json", patch)?;

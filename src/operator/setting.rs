@@ -7,7 +7,6 @@ use std::fmt;
 
 use serde_json::{Value, json};
 
-use crate::api::{self, ScaleTargetRef};
 use crate::decision::{Decision, Replicas};
 
 /// What a target has, or should have.
@@ -78,16 +77,6 @@ impl fmt::Display for Setting {
             Self::Bounds { min, max } => write!(f, "minReplicas {min}, maxReplicas {max}"),
         }
     }
-}
-
-/// Whether a target is a HorizontalPodAutoscaler, of which the bounds are set and not the replicas.
-pub(super) fn is_autoscaler(target: &ScaleTargetRef) -> bool {
-    is_autoscaler_kind(&target.api_version, &target.kind)
-}
-
-/// Whether a kind is that of a `HorizontalPodAutoscaler`.
-pub(super) fn is_autoscaler_kind(api_version: &str, kind: &str) -> bool {
-    kind == api::AUTOSCALER_KIND && api_version == api::AUTOSCALER_API_VERSION
 }
 
 #[cfg(test)]

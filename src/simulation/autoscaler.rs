@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::autoscaling::v2;
 use serde_json::{Value, json};
 
-use super::Scenario;
 use super::monitor::Quantity;
 use super::rivals::hpa::{Hpa, HpaMetric, HpaSpec, Pace, TOLERANCE};
 use super::rivals::periodic::Clocked;
+use super::{Scenario, quantity};
 use crate::api::{AUTOSCALER_API_VERSION, AUTOSCALER_KIND, ScalePolicySpec};
 use crate::decision::{Replicas, Rules, Target};
 use crate::manifest::{Document, Mistakes};
@@ -41,8 +41,7 @@ impl Autoscaler {
     /// All that is wrong with it.
     pub(super) fn read(document: &Document, text: &str) -> Result<Self, Mistakes> {
         let open = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
-        let (_, read) = document.examine(&open, |value: &Value| parse(value))?;
-        Ok(Self { text: text.to_owned(), ..read })
+        Ok(document.examine(&open, |value: &Value| parse(value, text))?.1)
     }
 
     /// The metrics of pods that are something else than a share of it for each of them.
@@ -52,8 +51,8 @@ impl Autoscaler {
     ) -> impl Iterator<Item = &'a str> {
         let named = self.metrics.iter().zip(&self.spec.metrics);
         let is_unshared = |(name, metric): &(&String, &HpaMetric)| {
-            let quantity = quantities.get(*name).copied().unwrap_or_default();
-            matches!(metric, HpaMetric::Pods(_)) && !matches!(quantity, Quantity::Qps | Quantity::QueueLength)
+            let is_shared = matches!(quantity(quantities, name), Quantity::Qps | Quantity::QueueLength);
+            matches!(metric, HpaMetric::Pods(_)) && !is_shared
         };
         named.filter(is_unshared).map(|(name, _)| name.as_str())
     }
@@ -61,8 +60,7 @@ impl Autoscaler {
     /// What its metrics are in a scenario.
     #[must_use]
     pub fn quantities(&self, scenario: &Scenario) -> Vec<Quantity> {
-        let of = |name: &String| scenario.quantities.get(name).copied().unwrap_or_default();
-        self.metrics.iter().map(of).collect()
+        self.metrics.iter().map(|name| quantity(&scenario.quantities, name)).collect()
     }
 
     /// As it acts in a scenario, by its own bounds.
@@ -72,7 +70,7 @@ impl Autoscaler {
 }
 
 /// What it says, or all that is wrong with it.
-fn parse(document: &Value) -> Result<Autoscaler, Vec<FieldError>> {
+fn parse(document: &Value, text: &str) -> Result<Autoscaler, Vec<FieldError>> {
     let error = |path: &str, problem: &str| FieldError { path: path.to_owned(), problem: problem.to_owned() };
     if document["apiVersion"] != AUTOSCALER_API_VERSION {
         return Err(vec![error("apiVersion", &format!("must be {AUTOSCALER_API_VERSION}"))]);
@@ -127,7 +125,7 @@ fn parse(document: &Value) -> Result<Autoscaler, Vec<FieldError>> {
     let spec = HpaSpec { min, max, metrics: read, pace, scales_from_zero };
     let metadata = |field: &str| document["metadata"][field].as_str().map(str::to_owned);
     let (name, namespace) = (metadata("name").unwrap_or_default(), metadata("namespace"));
-    let autoscaler = Autoscaler { name, namespace, spec, metrics: names, text: String::new() };
+    let autoscaler = Autoscaler { name, namespace, spec, metrics: names, text: text.to_owned() };
     if errors.is_empty() { Ok(autoscaler) } else { Err(errors) }
 }
 

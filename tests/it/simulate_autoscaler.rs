@@ -29,6 +29,13 @@ fn said(arguments: &[&str]) -> String {
     text(&output.stdout)
 }
 
+/// It is bad input, and that is said of it.
+fn refuses(arguments: &[&str], problem: &str) {
+    let output = tidetable(arguments);
+    assert_eq!(output.status.code(), Some(2), "{problem}");
+    assert!(text(&output.stderr).contains(problem), "{problem}: {}", text(&output.stderr));
+}
+
 #[test]
 fn what_the_clock_buys_is_seen_beside_the_autoscaler_alone() {
     let arguments = ["simulate", SCENARIO, "--output", "json", "--compare", "hpa"];
@@ -80,20 +87,14 @@ fn a_tier_behind_may_have_one() {
     let scenario = read(SCENARIO).replace(
         "policy: clocked-hpa.policy.yaml\nautoscaler: autoscalers/office.yaml",
         "policy: front.yaml",
-    ) + "tiers:\n- name: behind\n  policy: policy.yaml\n  autoscaler: hpa.yaml\n  metrics: {requests: qps}\n  \
-           plant: {startup: 2m, capacityPerReplica: 100, initialReplicas: 2}\n";
-    let front = read("simulations/flash-crowd.policy.yaml");
+    );
+    // What it expects of itself, which is its last line, is about another policy.
+    let (scenario, _) = scenario.split_once("expect:").expect("an expectation");
+    let tiers = "tiers:\n- name: behind\n  policy: policy.yaml\n  autoscaler: hpa.yaml\n  metrics: {requests: qps}\n  \
+                 plant: {startup: 2m, capacityPerReplica: 100, initialReplicas: 2}\n";
     for (file, text) in [
-        (
-            "scenario.yaml",
-            scenario.split("expect:").next().expect("a part").to_owned()
-                + scenario
-                    .split_once("}\ntiers:")
-                    .map(|(_, tiers)| format!("tiers:{tiers}"))
-                    .as_deref()
-                    .expect("tiers"),
-        ),
-        ("front.yaml", front),
+        ("scenario.yaml", format!("{scenario}{tiers}")),
+        ("front.yaml", read("simulations/flash-crowd.policy.yaml")),
         ("policy.yaml", read(POLICY)),
         ("hpa.yaml", read(AUTOSCALER)),
     ] {
@@ -190,36 +191,32 @@ fn what_does_not_fit_together_is_told_with_its_place() {
         {
             std::fs::write(place(file), text).expect("written");
         }
-        let output = tidetable(&["simulate", &place("scenario.yaml")]);
-        assert_eq!(output.status.code(), Some(2), "{problem}");
-        assert!(text(&output.stderr).contains(problem), "{problem}: {}", text(&output.stderr));
+        refuses(&["simulate", &place("scenario.yaml")], problem);
     }
 }
 
 #[test]
 fn what_nobody_follows_is_refused_where_it_would_have_to_be_followed() {
-    let output = tidetable(&["demo", "--scenario", SCENARIO]);
-    assert_eq!(output.status.code(), Some(2));
-    assert!(text(&output.stderr).contains("`tidetable simulate` plays it"), "{}", text(&output.stderr));
-    let output = tidetable(&["simulate", "simulations/flash-crowd.yaml", "--compare", POLICY]);
-    assert_eq!(output.status.code(), Some(2));
-    let problem = "it sets the bounds of an autoscaler that the scenario's `autoscaler` does not name";
-    assert!(text(&output.stderr).contains(problem), "{}", text(&output.stderr));
+    refuses(&["demo", "--scenario", SCENARIO], "`tidetable simulate` plays it");
+    refuses(
+        &["simulate", "simulations/flash-crowd.yaml", "--compare", POLICY],
+        "it sets the bounds of an autoscaler that the scenario's `autoscaler` does not name",
+    );
     for rival in ["keda", "knative"] {
-        let output = tidetable(&["simulate", SCENARIO, "--compare", rival]);
-        assert_eq!(output.status.code(), Some(2));
-        let problem = "the scenario's replicas follow the metrics of an autoscaler, not of a policy";
-        assert!(text(&output.stderr).contains(problem), "{}", text(&output.stderr));
+        refuses(
+            &["simulate", SCENARIO, "--compare", rival],
+            "the scenario's replicas follow the metrics of an autoscaler, not of a policy",
+        );
     }
-    let output = tidetable(&["diff", POLICY, POLICY, "--trace", "day.csv", "--capacity-per-replica", "100"]);
-    assert_eq!(output.status.code(), Some(2));
-    let problem = "--scenario: a policy for a HorizontalPodAutoscaler needs a scenario that names it";
-    assert!(text(&output.stderr).contains(problem), "{}", text(&output.stderr));
+    refuses(
+        &["diff", POLICY, POLICY, "--trace", "day.csv", "--capacity-per-replica", "100"],
+        "--scenario: a policy for a HorizontalPodAutoscaler needs a scenario that names it",
+    );
     let directory = tempfile::tempdir().expect("a directory");
     let both = directory.path().join("both.yaml").display().to_string();
     std::fs::write(&both, format!("{}---\n{}", read(POLICY), read(AUTOSCALER))).expect("written");
-    let output = tidetable(&["simulate", SCENARIO, "--compare", &both]);
-    assert_eq!(output.status.code(), Some(2));
-    let problem = "has a ScalePolicy and a HorizontalPodAutoscaler; one is needed";
-    assert!(text(&output.stderr).contains(problem), "{}", text(&output.stderr));
+    refuses(
+        &["simulate", SCENARIO, "--compare", &both],
+        "has a ScalePolicy and a HorizontalPodAutoscaler; one is needed",
+    );
 }

@@ -10,7 +10,6 @@ use kube::core::{ApiResource, GroupVersionKind};
 use super::{CallError, Cluster};
 use crate::api::ScaleTargetRef;
 use crate::clock::Clock;
-use crate::operator::setting::is_autoscaler;
 
 /// What was found holds for so long at least, and so does that nothing was.
 const FRESH: Duration = Duration::from_secs(10);
@@ -118,7 +117,7 @@ fn well_known(target: &ScaleTargetRef) -> Option<ApiResource> {
         ("apps/v1", "Deployment") => ("apps", "v1", "deployments"),
         ("apps/v1", "StatefulSet") => ("apps", "v1", "statefulsets"),
         ("apps/v1", "ReplicaSet") => ("apps", "v1", "replicasets"),
-        _ if is_autoscaler(target) => ("autoscaling", "v2", "horizontalpodautoscalers"),
+        _ if target.is_autoscaler() => ("autoscaling", "v2", "horizontalpodautoscalers"),
         _ => return None,
     };
     Some(ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, &target.kind), plural))

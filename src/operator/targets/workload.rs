@@ -10,11 +10,12 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
+use crate::api::is_autoscaler_kind;
 use crate::decision::Replicas;
 use crate::labels;
 use crate::operator::cluster::ScaleSeen;
 use crate::operator::metadata;
-use crate::operator::setting::{Setting, is_autoscaler_kind};
+use crate::operator::setting::Setting;
 
 /// Whatever has a scale subresource, or a HorizontalPodAutoscaler; and what of its spec is read.
 #[derive(Clone, Debug, Deserialize)]

@@ -9,7 +9,7 @@ use crate::decision::Policy;
 
 /// Fields that are about a load, which is the autoscaler's, and a `minReplicas` that rises from 0.
 pub(super) fn autoscaler(spec: &ScalePolicySpec, policy: &Policy, now: Timestamp, warnings: &mut Mistakes) {
-    if spec.scale_target_ref.kind != AUTOSCALER_KIND {
+    if !spec.scale_target_ref.is_autoscaler() {
         return;
     }
     let root = Path::root("spec");

@@ -4,7 +4,7 @@ use super::{Choice, Chooser, Due, Follower};
 use crate::decision::Observation;
 use crate::simulation::Quantities;
 use crate::simulation::rivals::hpa::Hpa;
-use crate::simulation::rivals::periodic::Clocked;
+use crate::simulation::rivals::periodic::{Clocked, Periodic};
 
 /// An autoscaler that looks at its metrics in its own period, between bounds that the policy sets at its edges.
 #[derive(Debug)]

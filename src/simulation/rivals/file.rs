@@ -32,7 +32,7 @@ pub(super) fn parse(file: &Path, text: String, others: &[Document]) -> Result<Ri
             let (manifest, _) = manifest::parse_policy_with(file, &text, others)?;
             missing_calendars = manifest.missing_calendars;
             let target = manifest.resource.spec.scale_target_ref;
-            let autoscaler = (target.kind == AUTOSCALER_KIND).then_some(target.name);
+            let autoscaler = target.is_autoscaler().then_some(target.name);
             Kind::Policy { policy: Box::new(manifest.policy), autoscaler, text }
         }
         [_] if documents.iter().any(Document::is_policy) => {

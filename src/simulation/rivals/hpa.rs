@@ -132,13 +132,7 @@ impl Hpa {
         &self.spec
     }
 
-    /// The least and the most replicas that it may choose.
-    #[must_use]
-    pub fn bounds(&self) -> (Replicas, Replicas) {
-        (self.spec.min, self.spec.max)
-    }
-
-    /// Sets them.
+    /// Sets the least and the most replicas that it may choose.
     pub fn bound(&mut self, (min, max): (Replicas, Replicas)) {
         (self.spec.min, self.spec.max) = (min, max);
         self.spec.scales_from_zero = min == Replicas::ZERO;
@@ -325,7 +319,7 @@ impl Periodic for Hpa {
     const PERIOD: Duration = SYNC_PERIOD;
 
     fn bounds(&self) -> (Replicas, Replicas) {
-        Self::bounds(self)
+        (self.spec.min, self.spec.max)
     }
 
     fn metrics(&self) -> usize {

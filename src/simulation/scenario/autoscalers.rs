@@ -21,7 +21,7 @@ pub(super) fn read(
     open: &impl Fn(&Path) -> std::io::Result<String>,
 ) -> Result<Option<Autoscaler>, Mistakes> {
     let target = &policy.spec.scale_target_ref;
-    let is_scaled = target.kind == AUTOSCALER_KIND;
+    let is_scaled = target.is_autoscaler();
     let Some(named) = named else {
         let problem = format!(
             "sets the bounds of the {AUTOSCALER_KIND} {0}: name a file with that, such as `autoscaler: {0}.hpa.yaml`",
