@@ -277,11 +277,13 @@ impl Stage {
         self.clock.advance_to(self.clock.now() + jiff::SignedDuration::from_secs(15));
     }
 
-    /// As [`Stage::condition`], and lets time pass: for a policy that is not evaluated.
-    pub(crate) async fn condition_in_time(&self, aspect: &str, reason: &str) -> String {
+    /// As [`Stage::condition`], and lets time pass: for a policy that is not evaluated. Ticks from before it was seen to be
+    /// so are not read.
+    pub(crate) async fn condition_in_time(&mut self, aspect: &str, reason: &str) -> String {
         for _ in 0..200 {
             let conditions = self.conditions().await;
             if let Some(found) = conditions.iter().find(|c| c["type"] == aspect && c["reason"] == reason) {
+                while self.evaluations.try_recv().is_ok() {}
                 return found["message"].as_str().expect("a message").to_owned();
             }
             self.let_gap_pass();
