@@ -144,8 +144,8 @@ impl Context {
             };
             let decision = decide(policy, &state.history, &observation);
             let observed = workload.setting;
-            let puts_off = state.puts_off(due, observed, &decision);
-            let desired = if puts_off { observed } else { observed.wanted(&decision) };
+            let waits = state.puts_off(due, observed, &decision).is_some();
+            let desired = if waits { observed } else { observed.wanted(&decision) };
             let foreign = self.foreign(subject, state, due.at, observed, desired).await;
             if let Some(manager) = state.contest.holds(due.at, observed != desired) {
                 return Ok(contested(decision, observed, manager));
@@ -227,6 +227,7 @@ impl Context {
         let newly_failed = settled.able.status == ConditionStatus::False
             && previous_able.is_none_or(|able| able.reason != settled.able.reason.as_str());
         let next = {
+            let wanted = settled.current.zip(settled.decision.as_ref());
             let report = Report {
                 at: due.at,
                 target: subject.target,
@@ -238,6 +239,7 @@ impl Context {
                 problems: due.problems,
                 samples: &due.samples,
                 scaled: matches!(settled.outcome, Outcome::Scaled { .. }),
+                waits: wanted.and_then(|(current, decision)| state.puts_off(due, current, decision)),
                 able: settled.able.clone(),
                 pods_unknown: state.pods_unknown.as_deref(),
                 complaint: state.complaint.as_ref().or(subject.lack.as_ref()),

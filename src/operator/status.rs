@@ -42,6 +42,8 @@ pub(super) struct Report<'a> {
     pub(super) samples: &'a Samples,
     /// Whether the replicas were changed.
     pub(super) scaled: bool,
+    /// Until when the workload is left as it is at most, for want of metrics, although more is desired.
+    pub(super) waits: Option<Timestamp>,
     /// Whether the workload could be read and scaled.
     pub(super) able: Finding,
     /// Why it can't be said whether the workload's pods can be scheduled.
@@ -208,7 +210,7 @@ fn decision_status(previous: &ScalePolicyStatus, report: &Report<'_>, decision: 
     let mut status = DecisionStatus {
         at: whole_second(decision.at),
         reason: decision.reason.as_str().to_owned(),
-        message: shorten(&decision.explain(report.policy).to_string(), 1024),
+        message: message(report, decision),
         floor: baseline.floor.get(),
         ceiling: baseline.ceiling.get(),
         floor_entry: entry(baseline.floor_cause),
@@ -234,6 +236,20 @@ fn decision_status(previous: &ScalePolicyStatus, report: &Report<'_>, decision: 
         (Some(_), Samples::NotDue, None) | (None, _, _) => {}
     }
     status
+}
+
+/// Why the replicas are what they are.
+fn message(report: &Report<'_>, decision: &Decision) -> String {
+    let why = decision.explain(report.policy);
+    let message = match report.waits {
+        Some(until) => format!(
+            "waits until the metrics are read, and no longer than {}, since an operator that came to no status lowered the \
+             replicas; then, if they say nothing else: {why}",
+            whole_second(until)
+        ),
+        None => why.to_string(),
+    };
+    shorten(&message, 1024)
 }
 
 fn metric_statuses(report: &Report<'_>, load: &crate::decision::LoadDecision) -> Vec<MetricStatus> {

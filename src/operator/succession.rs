@@ -108,16 +108,21 @@ impl Context {
 }
 
 impl State {
-    /// Whether a rise waits for the metrics, since an operator lowered the replicas and nobody has followed any since. What the
-    /// schedule or a person asks for does not wait.
-    pub(super) fn puts_off(&self, due: &Due<'_>, observed: Setting, decision: &Decision) -> bool {
+    /// Until when a rise waits for the metrics, since an operator lowered the replicas and nobody has followed any since; `None`
+    /// when it does not wait. What the schedule or a person asks for never does.
+    pub(super) fn puts_off(
+        &self,
+        due: &Due<'_>,
+        observed: Setting,
+        decision: &Decision,
+    ) -> Option<Timestamp> {
         let present = observed.replicas();
-        let is_fallen = self.fallen.is_some_and(|fallen| fallen.replicas == present && due.at < fallen.until);
-        is_fallen
-            && due.samples == Samples::NotDue
+        let waits = due.samples == Samples::NotDue
             && decision.desired > present
             && decision.baseline.floor <= present
-            && decision.overridden.is_none()
+            && decision.overridden.is_none();
+        let fallen = self.fallen.filter(|fallen| fallen.replicas == present && due.at < fallen.until);
+        fallen.filter(|_| waits).map(|fallen| fallen.until)
     }
 
     /// What the schedule or an override asked for at some time since the last status, when that was `present`.

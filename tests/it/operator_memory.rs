@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex};
 use http::StatusCode;
 use kube::CustomResourceExt;
 use serde_json::{Value, json};
-use tidetable::api::{Mode, ScalePolicy};
-use tidetable::operator::{Occasion, Outcome};
+use tidetable::api::{Mode, ScalePolicy, ScalePolicyStatus};
+use tidetable::operator::{Occasion, OperatorOptions, Outcome};
 
 use crate::support::faults::Fault;
-use crate::support::operator::{Stage, at, day_and_night, deployment, policy, scaled};
+use crate::support::operator::{Stage, at, day_and_night, deployment, options, policy, run, scaled};
 
 /// A load that nobody answers for: its level stays where it starts.
 fn metrics() -> Value {
@@ -234,6 +234,38 @@ async fn fewer_replicas_than_were_told_of_are_left_until_the_metrics_are_asked_w
         assert_eq!(stage.next().await.outcome, tick, "by {manager}, {patch:?}, {may_read}");
         stage.stop().await;
     }
+}
+
+#[tokio::test]
+async fn what_waits_for_the_metrics_says_so() {
+    let objects = [deployment("web", 9), policy(&json!({"metrics": metrics()}))];
+    let mut stage = Stage::with("2026-11-23T12:00:01Z", &objects, "{}").await;
+    stage.next().await;
+    stage.end_operator().await;
+    stage.scale_as("tidetable", "web", 4).await;
+    stage.clock.advance_to(at("2026-11-23T12:00:07Z"));
+    let slow = OperatorOptions {
+        interval: std::time::Duration::from_secs(30),
+        ..options(stage.own.clone(), &stage.clock, "{}")
+    };
+    (stage.operator, stage.evaluations, stage.shutdown) = run(slow);
+    assert_eq!(stage.next().await.outcome, Outcome::Unchanged);
+    // The status, a quarter of a minute after the start, and before the next tick.
+    stage.clock.advance_to(at("2026-11-23T12:00:23Z"));
+    stage.until_status("web", |status| status.current_replicas == Some(4)).await;
+    let status = stage.status("web").await;
+    assert_eq!((status.current_replicas, status.desired_replicas), (Some(4), Some(9)));
+    let message = status.decision.expect("a decision").message;
+    let waits = "waits until the metrics are read, and no longer than 2026-11-23T12:01:00Z, since";
+    assert!(message.starts_with(waits), "{message}");
+    stage.clock.advance_to(at("2026-11-23T12:00:30Z"));
+    assert_eq!(stage.next().await.outcome, scaled(4, 9));
+    stage.clock.advance_to(at("2026-11-23T12:00:45Z"));
+    let waits = |status: &ScalePolicyStatus| {
+        status.decision.as_ref().is_some_and(|decision| decision.message.contains("waits"))
+    };
+    stage.until_status("web", |status| !waits(status)).await;
+    stage.stop().await;
 }
 
 #[tokio::test]

@@ -86,6 +86,7 @@ damping: {damping}
             problems: Problems::default(),
             samples: &Samples::NotDue,
             scaled: decision.is_change(),
+            waits: None,
             able: Finding::new(ConditionStatus::True, Reason::AsPlanned, "fine"),
             pods_unknown: None,
             complaint: None,

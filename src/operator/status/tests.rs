@@ -30,6 +30,7 @@ fn evaluated(text: &str, (policy, target): &(Policy, ScaleTargetRef)) -> ScalePo
         problems: Problems::default(),
         samples: &Samples::NotDue,
         scaled: decision.is_change(),
+        waits: None,
         able: Finding::new(ConditionStatus::True, Reason::AsPlanned, "fine"),
         pods_unknown: None,
         complaint: None,
