@@ -16,7 +16,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio_util::sync::CancellationToken;
 
 /// How long anything may take before the test says what it was waiting for.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(90);
 
 fn shipped(file: &Path, overrides: &Overrides) -> Scenario {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("simulations").join(file);
@@ -77,6 +77,7 @@ impl Player<'_> {
             sources: Sources::new(std::slice::from_ref(&self.source)).expect("a source"),
             interval: self.scenario.interval,
             evaluations: Some(sender),
+            kube_timeout: PATIENCE,
             ..OperatorOptions::new(self.stage.operator_client().expect("a client"))
         };
         self.shutdown = CancellationToken::new();
@@ -127,6 +128,7 @@ pub(crate) async fn play(scenario: &Scenario, source: Option<SourceConfig>) -> P
     let clock = Clock::stopped_at(scenario.from);
     let stage = Stage::set(scenario, clock.clone()).await.expect("a stage");
     let source = source.unwrap_or_else(|| SourceConfig::new("default", stage.prometheus.url()));
+    let source = SourceConfig { timeout: PATIENCE, ..source };
     let mut player = Player {
         scenario,
         stage,

@@ -10,7 +10,7 @@ use kube::{Api, Client};
 use serde_json::json;
 use tidetable::clock::Clock;
 use tidetable::operator::config::Config;
-use tidetable::operator::{LeaseOptions, Operator, OperatorOptions, Outcome, Sources};
+use tidetable::operator::{LeaseOptions, Occasion, Operator, OperatorOptions, Outcome, Sources};
 use tokio::sync::mpsc::unbounded_channel;
 use tokio_util::sync::CancellationToken;
 
@@ -65,8 +65,13 @@ async fn led(replicas: i32) -> Stage {
     let mut stage = Stage::with("2026-11-23T12:00:00Z", &objects, "{}").await;
     stage.end_operator().await;
     (stage.operator, stage.evaluations, stage.shutdown) = candidate(&stage, "one");
-    while next(&mut stage).await != Outcome::Unchanged {}
-    stage
+    // The tick of noon itself is the last that happens before somebody does something.
+    loop {
+        let evaluation = stage.next().await;
+        if (evaluation.occasion, evaluation.outcome) == (Occasion::Tick, Outcome::Unchanged) {
+            return stage;
+        }
+    }
 }
 
 /// Waits for the next evaluation of the stage's operator.

@@ -2,6 +2,8 @@
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 pub(crate) mod browser;
 pub(crate) mod certificates;
@@ -25,10 +27,13 @@ pub(crate) fn kubectl() -> PathBuf {
     }
 }
 
-/// A port of loopback that nobody listened on a moment ago.
+/// A port of loopback that nobody listens on, and that is given to nobody else: below those that the kernel hands out.
 pub(crate) fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback");
-    listener.local_addr().expect("bound").port()
+    /// Beside the ports of other runs of the tests.
+    static NEXT: LazyLock<AtomicU32> = LazyLock::new(|| AtomicU32::new(std::process::id().wrapping_mul(100)));
+    let ports = std::iter::repeat_with(|| 20_000 + NEXT.fetch_add(1, Ordering::Relaxed) % 12_000);
+    let mut ports = ports.filter_map(|port| u16::try_from(port).ok());
+    ports.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).expect("a free port")
 }
 
 /// What an operator serves at `/metrics`, once it answers.

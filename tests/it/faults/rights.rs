@@ -9,10 +9,11 @@ use kube::Api;
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 use tidetable::clock::Clock;
+use tidetable::operator::OperatorOptions;
 use tidetable::sandbox::{Sandbox, SandboxOptions};
 
 use crate::support::operator::{
-    Stage, admitted, at, day_and_night, definitions, deployment, options, policy, run,
+    SHORT, Stage, admitted, at, day_and_night, definitions, deployment, options, policy, run,
 };
 use crate::support::proxy::{Proxy, Trouble};
 use crate::support::source::Source;
@@ -40,7 +41,8 @@ impl Journey {
         let (client, own) = (sandbox.client().expect("a client"), admitted(&sandbox));
         let proxy = Proxy::before(own.clone()).await;
         proxy.trouble.send_replace(trouble);
-        let (operator, evaluations, shutdown) = run(options(proxy.client(), &clock, config));
+        let (operator, evaluations, shutdown) =
+            run(OperatorOptions { kube_timeout: SHORT, ..options(proxy.client(), &clock, config) });
         let stage = Stage { sandbox, client, own, clock, evaluations, shutdown, operator };
         Self { stage, proxy, now: at(origin) }
     }

@@ -1,7 +1,5 @@
 //! Watches that nobody ends, and from which nothing comes any more.
 
-use std::time::Duration;
-
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::api::DeleteParams;
 use kube::{Api, Client};
@@ -10,7 +8,7 @@ use tidetable::operator::{OperatorOptions, Outcome};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::cluster::stage::until;
-use crate::support::operator::{Stage, at, day_and_night, deployment, options, policy, run, scaled};
+use crate::support::operator::{SHORT, Stage, at, day_and_night, deployment, options, policy, run, scaled};
 use crate::support::proxy::{Proxy, Trouble};
 use crate::support::{free_port, metrics, sample};
 
@@ -23,7 +21,7 @@ async fn a_watch_whose_connection_is_dead_is_given_up_and_what_it_missed_is_lear
     let proxy = Proxy::before(stage.own.clone()).await;
     let mut config = proxy.config();
     // As in `tidetable run`, and sooner.
-    config.read_timeout = Some(Duration::from_millis(500));
+    config.read_timeout = Some(SHORT);
     config.reset_reader_on_write = true;
     let client = Client::try_from(config).expect("a client");
     (stage.operator, stage.evaluations, stage.shutdown) = run(options(client, &stage.clock, "{}"));

@@ -29,7 +29,7 @@ const UNREACHED: &str = "tidetable_api_failures_total{category=\"transport\"}";
 async fn an_api_server_that_is_away_shows_in_the_metrics_and_is_said_once() -> Checked {
     let (sandbox, proxy, (_directory, kubeconfig)) = behind_a_proxy().await?;
     let usual = ["--interval", "1s", "--log-format", "json"];
-    let elected = ["--leader-elect", "--lease-namespace", HOME, "--lease-duration", "6s"];
+    let elected = ["--leader-elect", "--lease-namespace", HOME, "--lease-duration", "15s"];
     let mut operator = Process::start_with(&kubeconfig, &[&usual[..], &elected[..]].concat()).await?;
     let other = ["--namespace", "elsewhere", "--log-level", "info"];
     let mut talkative = Process::start_with(&kubeconfig, &other).await?;

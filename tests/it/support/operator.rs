@@ -1,7 +1,7 @@
 //! A sandbox with an operator at work in it, on a virtual clock, and objects to put there.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -29,7 +29,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::faults::{self, Fault};
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The deadline of a call that is not answered.
+pub(crate) const SHORT: Duration = Duration::from_secs(3);
 
 /// A sandbox with an operator at work in it.
 pub(crate) struct Stage {
@@ -113,6 +116,8 @@ impl Stage {
     pub(crate) fn of(sandbox: Sandbox, clock: Clock, config: &str) -> Self {
         let client = sandbox.client().expect("a client");
         let own = admitted(&sandbox);
+        // Each sandbox counts its versions anew.
+        SIGHTED.with_borrow_mut(BTreeSet::clear);
         let (operator, evaluations, shutdown) = start(own.clone(), &clock, config);
         Self { sandbox, client, own, clock, evaluations, shutdown, operator }
     }
@@ -152,7 +157,8 @@ impl Stage {
             stage.sandbox.create(object.clone()).expect("a valid object");
         }
         let client = faults::between(stage.own.clone(), fault).await;
-        (stage.operator, stage.evaluations, stage.shutdown) = start(client, &stage.clock, "{}");
+        let options = OperatorOptions { kube_timeout: SHORT, ..options(client, &stage.clock, "{}") };
+        (stage.operator, stage.evaluations, stage.shutdown) = run(options);
         stage
     }
 
@@ -221,6 +227,16 @@ impl Stage {
     pub(crate) fn asked(&self, is_such: impl Fn(&RequestSeen) -> bool) -> u64 {
         let asked = self.sandbox.requests().into_iter();
         asked.filter(|(request, _)| is_such(request)).map(|(_, count)| count).sum()
+    }
+
+    /// What was asked for more often than `before`. It is not said how often watches begin, nor when a kind is sought
+    /// again that the cluster does not have.
+    pub(crate) fn asked_since(&self, before: &BTreeMap<RequestSeen, u64>) -> Vec<(RequestSeen, u64)> {
+        let is_news = |request: &RequestSeen, count: &u64| {
+            request.verb != "watch" && request.group != "keda.sh" && before.get(request) != Some(count)
+        };
+        let asked = self.sandbox.requests().into_iter();
+        asked.filter(|(request, count)| is_news(request, count)).collect()
     }
 
     /// How often an operator has read something of a group.
@@ -374,7 +390,7 @@ pub(crate) fn options(client: Client, clock: &Clock, config: &str) -> OperatorOp
     OperatorOptions {
         clock: clock.clone(),
         sources: Sources::new(&config.sources).expect("sources"),
-        kube_timeout: Duration::from_secs(3),
+        kube_timeout: Duration::from_secs(30),
         sighted: Some(sighted()),
         ..OperatorOptions::new(client)
     }

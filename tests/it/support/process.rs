@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 use super::free_port;
 use crate::cluster::stage::{Checked, HOME, in_time};
@@ -19,6 +20,8 @@ pub(crate) struct Process {
     child: Child,
     address: String,
     log: Arc<Mutex<Vec<String>>>,
+    /// Ends with what it logs.
+    listener: JoinHandle<()>,
 }
 
 impl Process {
@@ -45,8 +48,8 @@ impl Process {
         let log = Arc::<Mutex<Vec<String>>>::default();
         let (sender, mut ready) = watch::channel(false);
         let lines = child.stderr.take().ok_or("no stderr")?;
-        tokio::spawn(follow(lines, Arc::clone(&log), sender));
-        let process = Self { child, address, log };
+        let listener = tokio::spawn(follow(lines, Arc::clone(&log), sender));
+        let process = Self { child, address, log, listener };
         let up = in_time("the operator to be ready", async {
             // The other end goes with the process.
             ready.wait_for(|ready| *ready).await.map_err(|_| "the operator ended")?;
@@ -71,10 +74,14 @@ impl Process {
         self.log.lock().unwrap_or_else(PoisonError::into_inner).join("\n")
     }
 
-    /// Sends SIGTERM and waits for the end.
+    /// Sends SIGTERM and waits for the end, and for the last line of the log.
     pub(crate) async fn terminate(&mut self) -> Checked<ExitStatus> {
         self.signal("TERM").await?;
-        in_time("the operator to end", async { Ok(self.child.wait().await?) }).await
+        in_time("the operator to end", async {
+            (&mut self.listener).await?;
+            Ok(self.child.wait().await?)
+        })
+        .await
     }
 
     /// Sends a signal.

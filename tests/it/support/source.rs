@@ -97,7 +97,7 @@ impl Source {
 
     /// A configuration of the operator with this source as `default`.
     pub(crate) fn config(&self) -> String {
-        format!("sources: [{{name: default, url: '{}'}}]", self.url)
+        format!("sources: [{{name: default, url: '{}', timeout: 60s}}]", self.url)
     }
 }
 
