@@ -32,7 +32,8 @@ impl Context {
     pub(super) async fn evaluate(&self, subject: &Subject<'_>, state: &mut State, mut due: Due<'_>) {
         let asked = self.clock.now();
         let turn = self.cluster.turn(subject.policy.priority, state.timetable.backoff.is_failing()).await;
-        state.is_interrupted = !self.may_act();
+        // While it waited, for metrics before that, too, somebody may have paused the policy, changed or deleted it.
+        state.is_interrupted = !self.may_act() || self.is_outdated(subject.key, state);
         if state.is_interrupted {
             return;
         }
@@ -40,6 +41,10 @@ impl Context {
         self.note_edge(subject, state, due.at);
         // What an evaluation needs is on the heap from here on: all others wait for a turn, or to report.
         let settled = Box::pin(self.cluster.hold(turn, self.conclude(subject, state, &due))).await;
+        let Some(settled) = settled else {
+            state.is_interrupted = true;
+            return;
+        };
         self.metrics.evaluated(settled.outcome, settled.decision.as_ref().map(|decision| decision.reason));
         Box::pin(self.report(subject, state, &due, &settled)).await;
         if let Some(evaluations) = &self.evaluations {
@@ -68,16 +73,17 @@ impl Context {
         if is_late { state.timetable.not_before_last(now) } else { at }
     }
 
-    /// Observes, decides and applies as the policy's mode has it, and says when to do so again.
-    async fn conclude(&self, subject: &Subject<'_>, state: &mut State, due: &Due<'_>) -> Settled {
+    /// Observes, decides and applies as the policy's mode has it, and says when to do so again. `None` when the policy turned
+    /// out to be another one by now.
+    async fn conclude(&self, subject: &Subject<'_>, state: &mut State, due: &Due<'_>) -> Option<Settled> {
         if subject.policy.mode != Mode::Active {
             state.contest = Contest::default();
         }
         let settled = match subject.policy.mode {
-            Mode::Paused => self.look(subject, state, due).await,
+            Mode::Paused => self.look(subject, state, due).await.map(Some),
             Mode::Active | Mode::DryRun => self.settle(subject, state, due).await,
         };
-        let settled = settled.unwrap_or_else(|error| failed(&error));
+        let settled = settled.unwrap_or_else(|error| Some(failed(&error)))?;
         self.measure_edge(state, &settled);
         let next_edge = match &settled.decision {
             _ if !subject.decides() => None,
@@ -98,7 +104,7 @@ impl Context {
             None => state.timetable.backoff.succeeded(),
         }
         state.observed = observed(state.observed, subject, due, &settled);
-        settled
+        Some(settled)
     }
 
     /// Observes without deciding.
@@ -113,16 +119,19 @@ impl Context {
         Ok(Settled { decision: None, current, outcome, able, foreign: None, retry: None })
     }
 
-    /// Observes, decides and applies, and again when somebody else wrote in between.
+    /// Observes, decides and applies, and again when somebody else wrote in between, unless the policy is another one by then.
     async fn settle(
         &self,
         subject: &Subject<'_>,
         state: &mut State,
         due: &Due<'_>,
-    ) -> Result<Settled, CallError> {
+    ) -> Result<Option<Settled>, CallError> {
         let policy = &*subject.policy;
         let mut last = None;
         for _ in 0..ATTEMPTS {
+            if last.is_some() && self.is_outdated(subject.key, state) {
+                return Ok(None);
+            }
             let workload = self.observe(subject, &mut state.seen, due).await?;
             if state.target_uid.is_some() && state.target_uid != workload.uid {
                 state.history = History::default();
@@ -148,7 +157,7 @@ impl Context {
             let desired = if waits { observed } else { observed.wanted(&decision) };
             let foreign = self.foreign(subject, state, due.at, observed, desired).await;
             if let Some(manager) = state.contest.holds(due.at, observed != desired) {
-                return Ok(contested(decision, observed, manager));
+                return Ok(Some(contested(decision, observed, manager)));
             }
             let Subject { namespace, target, .. } = subject;
             let applied = apply(&self.cluster, namespace, target, policy.mode, observed, desired).await;
@@ -173,7 +182,7 @@ impl Context {
                         state.contest.settled(due.at, None, true);
                     }
                     let current = Some(observed);
-                    return Ok(Settled { decision: Some(decision), current, ..failed(&error) });
+                    return Ok(Some(Settled { decision: Some(decision), current, ..failed(&error) }));
                 }
             };
             state.history.record(policy, &decision);
@@ -181,17 +190,17 @@ impl Context {
             let settled = Settled { foreign, ..settled(decision, observed, outcome, subject) };
             let is_written = matches!(outcome, Outcome::Scaled { .. });
             state.contest.settled(due.at, settled.current, is_written);
-            return Ok(settled);
+            return Ok(Some(settled));
         }
         let message = "others changed the replicas each time before they could be written";
-        Ok(Settled {
+        Ok(Some(Settled {
             current: last.as_ref().map(|(_, observed)| *observed),
             decision: last.map(|(decision, _)| decision),
             outcome: Outcome::Failed { category: "overtaken" },
             able: Finding::new(ConditionStatus::False, Reason::Overtaken, message),
             foreign: None,
             retry: Some(Retry::default()),
-        })
+        }))
     }
 
     /// Whose write the observed replicas are, when it was neither the operator's nor what the policy wants.

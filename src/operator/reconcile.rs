@@ -36,6 +36,7 @@ pub(super) use self::state::State;
 
 /// The policy that is being worked on.
 pub(super) struct Subject<'a> {
+    pub(super) key: &'a Key,
     pub(super) namespace: &'a str,
     pub(super) name: &'a str,
     pub(super) uid: Option<&'a str>,
@@ -98,9 +99,8 @@ pub(super) async fn reconcile(listed: Arc<Listed>, context: Arc<Context>) -> Key
             }
             context.note(key, &mut state);
         }
-        let mut states = context.states();
-        states.insert(key.clone(), state);
-        context.metrics.policies(states.len());
+        context.states().insert(key.clone(), state);
+        context.metrics.policies(context.policies.len());
     }
     .instrument(span)
     .await;
@@ -130,10 +130,21 @@ impl Context {
         let has_appeared = || {
             state.policy.is_some() && self.has_appeared(listed.key.namespace(), &spec.scale_target_ref, state)
         };
-        may_go_on && (state.is_interrupted || has_appeared())
-            || self.leadership.term() != state.term
-            || standing != state.standing
-            || consulted.is_some_and(|consulted| consulted != state.consulted)
+        let is_news = state.is_interrupted
+            || has_appeared()
+            || consulted.is_some_and(|consulted| consulted != state.consulted);
+        may_go_on && is_news || self.leadership.term() != state.term || standing != state.standing
+    }
+
+    /// Whether a policy is another one by now, or stands elsewhere, than what is under way began with.
+    pub(super) fn is_outdated(&self, key: &Key, state: &State) -> bool {
+        let Some(listed) = self.policies.get(key) else { return true };
+        let Ok(spec) = &listed.spec else { return true };
+        listed.uid != state.uid
+            || listed.generation != state.generation
+            || listed.annotation != state.annotation
+            || self.rivals.of(&listed, spec) != state.standing
+            || self.consult(key, spec).is_some_and(|consulted| consulted != state.consulted)
     }
 
     /// What is known of the calendars that a policy names; `None` while nothing is.
@@ -189,6 +200,7 @@ impl Context {
             state.leave_shadow();
         }
         let subject = Subject {
+            key,
             namespace: key.namespace(),
             name: key.name(),
             uid: listed.uid.as_deref(),

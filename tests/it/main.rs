@@ -28,6 +28,7 @@ mod operator_kinds;
 mod operator_leader;
 mod operator_load;
 mod operator_memory;
+mod operator_outdated;
 mod operator_restarts;
 mod operator_sandbox;
 mod operator_status;

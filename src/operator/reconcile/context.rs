@@ -128,11 +128,10 @@ impl Context {
         self.almanac.forget(key);
         self.metrics.ledger.forget(key);
         self.wake(self.rivals.forget(key));
-        let mut states = self.states();
-        if states.remove(key).is_some() {
+        if self.states().remove(key).is_some() {
             tracing::info!(namespace = key.namespace(), policy = key.name(), "the policy is gone");
         }
-        self.metrics.policies(states.len());
+        self.metrics.policies(self.policies.len());
     }
 
     /// Enters a policy in the ledger.

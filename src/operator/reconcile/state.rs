@@ -59,7 +59,7 @@ pub(in crate::operator) struct State {
     pub(in crate::operator) status: ScalePolicyStatus,
     /// Whether all that had to be known was known, at the last evaluation that is not in the ledger yet.
     pub(in crate::operator) observed: Option<bool>,
-    /// An evaluation was due when nothing might be begun.
+    /// An evaluation was due when nothing might be begun, or began with what counts no more.
     pub(in crate::operator) is_interrupted: bool,
     /// The last status that said something new could not be written.
     pub(in crate::operator) unwritten: bool,
@@ -89,8 +89,10 @@ impl State {
                 self.history = History::default();
                 self.rebuilding = Rebuilding::default();
                 (self.last_word, self.fallen) = (None, None);
-                self.target_uid = None;
+                (self.target_uid, self.missed) = (None, None);
                 self.seen = Seen::Never;
+                self.contest = Contest::default();
+                self.timetable.backoff.succeeded();
             }
             Some(_) => {}
         }

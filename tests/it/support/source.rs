@@ -8,9 +8,10 @@ use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::get;
 use axum::serve::Listener;
-use axum::{Json, Router};
+use axum::{Extension, Json, Router};
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 
 /// A value at a time in Unix seconds.
 type Curve = Arc<dyn Fn(i64) -> Option<f64> + Send + Sync>;
@@ -40,6 +41,8 @@ type Shared = Arc<Mutex<Known>>;
 pub(crate) struct Source {
     url: String,
     known: Shared,
+    /// Whether instant queries wait for their answer.
+    held: watch::Sender<bool>,
 }
 
 impl Source {
@@ -51,9 +54,16 @@ impl Source {
             .route("/api/v1/query", get(instant))
             .route("/api/v1/query_range", get(range))
             .with_state(Arc::clone(&known));
+        let held = watch::Sender::new(false);
+        let router = router.layer(Extension(held.subscribe()));
         let door = Door { listener, known: Arc::clone(&known) };
         tokio::spawn(async move { axum::serve(door, router).await });
-        Self { url, known }
+        Self { url, known, held }
+    }
+
+    /// Whether instant queries wait for their answer from now on, or get it now.
+    pub(crate) fn hold(&self, whether: bool) {
+        self.held.send_replace(whether);
     }
 
     /// From now on a query has this result, or none.
@@ -129,10 +139,18 @@ impl Listener for Door {
 
 async fn instant(
     State(known): State<Shared>,
+    Extension(mut held): Extension<watch::Receiver<bool>>,
     Query(query): Query<BTreeMap<String, String>>,
     headers: HeaderMap,
 ) -> Json<Value> {
-    let mut known = lock(&known);
+    let answer = answered(&mut lock(&known), &query, &headers);
+    // Without a test there is nobody to hold it.
+    let _ = held.wait_for(|held| !held).await;
+    answer
+}
+
+/// Notes an instant query, and gives its result.
+fn answered(known: &mut Known, query: &BTreeMap<String, String>, headers: &HeaderMap) -> Json<Value> {
     let authorization = headers.get("authorization").and_then(|value| value.to_str().ok());
     known.asked.push(Asked {
         query: query["query"].clone(),
@@ -140,7 +158,7 @@ async fn instant(
         authorization: authorization.map(str::to_owned),
     });
     let curve = known.curves.get(&query["query"]).cloned();
-    let value = curve.and_then(|curve| curve(seconds(&query, "time")));
+    let value = curve.and_then(|curve| curve(seconds(query, "time")));
     let sample = value.map(|value| json!({"metric": {}, "value": [0, value.to_string()]}));
     success("vector", sample.as_slice())
 }
