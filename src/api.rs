@@ -138,18 +138,28 @@ fn one() -> i32 {
     1
 }
 
+/// A version, or a group as RFC 1123 has subdomains and a version.
+const API_VERSION: &str =
+    r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?[a-z]([-a-z0-9]*[a-z0-9])?$";
+
+/// A kind, as the API server takes it from a definition.
+const KIND: &str = "^[A-Za-z]([-A-Za-z0-9]*[A-Za-z0-9])?$";
+
+/// The name of an object, as RFC 1123 has subdomains.
+const NAME: &str = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$";
+
 /// Names the scaled object, as in autoscaling/v2.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ScaleTargetRef {
     /// Group and version of the target, such as `apps/v1`.
-    #[schemars(length(min = 1, max = 317))]
+    #[schemars(length(min = 1, max = 317), regex(pattern = API_VERSION))]
     pub api_version: String,
     /// Kind of the target, such as `Deployment`.
-    #[schemars(length(min = 1, max = 63))]
+    #[schemars(length(min = 1, max = 63), regex(pattern = KIND))]
     pub kind: String,
     /// Name of the target, in the policy's own namespace.
-    #[schemars(length(min = 1, max = 253))]
+    #[schemars(length(min = 1, max = 253), regex(pattern = NAME))]
     pub name: String,
 }
 

@@ -31,6 +31,7 @@ pub mod api;
 pub mod cli;
 pub mod clock;
 pub mod decision;
+mod dns;
 pub mod labels;
 pub mod learning;
 pub mod manifest;

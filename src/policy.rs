@@ -13,10 +13,11 @@ mod load;
 mod overriding;
 mod quantity;
 mod schedule;
+mod target;
 
 use std::fmt;
 
-use crate::api::{AUTOSCALER_API_VERSION, AUTOSCALER_KIND, ScalePolicySpec};
+use crate::api::ScalePolicySpec;
 use crate::decision::{Mode, Policy, Replicas, Schedule};
 use crate::zones::{self, Zones};
 
@@ -28,6 +29,7 @@ pub use self::lint::lint;
 pub use self::overriding::{OverrideError, parse_override};
 pub use self::quantity::{QuantityError, parse_quantity};
 pub use self::schedule::calendar_names;
+pub(crate) use self::target::is_target;
 
 /// The most replicas that a policy may name, as in the CRD.
 pub const MOST_REPLICAS: i32 = 100_000;
@@ -93,7 +95,7 @@ pub fn validate(spec: &ScalePolicySpec) -> Result<Policy, InvalidPolicy> {
 pub fn validate_with(spec: &ScalePolicySpec, references: References<'_>) -> Result<Policy, InvalidPolicy> {
     let mut mistakes = Mistakes::default();
     let root = Path::root("spec");
-    target_ref(spec, &root.field("scaleTargetRef"), &mut mistakes);
+    target::target_ref(spec, &root.field("scaleTargetRef"), &mut mistakes);
     let min = replicas(spec.min_replicas, &root.field("minReplicas"), &mut mistakes);
     let max = replicas(spec.max_replicas, &root.field("maxReplicas"), &mut mistakes);
     if min > max {
@@ -144,40 +146,6 @@ pub fn validate_with(spec: &ScalePolicySpec, references: References<'_>) -> Resu
         fallback,
         capacity,
     })
-}
-
-fn target_ref(spec: &ScalePolicySpec, path: &Path, mistakes: &mut Mistakes) {
-    let target = &spec.scale_target_ref;
-    for (name, value) in [("apiVersion", &target.api_version), ("kind", &target.kind), ("name", &target.name)]
-    {
-        if value.trim().is_empty() {
-            mistakes.add(&path.field(name), "must not be empty");
-        }
-    }
-    if target.api_version.matches('/').count() > 1 {
-        mistakes.add(&path.field("apiVersion"), "must be `group/version` or `version`, such as apps/v1");
-    }
-    if target.kind == AUTOSCALER_KIND {
-        autoscaler(spec, mistakes);
-    }
-}
-
-/// What a policy for a HorizontalPodAutoscaler can't have.
-fn autoscaler(spec: &ScalePolicySpec, mistakes: &mut Mistakes) {
-    let root = Path::root("spec");
-    if spec.scale_target_ref.api_version != AUTOSCALER_API_VERSION {
-        let path = root.field("scaleTargetRef").field("apiVersion");
-        mistakes.add(&path, format!("must be {AUTOSCALER_API_VERSION} for a {AUTOSCALER_KIND}"));
-    }
-    if spec.metrics.as_ref().is_some_and(|metrics| !metrics.is_empty()) {
-        let problem = format!(
-            "a {AUTOSCALER_KIND} has metrics of its own: remove these, or scale its workload and remove it"
-        );
-        mistakes.add(&root.field("metrics"), problem);
-    }
-    if spec.max_replicas == 0 {
-        mistakes.add(&root.field("maxReplicas"), format!("a {AUTOSCALER_KIND} needs at least 1"));
-    }
 }
 
 fn replicas(count: i32, path: &Path, mistakes: &mut Mistakes) -> Replicas {

@@ -8,7 +8,7 @@ use super::shape::{alternatives, bounds};
 const QUOTED: usize = 60;
 
 /// The forms of texts in our schemas, in words.
-const FORMS: [(&str, &str); 9] = [
+const FORMS: [(&str, &str); 11] = [
     (DURATION, "a duration of whole numbers with h, m, s or ms, such as 90s or 1h30m"),
     ("^[0-9]{4}-[0-9]{2}-[0-9]{2}$", "a date such as 2026-12-25"),
     (
@@ -33,6 +33,11 @@ const FORMS: [(&str, &str); 9] = [
         "lower-case letters, digits and \"-\", with a letter at the beginning and no \"-\" at the end",
     ),
     (LABEL, "lower-case letters, digits and \"-\", with a letter or digit at the beginning and the end"),
+    (
+        r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?[a-z]([-a-z0-9]*[a-z0-9])?$",
+        "`group/version` or `version`, such as apps/v1",
+    ),
+    ("^[A-Za-z]([-A-Za-z0-9]*[A-Za-z0-9])?$", "letters, digits and \"-\", such as Deployment"),
 ];
 
 const DURATION: &str = "^([0-9]{1,5}(h|m|s|ms)){1,4}$";

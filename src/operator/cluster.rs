@@ -150,24 +150,24 @@ impl Cluster {
     /// that of many policies with the same edge the first are written before the last are read. The higher
     /// the priority, the sooner.
     ///
-    /// Who failed the last time has to share the turns of those that are slow.
+    /// Whoever took long the last time has to share the turns of those that do.
     ///
     /// The wait has no deadline: a write that has to queue is late, one that is given up is lost.
-    pub(super) async fn turn(&self, priority: i32, is_failing: bool) -> Turn {
-        if is_failing { self.slow.next(priority).await } else { self.scales.next(priority).await }
+    pub(super) async fn turn(&self, priority: i32, is_slow: bool) -> Turn {
+        if is_slow { self.slow.next(priority).await } else { self.scales.next(priority).await }
     }
 
-    /// Makes calls with a turn. When they take long, the turn is for others as soon as there is one of the slow
-    /// ones: of many workloads, an admission webhook that hangs may stand before a few.
-    pub(super) async fn hold<T>(&self, turn: Turn, calls: impl Future<Output = T>) -> T {
+    /// Makes calls with a turn, and gives whether they take long. Then the turn is for others as soon as there is one of the
+    /// slow ones: of many workloads, an admission webhook that hangs may stand before a few.
+    pub(super) async fn hold<T>(&self, turn: Turn, calls: impl Future<Output = T>) -> (T, bool) {
         let mut calls = std::pin::pin!(calls);
         if let Ok(done) = tokio::time::timeout(LONG, &mut calls).await {
-            return done;
+            return (done, false);
         }
         if turn.is_of(&self.slow) {
-            return calls.await;
+            return (calls.await, true);
         }
-        tokio::select! {
+        let done = tokio::select! {
             done = &mut calls => done,
             slow = self.slow.next(0) => {
                 drop(turn);
@@ -175,7 +175,8 @@ impl Cluster {
                 drop(slow);
                 done
             }
-        }
+        };
+        (done, true)
     }
 
     /// Waits until nobody waits for a turn to scale, but not for long: too late is better than never. Gives whether it
@@ -299,16 +300,20 @@ impl Cluster {
         self.write(Box::pin(self.send::<Scale>(request))).await.map(ScaleSeen::from)
     }
 
-    /// Applies a policy's status, which the operator owns as a whole.
+    /// Applies a policy's status, which the operator owns as a whole; if the policy `is_there` when it is its turn.
     pub(super) async fn apply_status(
         &self,
         namespace: &str,
         name: &str,
         status: &ScalePolicyStatus,
+        is_there: impl Fn() -> bool,
     ) -> Result<(), CallError> {
         self.unless_stopping(async {
             // What is to be sent is put together when it can be.
             let _permit = self.leave().await;
+            if !is_there() {
+                return Err(CallError::NotFound("the policy is gone, or another one".to_owned()));
+            }
             let collection = ScalePolicy::url_path(&(), Some(namespace));
             let url = format!("{collection}/{name}/status?fieldManager={STATUS_MANAGER}&force=true");
             let body = serde_json::json!({

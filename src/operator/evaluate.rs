@@ -1,27 +1,25 @@
 //! One evaluation: observe, decide, apply, then status and event, in this order. The scale write goes
 //! first because it is what a workload waits for; a status can be late.
 
-use futures::FutureExt;
-use futures::future::{BoxFuture, OptionFuture};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ObjectReference;
 
 use self::settled::{Settled, contested, failed, paused, settled};
 use super::apply::{Applied, apply};
 use super::cluster::CallError;
-use super::conditions::{self, Aspect, Finding, Reason};
+use super::conditions::{Finding, Reason};
 use super::contest::Contest;
-use super::events::{self, Allowance, EventReason};
+use super::events;
 use super::observe::Seen;
 use super::reconcile::{Context, Due, Problems, State, Subject};
 use super::setting::Setting;
-use super::status::{self, Report};
 use super::timetable::Retry;
 use super::{Evaluation, Outcome, shard};
-use crate::api::{ConditionStatus, ScalePolicyStatus, ScaleTargetRef};
+use crate::api::ConditionStatus;
 use crate::decision::{History, Mode, Observation, Samples, decide};
 
 mod lateness;
+mod report;
 mod settled;
 
 /// How often a decision is made anew because somebody else wrote first.
@@ -31,7 +29,7 @@ impl Context {
     /// Evaluates a policy and brings the result to the cluster.
     pub(super) async fn evaluate(&self, subject: &Subject<'_>, state: &mut State, mut due: Due<'_>) {
         let asked = self.clock.now();
-        let turn = self.cluster.turn(subject.policy.priority, state.timetable.backoff.is_failing()).await;
+        let turn = self.cluster.turn(subject.policy.priority, state.is_slow).await;
         // While it waited, for metrics before that, too, somebody may have paused the policy, changed or deleted it.
         state.is_interrupted = !self.may_act() || self.is_outdated(subject.key, state);
         if state.is_interrupted {
@@ -40,7 +38,8 @@ impl Context {
         due.at = self.still_due(subject, state, due.at, asked);
         self.note_edge(subject, state, due.at);
         // What an evaluation needs is on the heap from here on: all others wait for a turn, or to report.
-        let settled = Box::pin(self.cluster.hold(turn, self.conclude(subject, state, &due))).await;
+        let (settled, is_slow) = Box::pin(self.cluster.hold(turn, self.conclude(subject, state, &due))).await;
+        state.is_slow = is_slow;
         let Some(settled) = settled else {
             state.is_interrupted = true;
             return;
@@ -224,138 +223,6 @@ impl Context {
         let manager = manager.unwrap_or_else(|| "an unknown field manager".to_owned());
         state.contest.interfered(at, observed, &manager);
         Some(manager)
-    }
-
-    /// Logs, status and event.
-    async fn report(&self, subject: &Subject<'_>, state: &mut State, due: &Due<'_>, settled: &Settled) {
-        if matches!(settled.outcome, Outcome::Scaled { .. }) {
-            // Of an edge that many share, the others' writes go ahead of all that can be said of this one.
-            self.cluster.calm().await;
-        }
-        let previous_able = conditions::find(&state.status.conditions, Aspect::AbleToScale);
-        let newly_failed = settled.able.status == ConditionStatus::False
-            && previous_able.is_none_or(|able| able.reason != settled.able.reason.as_str());
-        let next = {
-            let wanted = settled.current.zip(settled.decision.as_ref());
-            let report = Report {
-                at: due.at,
-                target: subject.target,
-                generation: subject.generation,
-                policy: &subject.policy,
-                mode: subject.mode,
-                current: settled.current.map(Setting::replicas),
-                decision: settled.decision.as_ref().map(|decision| (decision, state.history.memory())),
-                problems: due.problems,
-                samples: &due.samples,
-                scaled: matches!(settled.outcome, Outcome::Scaled { .. }),
-                waits: wanted.and_then(|(current, decision)| state.puts_off(due, current, decision)),
-                able: settled.able.clone(),
-                pods_unknown: state.pods_unknown.as_deref(),
-                complaint: state.complaint.as_ref().or(subject.lack.as_ref()),
-            };
-            status::after_evaluation(&state.status, &report)
-        };
-        if let (Outcome::Scaled { from, to }, Some(decision)) = (settled.outcome, &settled.decision) {
-            let why = decision.explain(&subject.policy).to_string();
-            let (reason, workload) = (decision.reason.as_str(), status::target_name(subject.target));
-            let occasion = due.occasion.as_str();
-            tracing::info!(workload, %from, %to, reason, occasion, at = %due.at, "scaled: {why}");
-            self.write_status(subject.namespace, subject.name, state, next).await;
-            let event = if to > from { EventReason::ScaledUp } else { EventReason::ScaledDown };
-            let foreign = settled.foreign.as_ref();
-            let foreign =
-                foreign.map(|manager| format!(" ({from} was set by {manager})")).unwrap_or_default();
-            let note = format!("{workload} from {from} to {to}: {why}{foreign}");
-            let policy = subject.reference();
-            self.announce(&mut state.allowance, policy, Some(subject.target), event, &note, due.at).await;
-            return;
-        }
-        if newly_failed {
-            tracing::warn!(reason = settled.able.reason.as_str(), "can't scale: {}", settled.able.message);
-        }
-        self.write_status(subject.namespace, subject.name, state, next).await;
-        if newly_failed {
-            let event = match settled.able.reason {
-                Reason::TargetNotFound => EventReason::TargetNotFound,
-                Reason::Conflict => EventReason::Conflict,
-                Reason::Contested => EventReason::Contested,
-                _ => EventReason::ScalingFailed,
-            };
-            let (policy, note) = (subject.reference(), &settled.able.message);
-            self.announce(&mut state.allowance, policy, Some(subject.target), event, note, due.at).await;
-        }
-    }
-
-    /// Writes a status when it says something new, or when the last one was not written. Within a quarter of a
-    /// minute of the one before it is owed until that is over.
-    ///
-    /// What is to be written is settled at once; only who has to write takes up room until it is done.
-    pub(super) fn write_status<'a>(
-        &'a self,
-        namespace: &'a str,
-        name: &'a str,
-        state: &'a mut State,
-        next: ScalePolicyStatus,
-    ) -> OptionFuture<BoxFuture<'a, ()>> {
-        let is_news = state.unwritten || status::meaningful_difference(&state.status, &next);
-        state.status = next;
-        if !is_news {
-            return None.into();
-        }
-        let now = self.clock.now();
-        if !state.timetable.telling.may_tell(now) {
-            state.unwritten = true;
-            return None.into();
-        }
-        let write = async move {
-            let written = self.cluster.apply_status(namespace, name, &state.status).await;
-            // It may have waited for its turn.
-            state.timetable.telling.told(self.clock.now());
-            state.unwritten = written.is_err();
-            if state.unwritten {
-                state.timetable.telling.owe();
-            }
-            match written {
-                // Not found: the policy was deleted meanwhile. Who stops leaves the rest to the next.
-                Ok(()) | Err(CallError::NotFound(_) | CallError::Stopping) => {}
-                Err(error) => {
-                    let (category, cure) = (error.category(), error.cure().unwrap_or_default());
-                    tracing::warn!(category, "the status was not written: {error}{cure}");
-                }
-            }
-        };
-        Some(write.boxed()).into()
-    }
-
-    /// Creates an event, as long as the policy has not had too many. One that can't be created is logged and given up: the
-    /// status says the same.
-    pub(super) fn announce<'a>(
-        &'a self,
-        allowance: &mut Allowance,
-        policy: ObjectReference,
-        target: Option<&'a ScaleTargetRef>,
-        reason: EventReason,
-        note: &'a str,
-        at: Timestamp,
-    ) -> OptionFuture<BoxFuture<'a, ()>> {
-        if !allowance.use_up(reason.type_(), at) {
-            tracing::debug!(
-                reason = reason.as_str(),
-                "the policy has had too many events for one more: {note}"
-            );
-            return None.into();
-        }
-        let create = async move {
-            let namespace = policy.namespace.clone().unwrap_or_default();
-            let event = || events::event(policy, target, reason, note, at, &self.instance);
-            match self.cluster.create_event(&namespace, event).await {
-                Ok(()) | Err(CallError::Stopping) => {}
-                Err(error) => {
-                    tracing::warn!(category = error.category(), "the event was not created: {error}");
-                }
-            }
-        };
-        Some(create.boxed()).into()
     }
 }
 

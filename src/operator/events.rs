@@ -85,13 +85,13 @@ pub(super) fn event(
     reason: EventReason,
     note: &str,
     at: Timestamp,
-    instance: &str,
+    (instance, serial): (&str, u64),
 ) -> Event {
     let namespace = policy.namespace.clone();
-    // A name must be a DNS subdomain of at most 253 characters; the rest makes it unique.
+    // A name must be a DNS subdomain of at most 253 characters; the rest makes it unique: of one instant there may be several.
     let prefix =
         beginning(policy.name.as_deref().unwrap_or("policy"), 200).trim_end_matches(['.', '-']).to_owned();
-    let name = format!("{prefix}.{:x}.{}", at.as_nanosecond().max(0), reason.as_str().to_ascii_lowercase());
+    let name = format!("{prefix}.{serial:x}.{}", reason.as_str().to_ascii_lowercase());
     let related = target.map(|target| ObjectReference {
         api_version: Some(target.api_version.clone()),
         kind: Some(target.kind.clone()),
@@ -136,7 +136,8 @@ mod tests {
         let target =
             ScaleTargetRef { api_version: "apps/v1".into(), kind: "Deployment".into(), name: "web".into() };
         let policy = reference("shop", "web", Some("u-1".into()));
-        let event = event(policy, Some(&target), EventReason::ScaledUp, &"x".repeat(2000), at, "me");
+        let who = ("me", 0x18ea_9a6e_4da0_6000);
+        let event = event(policy, Some(&target), EventReason::ScaledUp, &"x".repeat(2000), at, who);
         // A real API server reads six digits and no others.
         let time = serde_json::to_value(&event.event_time).expect("JSON");
         assert_eq!(time, "2026-11-23T07:00:00.000000Z");

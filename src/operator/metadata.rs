@@ -14,6 +14,7 @@ struct Metadata {
     generation: Option<i64>,
     resource_version: Option<String>,
     creation_timestamp: Option<Time>,
+    deletion_timestamp: Option<Time>,
     annotations: Option<Annotations>,
 }
 
@@ -26,8 +27,16 @@ struct Annotations {
 
 /// Reads the metadata that the operator has a use for.
 pub(super) fn narrow<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ObjectMeta, D::Error> {
-    let Metadata { name, namespace, uid, generation, resource_version, creation_timestamp, annotations } =
-        Metadata::deserialize(deserializer)?;
+    let Metadata {
+        name,
+        namespace,
+        uid,
+        generation,
+        resource_version,
+        creation_timestamp,
+        deletion_timestamp,
+        annotations,
+    } = Metadata::deserialize(deserializer)?;
     let overridden = annotations.and_then(|annotations| annotations.overridden);
     let annotations = overridden.map(|text| [(OVERRIDE_ANNOTATION.to_owned(), text)].into());
     Ok(ObjectMeta {
@@ -37,6 +46,7 @@ pub(super) fn narrow<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Objec
         generation,
         resource_version,
         creation_timestamp,
+        deletion_timestamp,
         annotations,
         ..ObjectMeta::default()
     })
@@ -53,7 +63,7 @@ mod tests {
         let metadata = |fields: Value| narrow(fields).expect("metadata");
         let kept = json!({
             "name": "web", "namespace": "shop", "uid": "u", "generation": 3, "resourceVersion": "7",
-            "creationTimestamp": "2026-11-23T07:00:00Z", "annotations": {OVERRIDE_ANNOTATION: "4 until noon"},
+            "creationTimestamp": "2026-11-23T07:00:00Z", "deletionTimestamp": "2026-11-23T08:00:00Z", "annotations": {OVERRIDE_ANNOTATION: "4 until noon"},
         });
         let mut whole = kept.clone();
         whole["labels"] = json!({"app": "web"});

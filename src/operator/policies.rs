@@ -20,6 +20,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::reconcile::Context;
 use super::{Key, Shard, metadata, status, watching};
 use crate::api::{OVERRIDE_ANNOTATION, ScalePolicy, ScalePolicySpec, ScalePolicyStatus};
+use crate::policy::is_target;
 
 /// The waits between two tries to read the policies: the first, and the longest. Until then nothing is written.
 const WAITS: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(2)];
@@ -214,6 +215,9 @@ pub(super) async fn follow(
     let [first, longest] = WAITS;
     watching::follow(begin, context.pace().urgent(first, longest), |event| {
         let event = match event {
+            // Somebody has deleted it, and somebody else keeps it for a while: it counts no more.
+            Ok(watcher::Event::InitApply(policy)) if policy.is_going() => return,
+            Ok(watcher::Event::Apply(policy)) if policy.is_going() => watcher::Event::Delete(policy),
             Ok(event) => event,
             Err(failure) => {
                 let stay_in_force = failure.definite().is_some_and(|(code, _)| code != 404);
@@ -261,7 +265,8 @@ pub(super) async fn follow(
 fn claimed(policy: &WatchedPolicy, shard: Option<Shard>, context: &Context) -> bool {
     let own = policy.is_held(shard);
     context.wake(context.rivals.claim(policy, own));
-    if let Some(spec) = policy.spec().filter(|_| own) {
+    // What is no target is not asked for: its fields become a path.
+    if let Some(spec) = policy.spec().filter(|spec| own && is_target(&spec.scale_target_ref)) {
         context.targets.name(&spec.scale_target_ref);
     }
     own
@@ -295,6 +300,11 @@ impl WatchedPolicy {
     /// Whether it belongs to this shard.
     fn is_held(&self, shard: Option<Shard>) -> bool {
         shard.is_none_or(|shard| shard.holds(self.metadata.uid.as_deref().unwrap_or_default()))
+    }
+
+    /// Whether it is deleted, and merely not gone.
+    fn is_going(&self) -> bool {
+        self.metadata.deletion_timestamp.is_some()
     }
 
     /// The spec, when it can be parsed.

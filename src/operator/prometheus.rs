@@ -6,6 +6,7 @@
 
 mod answer;
 mod archive;
+mod laggards;
 pub(super) mod range;
 mod redaction;
 mod source;

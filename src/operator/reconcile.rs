@@ -87,8 +87,9 @@ pub(super) async fn reconcile(listed: Arc<Listed>, context: Arc<Context>) -> Key
         }
         if context.may_act() {
             if state.timetable.telling.owes(context.clock.now()) {
-                let status = state.status.clone();
-                context.write_status(key.namespace(), key.name(), &mut state, status).await;
+                let (status, timetable) = (state.status.clone(), state.timetable);
+                let write = context.write_status(key.namespace(), key.name(), &mut state, status);
+                context.tell(timetable, write.map(|_| ())).await;
             }
             let wake = state.timetable.wake(context.grid, context.clock.now());
             context.wakeups.rank(key, state.policy.as_ref().map_or(0, |policy| policy.priority));
@@ -270,7 +271,8 @@ impl Context {
             tracing::warn!(generation = state.generation, "{}", lack.message);
             let event = EventReason::CalendarMissing;
             let (policy, allowance) = (subject.reference(), &mut state.allowance);
-            self.announce(allowance, policy, Some(subject.target), event, &lack.message, at).await;
+            let announce = self.announce(allowance, policy, Some(subject.target), event, &lack.message, at);
+            self.tell(state.timetable, announce.map(|_| ())).await;
         }
     }
 

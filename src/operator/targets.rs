@@ -20,8 +20,8 @@ use kube::core::{ApiResource, DynamicResourceScope};
 use kube::runtime::watcher::{self, watcher};
 use kube::{Api, Client, Resource, ResourceExt};
 use serde::de::{DeserializeOwned, IgnoredAny};
-use tokio::sync::Notify;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::{Notify, Semaphore};
 
 use self::kept::{Kind, Known};
 pub(super) use self::workload::{Outline, Told, is_known};
@@ -32,6 +32,9 @@ use crate::api::ScaleTargetRef;
 
 mod kept;
 mod workload;
+
+/// How many kinds are sought at a time.
+const MOST_SEARCHES: usize = 8;
 
 /// How long a first look waits for the first list of a kind.
 const FIRST_LIST: Duration = Duration::from_secs(5);
@@ -56,6 +59,8 @@ pub(super) struct Targets {
     sighted: Option<Sighted>,
     /// Told when the first list of a kind is there, or won't come.
     settled: Notify,
+    /// What the search for a kind waits for: anybody may name any number of them.
+    searches: Semaphore,
 }
 
 /// API version and kind.
@@ -87,6 +92,7 @@ impl Targets {
                 wanted,
                 sighted,
                 settled: Notify::new(),
+                searches: Semaphore::new(MOST_SEARCHES),
             },
             receiver,
         )
@@ -99,6 +105,12 @@ impl Targets {
         if named.insert(kind) {
             let _ = self.wanted.send(Sought::Named(target.clone()));
         }
+    }
+
+    /// Notes that a kind that policies name was not found: who names it next has it sought anew.
+    fn forget_name(&self, target: &ScaleTargetRef) {
+        let kind = (target.api_version.clone(), target.kind.clone());
+        self.named.lock().unwrap_or_else(PoisonError::into_inner).remove(&kind);
     }
 
     /// Begins to watch a kind, unless that has begun.
@@ -305,9 +317,12 @@ pub(super) async fn follow(
 async fn follow_kind(client: Client, namespace: Option<&str>, sought: Sought, context: Arc<Context>) {
     match sought {
         Sought::Named(target) => {
-            // Otherwise whoever leads says so of each policy, and looks again.
-            if let Ok(resource) = context.cluster.kind(&target).await {
-                context.targets.begin(&resource);
+            // Never closed.
+            let _permit = context.targets.searches.acquire().await.ok();
+            match context.cluster.kind(&target).await {
+                Ok(resource) => context.targets.begin(&resource),
+                // Whoever leads says so of each policy, and looks again.
+                Err(_) => context.targets.forget_name(&target),
             }
         }
         Sought::Found(resource) if is_known(&resource) => {

@@ -215,7 +215,7 @@ mod tests {
         let mut table = Timetable::starting(hourly, at("07:00:16"));
         table.telling.told(at("07:00:16"));
         assert_eq!(table.wake(hourly, at("07:00:20")), at("08:00:00"), "nothing is owed");
-        table.telling.owe();
+        table.telling.begun(at("07:00:16"));
         assert_eq!(table.wake(hourly, at("07:00:20")), at("07:00:31"));
         table.backoff.failed(at("07:00:20"), Retry::default(), 1);
         assert!(table.wake(hourly, at("07:00:20")) <= at("07:00:21"));

@@ -9,6 +9,7 @@ use jiff::tz::TimeZone;
 
 use crate::api::{EntrySpec, ScheduleSpec};
 use crate::decision::{Dates, Days, Entry, Extent, Replicas, Trigger};
+use crate::dns;
 
 use super::{
     Mistakes, Path, References, duration, parse_cron, parse_date, parse_duration, replicas, unique_names,
@@ -135,10 +136,7 @@ pub fn calendar_names(spec: &ScheduleSpec) -> BTreeSet<Arc<str>> {
 
 /// Whether this is meant as a calendar's name: those begin with a letter.
 fn is_calendar_name(text: &str) -> bool {
-    let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    text.starts_with(|first: char| first.is_ascii_lowercase())
-        && text.bytes().all(inner)
-        && !text.ends_with('-')
+    dns::is_letter_label(text)
 }
 
 fn trigger(spec: &EntrySpec, path: &Path, mistakes: &mut Mistakes) -> Option<Trigger> {

@@ -187,6 +187,19 @@ const MISTAKES: &[(&str, &str, &str)] = &[
         "spec.damping.scaleDown.deadbandReplicas: -1 must be between 0 and 100000",
     ),
     ("kind: Deployment", "kind: ''", "spec.scaleTargetRef.kind: must not be empty"),
+    ("kind: Deployment", "kind: 'pods?x='", "spec.scaleTargetRef.kind: \"pods?x=\" must be letters, digits"),
+    (
+        "apiVersion: apps/v1",
+        "apiVersion: apps/v1/deployments",
+        "spec.scaleTargetRef.apiVersion: \"apps/v1/deployments\" must be `group/version` or `version`, such as apps/v1",
+    ),
+    ("apiVersion: apps/v1", "apiVersion: v1%2Fpods", "spec.scaleTargetRef.apiVersion: \"v1%2Fpods\" must be"),
+    (
+        "name: web}",
+        "name: web/scale?x=}",
+        "spec.scaleTargetRef.name: \"web/scale?x=\" must be lower-case letters",
+    ),
+    ("name: web}", "name: ..}", "spec.scaleTargetRef.name: \"..\" must be lower-case letters"),
 ];
 
 #[test]

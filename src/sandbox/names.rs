@@ -1,6 +1,8 @@
 //! What names may look like, and what a real server says of one that doesn't (apimachinery,
 //! `pkg/util/validation`).
 
+use crate::dns;
+
 const SUBDOMAIN: &str = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', \
                          and must start and end with an alphanumeric character (e.g. 'example.com', regex used for \
                          validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
@@ -22,17 +24,17 @@ const CONFIG_KEY: &str = "a valid config key must consist of alphanumeric charac
 
 /// What is wrong with a name of lower-case labels between dots.
 pub(crate) fn subdomain(name: &str) -> Vec<String> {
-    judge(name, 253, SUBDOMAIN, |name| name.split('.').all(is_label))
+    judge(name, 253, SUBDOMAIN, dns::is_subdomain)
 }
 
 /// What is wrong with a name that is one lower-case label.
 pub(crate) fn label(name: &str) -> Vec<String> {
-    judge(name, 63, LABEL, is_label)
+    judge(name, 63, LABEL, dns::is_label)
 }
 
 /// What is wrong with a name that is one lower-case label and begins with a letter.
 pub(crate) fn letter_label(name: &str) -> Vec<String> {
-    judge(name, 63, LETTER_LABEL, |name| is_label(name) && name.starts_with(|c: char| c.is_ascii_lowercase()))
+    judge(name, 63, LETTER_LABEL, dns::is_letter_label)
 }
 
 /// What is wrong with a name that is part of a path and nothing more.
@@ -121,13 +123,6 @@ fn judge(name: &str, longest: usize, rule: &str, fits: impl Fn(&str) -> bool) ->
 
 fn too_long(longest: usize) -> String {
     format!("must be no more than {longest} characters")
-}
-
-fn is_label(label: &str) -> bool {
-    !label.is_empty()
-        && !label.starts_with('-')
-        && !label.ends_with('-')
-        && label.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
 }
 
 fn is_word(text: &str) -> bool {

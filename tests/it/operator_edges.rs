@@ -15,6 +15,8 @@ use crate::cluster::stage::until;
 use crate::support::operator::{Stage, at, deployment, options, policy, run, scaled};
 use crate::support::proxy::{Proxy, Trouble};
 
+mod hindrances;
+
 /// A deployment and its policy, which opens at 20:00.
 fn shop(name: &str, changes: &Value) -> [Value; 2] {
     let mut shop = policy(&json!({

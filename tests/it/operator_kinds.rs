@@ -3,11 +3,13 @@
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::Api;
 use kube::api::{DynamicObject, Patch, PatchParams};
 use kube::core::{ApiResource, GroupVersionKind};
+use kube::{Api, CustomResourceExt};
 use serde_json::{Value, json};
+use tidetable::api::ScalePolicy;
 use tidetable::operator::{Occasion, Outcome};
+use tidetable::sandbox::RequestSeen;
 
 use crate::support::operator::{Stage, at, day_and_night, deployment, policy, policy_for, scaled, sighting};
 use crate::support::source::Source;
@@ -295,4 +297,33 @@ async fn two_policies_on_one_workload_do_not_read_it_when_its_status_moves() {
     }
     assert_eq!(stage.reads("apps"), before);
     stage.stop().await;
+}
+
+/// With the definition of policies that an earlier version came with.
+#[tokio::test]
+async fn a_target_that_would_be_another_path_is_refused_and_not_asked_for() {
+    let mut crd = serde_json::to_value(ScalePolicy::crd()).expect("a CRD");
+    let target =
+        "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/scaleTargetRef/properties";
+    for (field, text) in [
+        ("apiVersion", "batch/v1/cronjobs"),
+        ("apiVersion", "batch%2Fv1%2Fcronjobs"),
+        ("apiVersion", "batch/v1/namespaces/default/cronjobs/../x"),
+        ("kind", "Deployment/scale"),
+        ("name", "web/scale?x="),
+        ("name", "../cronjobs/web"),
+    ] {
+        let schema = crd.pointer_mut(target).expect("a schema")[field].as_object_mut().expect("an object");
+        schema.remove("pattern");
+        let mut odd = policy(&day_and_night());
+        odd["spec"]["scaleTargetRef"][field] = json!(text);
+        let stage = Stage::with_crd("2026-11-23T12:00:01Z", &crd, &[deployment("web", 3), odd], "{}").await;
+        let message = stage.condition("Ready", "InvalidSpec").await;
+        let place = format!("spec.scaleTargetRef.{field}: {text:?} must be ");
+        assert!(message.starts_with(&place), "{message}");
+        assert_eq!(stage.asked(|seen| seen.group == "batch" || seen.resource == "cronjobs"), 0, "{text}");
+        let touched = |seen: &RequestSeen| seen.verb == "patch" && seen.resource == "deployments";
+        assert_eq!((stage.asked(touched), stage.reads("apps")), (0, 0), "{text}");
+        stage.stop().await;
+    }
 }

@@ -192,3 +192,23 @@ async fn how_many_replicas_are_ready_is_known_without_asking_whenever_a_status_m
     }
     stage.stop().await;
 }
+
+#[tokio::test]
+async fn an_edge_and_a_tick_of_the_same_instant_make_an_event_each() {
+    let source = Source::start().await;
+    source.set("qps", Some(40.0));
+    let open = json!({"entries": [{"name": "open", "cron": "0 13 * * *", "for": "1h", "replicas": 7}]});
+    let objects = [deployment("web", 4), policy(&with(load(), "schedule", open))];
+    let mut stage = Stage::with("2026-11-23T12:59:50Z", &objects, &source.config()).await;
+    assert_eq!(stage.next().await.outcome, Outcome::Unchanged);
+    source.set("qps", Some(90.0));
+    stage.clock.advance_to(at("2026-11-23T13:00:00Z"));
+    for (occasion, outcome) in [(Occasion::Edge, scaled(4, 7)), (Occasion::Tick, scaled(7, 9))] {
+        let evaluation = stage.next().await;
+        assert_eq!((evaluation.occasion, evaluation.outcome), (occasion, outcome));
+        assert_eq!(evaluation.at, at("2026-11-23T13:00:00Z"));
+    }
+    let events = stage.events().await;
+    assert_eq!(events.iter().filter(|(reason, _)| reason == "ScaledUp").count(), 2, "{events:?}");
+    stage.stop().await;
+}

@@ -157,8 +157,18 @@ async fn a_dead_source_holds_the_load_and_never_the_schedule() {
 
 #[tokio::test]
 async fn a_deleted_policy_is_forgotten_and_its_workload_stays() {
-    let mut stage =
-        Stage::with("2026-11-23T12:00:01Z", &[deployment("web", 12), policy(&day_and_night())], "{}").await;
+    forgets(&json!([])).await;
+}
+
+#[tokio::test]
+async fn a_deleted_policy_that_somebody_keeps_from_going_counts_no_more() {
+    forgets(&json!(["example.com/audit"])).await;
+}
+
+async fn forgets(finalizers: &Value) {
+    let mut held = policy(&day_and_night());
+    held["metadata"]["finalizers"] = finalizers.clone();
+    let mut stage = Stage::with("2026-11-23T12:00:01Z", &[deployment("web", 12), held], "{}").await;
     stage.next().await;
     stage.policies().delete("web", &kube::api::DeleteParams::default()).await.expect("deleted");
     // Who has seen this one has seen the deletion before it.

@@ -67,6 +67,11 @@ impl CallError {
             Self::Refused { message, .. } if message.ends_with("field not declared in schema") => {
                 Some("; the CRDs are older than this operator: apply its own (kubectl apply -k crds)")
             }
+            // An object of a custom kind that never said how many replicas it wants has no scale (apiextensions,
+            // `ScaleREST.Get`).
+            Self::Refused { message, .. } if lacks_replicas(message) => {
+                Some("; give it a number of replicas, and it can be scaled")
+            }
             Self::Refused { .. }
             | Self::NotFound(_)
             | Self::Forbidden(_)
@@ -117,6 +122,7 @@ impl CallError {
             | Self::Unprocessable(_)
             | Self::NotLeading
             | Self::Stopping => false,
+            Self::Refused { message, .. } if lacks_replicas(message) => false,
             Self::Refused { code, .. } => *code == 409 || *code == 429 || *code >= 500,
             Self::Timeout(_) | Self::Transport(_) => true,
         }
@@ -154,6 +160,11 @@ impl CallError {
             code => Self::Refused { code, message, retry_after },
         }
     }
+}
+
+/// Whether an API server says so of an object without replicas.
+fn lacks_replicas(message: &str) -> bool {
+    message.contains("the spec replicas field") && message.ends_with("does not exist")
 }
 
 impl From<kube::Error> for CallError {

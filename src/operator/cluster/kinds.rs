@@ -14,6 +14,9 @@ use crate::clock::Clock;
 /// What was found holds for so long at least, and so does that nothing was.
 const FRESH: Duration = Duration::from_secs(10);
 
+/// From so many kinds on, those that were not found are forgotten.
+const MANY: usize = 256;
+
 /// What is known of kinds, by API version and kind.
 pub(super) struct Kinds {
     clock: Clock,
@@ -36,7 +39,21 @@ impl Kinds {
 
     fn entry(&self, target: &ScaleTargetRef) -> Arc<Entry> {
         let key = (target.api_version.clone(), target.kind.clone());
-        Arc::clone(self.entries().entry(key).or_default())
+        let mut entries = self.entries();
+        if entries.len() >= MANY && !entries.contains_key(&key) {
+            // Of kinds that are not there anybody may name any number.
+            entries.retain(|_, entry| !self.is_of_no_use(entry));
+        }
+        Arc::clone(entries.entry(key).or_default())
+    }
+
+    /// Whether nobody has found a kind, nor looks for it, nor has just looked.
+    fn is_of_no_use(&self, entry: &Arc<Entry>) -> bool {
+        let Ok(looked) = entry.try_lock() else { return false };
+        let is_found = looked.as_ref().is_some_and(|looked| looked.found.is_ok());
+        Arc::strong_count(entry) == 1
+            && !is_found
+            && !looked.as_ref().is_some_and(|looked| self.is_fresh(looked))
     }
 
     fn is_fresh(&self, looked: &Looked) -> bool {

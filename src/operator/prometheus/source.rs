@@ -1,7 +1,7 @@
 //! One source: its connection, its limits, and one request.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -10,6 +10,7 @@ use prometheus_http_query::{Client, Error as PrometheusError};
 use tokio::sync::Semaphore;
 
 use super::super::config::SourceConfig;
+use super::laggards::Laggards;
 use super::redaction::Redactor;
 use super::tick::{Answer, Tick, Ticks};
 use super::{Problem, SourceError, answer, transport, unreachable_because};
@@ -18,6 +19,9 @@ use crate::decision::{MissingCause, QueryRef};
 
 /// How many queries one source gets at a time.
 const CONCURRENT_QUERIES: usize = 16;
+
+/// How many queries one source gets at a time that it did not answer in time when they were asked last.
+const CONCURRENT_LAGGARDS: usize = 4;
 
 /// How many queries about the past one source gets at a time.
 const CONCURRENT_RANGES: usize = 4;
@@ -29,9 +33,13 @@ const LARGEST_ANSWER: usize = 1 << 20;
 const PROBE: &str = "1";
 
 /// How far a request has come.
-const WAITING: u8 = 0;
-const SENT: u8 = 1;
-const ANSWERED: u8 = 2;
+#[derive(Default)]
+struct Stage {
+    /// When it was sent.
+    sent: OnceLock<Duration>,
+    /// Whether an answer has begun.
+    is_answered: AtomicBool,
+}
 
 /// Measures how long a request takes, also one that is given up.
 struct Measured<'a> {
@@ -51,6 +59,9 @@ pub(super) struct Source {
     pub(super) client: Client,
     pub(super) redactor: Redactor,
     permits: Semaphore,
+    /// What queries wait for that were not answered in time: they take no other's turn.
+    slow_permits: Semaphore,
+    laggards: Laggards,
     /// What queries about the past wait for, so that they never delay those about the present.
     pub(super) range_permits: Semaphore,
     ticks: Ticks,
@@ -68,6 +79,8 @@ impl Source {
             client,
             redactor: Redactor::new(&config.secrets),
             permits: Semaphore::new(CONCURRENT_QUERIES),
+            slow_permits: Semaphore::new(CONCURRENT_LAGGARDS),
+            laggards: Laggards::default(),
             range_permits: Semaphore::new(CONCURRENT_RANGES),
             ticks: Ticks::default(),
             durations,
@@ -115,37 +128,44 @@ impl Source {
         if let Some(problem) = tick.problem() {
             return Err(problem);
         }
-        let stage = AtomicU8::new(WAITING);
+        let stage = Stage::default();
         // The wait for a permit is part of the time: a source that hangs must not hold up the next tick.
         let attempt = tokio::time::timeout(self.config.timeout, self.attempt(expression, tick, &stage)).await;
         attempt.unwrap_or_else(|_| {
             let timeout = self.config.timeout;
             let problem = unreachable_because(&format!("the source did not answer within {timeout:?}"));
-            if stage.load(Ordering::Relaxed) == SENT {
-                let is_news = self.ticks.unanswered(tick, &problem);
-                self.tell(is_news, &problem);
+            // Of one that waited for most of the time it can't be said that it takes long.
+            let had_time = |sent| self.clock.elapsed().saturating_sub(sent) >= timeout / 2;
+            if stage.sent.get().copied().is_some_and(had_time) {
+                self.laggards.note(expression, tick.at);
+                if !stage.is_answered.load(Ordering::Relaxed) {
+                    let is_news = self.ticks.unanswered(tick, &problem);
+                    self.tell(is_news, &problem);
+                }
             }
             Err(problem)
         })
     }
 
-    async fn attempt(&self, expression: &str, tick: &Tick, stage: &AtomicU8) -> Answer {
+    async fn attempt(&self, expression: &str, tick: &Tick, stage: &Stage) -> Answer {
         // Never closed; without a permit this would merely be one query too many.
-        let _permit = self.permits.acquire().await.ok();
+        let permits = if self.laggards.contains(expression) { &self.slow_permits } else { &self.permits };
+        let _permit = permits.acquire().await.ok();
         if let Some(problem) = tick.problem() {
             return Err(problem);
         }
-        stage.store(SENT, Ordering::Relaxed);
-        let _measured = Measured { source: self, sent: self.clock.elapsed() };
+        let sent = *stage.sent.get_or_init(|| self.clock.elapsed());
+        let _measured = Measured { source: self, sent };
         let time = format!("{}.{:03}", tick.at.as_second(), tick.at.subsec_millisecond());
         let sent = self.client.query(expression).query("time", time).get_raw().await;
         let response = sent.map_err(|error| self.unanswered(&error, tick))?;
-        stage.store(ANSWERED, Ordering::Relaxed);
+        stage.is_answered.store(true, Ordering::Relaxed);
         if self.ticks.answered(tick) {
             tracing::info!(source = self.config.name, "the Prometheus source answers again");
         }
         let status = response.status();
         let body = body(response).await?;
+        self.laggards.forget(expression);
         answer::parse(status, &body, &self.redactor)
     }
 

@@ -41,7 +41,7 @@ async fn answer(Query(query): Query<BTreeMap<String, String>>, headers: HeaderMa
         }
         "gateway" => return (StatusCode::BAD_GATEWAY, "<html>oh</html>".to_owned()),
         "huge" => vector(&vec![r#"{"metric":{},"value":[1,"1"]}"#; 60_000].join(",")),
-        "slow" => {
+        text if text.starts_with("slow") => {
             tokio::time::sleep(Duration::from_secs(30)).await;
             String::new()
         }
@@ -102,6 +102,23 @@ async fn one_finite_number_is_an_answer_and_everything_else_is_missing() {
         assert_eq!(problem.cause, cause, "{expression}: {problem}");
         assert!(problem.message.contains(part), "{expression}: {problem}");
         assert!(!problem.message.contains("127.0.0.1"), "{expression}: {problem}");
+    }
+}
+
+#[tokio::test]
+async fn queries_that_take_too_long_make_no_other_late_a_second_time() {
+    let sources = Sources::new(&[source("default", format!("{}/prefix", serve().await))]).expect("sources");
+    // Twice as many and some as are asked at a time, and all of them go first.
+    let slow = (0..40).map(|i| format!("slow-{i}")).collect::<Vec<_>>();
+    for (at, is_answered) in
+        [("07:00:00", false), ("07:00:15", false), ("07:00:30", true), ("07:00:45", true)]
+    {
+        let at: Timestamp = format!("2026-11-23T{at}Z").parse().expect("a timestamp");
+        let read = async |expression: &str| sources.read("shop", &query("default", expression), at).await;
+        let slow = futures::future::join_all(slow.iter().map(|expression| read(expression)));
+        let (slow, good) = futures::future::join(slow, read("one")).await;
+        assert!(slow.iter().all(Result::is_err));
+        assert_eq!(good.is_ok(), is_answered, "at {at}");
     }
 }
 

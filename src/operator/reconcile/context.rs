@@ -1,6 +1,7 @@
 //! What all reconciles share: the cluster, what is known of it, and what is remembered of each policy.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
@@ -46,6 +47,8 @@ pub(in crate::operator) struct Context {
     pub(in crate::operator) shutdown: CancellationToken,
     pub(in crate::operator) instance: String,
     pub(in crate::operator) started: Timestamp,
+    /// The last number by which an event is known.
+    serial: AtomicU64,
 }
 
 impl Context {
@@ -82,7 +85,19 @@ impl Context {
             shutdown,
             instance: options.instance.clone(),
             started: options.clock.now(),
+            serial: AtomicU64::new(0),
         }
+    }
+
+    /// A number that nothing else of this operator is known by, and of another one hardly anything: nanoseconds of the Unix epoch,
+    /// or a few more.
+    pub(in crate::operator) fn serial(&self) -> u64 {
+        let now = u64::try_from(self.clock.now().as_nanosecond()).unwrap_or(0);
+        let later = |last: u64| Some(now.max(last + 1));
+        // The closure always gives a number.
+        self.serial
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, later)
+            .map_or(now, |last| now.max(last + 1))
     }
 
     pub(in crate::operator) fn metrics(&self) -> Arc<Metrics> {

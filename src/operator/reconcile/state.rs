@@ -22,7 +22,7 @@ use crate::decision::{History, Override, Policy};
 pub(in crate::operator) struct State {
     /// The term of leadership in which it was begun.
     pub(super) term: u64,
-    pub(super) uid: Option<String>,
+    pub(in crate::operator) uid: Option<String>,
     pub(super) generation: Option<i64>,
     /// What the annotation for an override says.
     pub(super) annotation: Option<String>,
@@ -61,6 +61,8 @@ pub(in crate::operator) struct State {
     pub(in crate::operator) observed: Option<bool>,
     /// An evaluation was due when nothing might be begun, or began with what counts no more.
     pub(in crate::operator) is_interrupted: bool,
+    /// The API server took long for the last evaluation.
+    pub(in crate::operator) is_slow: bool,
     /// The last status that said something new could not be written.
     pub(in crate::operator) unwritten: bool,
 }

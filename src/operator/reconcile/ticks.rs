@@ -1,11 +1,18 @@
 //! A tick: the metrics are read, and the schedule goes on meanwhile.
 
+use std::pin::pin;
+use std::time::Duration;
+
+use futures::future::maybe_done;
 use jiff::Timestamp;
 
 use super::super::Occasion;
 use super::super::prometheus::{Answers, Problem};
 use super::{Context, Due, Problems, State, Subject};
 use crate::decision::{Milli, Policy, Reading, Samples};
+
+/// How long a tick waits for what the metrics were, once it knows what they are.
+const MOMENT: Duration = Duration::from_secs(3);
 
 impl Context {
     /// Evaluates a tick. An edge that comes while the metrics are being read goes first.
@@ -19,7 +26,7 @@ impl Context {
         let rebuilding = state.rebuilding;
         let (answers, past) = {
             // On the heap, and no longer than they take: what follows may have to wait.
-            let mut queries = Box::pin(futures::future::join(
+            let mut queries = Box::pin(with_moment_of(
                 self.read_metrics(subject.namespace, &subject.policy, tick),
                 self.read_past(subject.namespace, &subject.policy, rebuilding, tick),
             ));
@@ -68,12 +75,27 @@ impl Context {
         answers
     }
 
-    async fn sleep_until(&self, at: Option<Timestamp>) {
+    pub(in crate::operator) async fn sleep_until(&self, at: Option<Timestamp>) {
         match at {
             Some(at) => self.clock.sleep_until(at).await,
             None => std::future::pending().await,
         }
     }
+}
+
+/// What the present is, and what the past was if it can be known a moment later: the load may rise without it.
+async fn with_moment_of<T, U>(
+    present: impl Future<Output = T>,
+    past: impl Future<Output = Option<U>>,
+) -> (T, Option<U>) {
+    let (mut present, mut past) = (pin!(present), pin!(maybe_done(past)));
+    let answers = tokio::select! {
+        answers = &mut present => answers,
+        () = &mut past => present.await,
+    };
+    // Who asks for long is asked again at the next tick.
+    let _ = tokio::time::timeout(MOMENT, past.as_mut()).await;
+    (answers, past.take_output().flatten())
 }
 
 /// Results as a decision sees them, and what went wrong with each.
@@ -83,4 +105,28 @@ fn split(results: Vec<Result<Milli, Problem>>) -> (Samples, Vec<Option<Problem>>
         Err(problem) => Reading::Missing(problem.cause),
     });
     (Samples::Read(readings.collect()), results.into_iter().map(Result::err).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::{Instant, sleep};
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_the_past_was_is_waited_for_a_moment_longer_than_what_the_present_is() {
+        for (present, past, known, took) in
+            [(1, 0, true, 1), (0, 2, true, 2), (4, 6, true, 6), (0, 60, false, 3), (4, 60, false, 7)]
+        {
+            let begin = Instant::now();
+            let after = async |seconds: u64| {
+                sleep(Duration::from_secs(seconds)).await;
+                seconds
+            };
+            let past = async { Some(after(past).await) };
+            let (answers, past) = with_moment_of(after(present), past).await;
+            assert_eq!((answers, past.is_some()), (present, known));
+            assert_eq!(begin.elapsed().as_secs(), took);
+        }
+    }
 }

@@ -12,6 +12,9 @@ use crate::api::{
 };
 use crate::decision::{DesiredReason, GuardState, Memory, Outage, RateEvent, RateEvents, Replicas};
 
+/// How many moves the status has room for, as in the CRD.
+const MOST_EVENTS: usize = 512;
+
 /// What a process before this one left in the status, when it speaks of the same target.
 pub(in crate::operator) fn memory(status: &ScalePolicyStatus, target: &ScaleTargetRef) -> Memory {
     let Some(load) = &status.load else { return Memory::default() };
@@ -54,11 +57,16 @@ pub(in crate::operator) fn memory(status: &ScalePolicyStatus, target: &ScaleTarg
 pub(super) fn load_status(memory: &Memory) -> Option<LoadStatus> {
     let level = memory.level?;
     let events = |events: &VecDeque<RateEvent>| {
-        let event = |event: &RateEvent| ScaleEvent {
+        // The oldest of very many count as one, at the time of the last of them.
+        let merged = events.len().saturating_sub(MOST_EVENTS - 1);
+        let old = events.iter().take(merged);
+        let old =
+            old.copied().reduce(|sum, event| RateEvent { replicas: sum.replicas + event.replicas, ..event });
+        let event = |event: RateEvent| ScaleEvent {
             at: event.at,
             replicas: i32::try_from(event.replicas).unwrap_or(i32::MAX),
         };
-        events.iter().map(event).collect()
+        old.into_iter().chain(events.iter().skip(merged).copied()).map(event).collect()
     };
     let changes = memory.trace.changes().iter();
     Some(LoadStatus {

@@ -41,11 +41,6 @@ impl Backoff {
         self.again.is_some_and(|again| again.at <= now)
     }
 
-    /// Whether the last evaluation failed for a passing reason.
-    pub(crate) fn is_failing(&self) -> bool {
-        self.again.is_some()
-    }
-
     /// Notes that there is nothing to try again.
     pub(crate) fn succeeded(&mut self) {
         self.again = None;
@@ -79,7 +74,7 @@ impl Backoff {
 }
 
 /// A policy's own part of a wait, from none of it to all, and another one for each wait.
-fn share(seed: u64, wait: SignedDuration) -> SignedDuration {
+pub(super) fn share(seed: u64, wait: SignedDuration) -> SignedDuration {
     // The finalizer of SplitMix64: neighbouring seeds give unrelated numbers.
     let mut mixed = seed ^ wait.as_secs().unsigned_abs().wrapping_mul(0x9e37_79b9_7f4a_7c15);
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

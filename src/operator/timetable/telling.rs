@@ -4,9 +4,15 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::Grid;
+use super::backoff::share;
+use crate::operator::cluster::CallError;
 
 /// The least time between two writes of the status of a policy.
 const STATUS_GAP: SignedDuration = SignedDuration::from_secs(15);
+
+/// The longest wait for another try after a failure that passes, and after any other.
+const LONGEST_PASSING: SignedDuration = SignedDuration::from_secs(60);
+const LONGEST: SignedDuration = SignedDuration::from_mins(5);
 
 /// When the status may be written, and whether it has to be.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -15,21 +21,46 @@ pub(crate) struct Telling {
     quiet_until: Option<Timestamp>,
     /// One that is owed can be written from then on.
     owed: Option<Timestamp>,
+    /// How long it may not be written after the last one at least, once one has failed.
+    wait: Option<SignedDuration>,
 }
 
 impl Telling {
     /// Whether it may be written now. If not, it is owed.
     pub(crate) fn may_tell(&mut self, now: Timestamp) -> bool {
         // A wait that is longer than the gap is that of a clock which was set back.
-        self.quiet_until = self.quiet_until.map(|until| until.min(after_gap(now)));
+        self.quiet_until = self.quiet_until.map(|until| until.min(self.latest(now)));
         self.owed = self.quiet_until.filter(|until| *until > now);
         self.owed.is_none()
     }
 
-    /// Notes that the status was written, that it was tried, or that it may have been.
+    /// Notes that the status was written, or that it may have been.
     pub(crate) fn told(&mut self, now: Timestamp) {
-        self.quiet_until = Some(after_gap(now));
-        self.owed = None;
+        *self = Self { quiet_until: Some(after(now, STATUS_GAP)), owed: None, wait: None };
+    }
+
+    /// Notes that the status is being written. Until it is, it is owed.
+    pub(crate) fn begun(&mut self, now: Timestamp) {
+        self.quiet_until = Some(after(now, STATUS_GAP));
+        self.owed = self.quiet_until;
+    }
+
+    /// Whether the last one could not be written.
+    pub(crate) fn is_failing(&self) -> bool {
+        self.wait.is_some()
+    }
+
+    /// Notes that a status could not be written: the next try is after a quarter of a minute, then twice that and so on, for
+    /// each policy up to half as long again. `seed` is the policy's own.
+    pub(crate) fn failed(&mut self, now: Timestamp, error: &CallError, seed: u64) {
+        let is_passing = error.is_passing() && error.cure().is_none();
+        let longest = if is_passing { LONGEST_PASSING } else { LONGEST };
+        let wait = self.wait.map_or(STATUS_GAP, |wait| (wait * 2).min(longest));
+        let asked = error.retry_after().and_then(|after| SignedDuration::try_from(after).ok());
+        let least = wait.max(asked.unwrap_or_default().min(LONGEST));
+        self.wait = Some(wait);
+        self.quiet_until = Some(after(now, least + share(seed, wait) / 2));
+        self.owed = self.quiet_until;
     }
 
     /// Notes that nobody waits for a word before the next tick.
@@ -38,16 +69,16 @@ impl Telling {
         self.quiet_until = self.quiet_until.min(Some(grid.after(now)));
     }
 
-    /// Notes that a status could not be written.
-    pub(crate) fn owe(&mut self) {
-        self.owed = self.quiet_until;
-    }
-
     /// Whether a status is owed and can be written now.
     pub(crate) fn owes(&mut self, now: Timestamp) -> bool {
         // As in [`Self::may_tell`].
-        self.owed = self.owed.map(|owed| owed.min(after_gap(now)));
+        self.owed = self.owed.map(|owed| owed.min(self.latest(now)));
         self.owed.is_some_and(|owed| owed <= now)
+    }
+
+    /// The latest instant at which a status may be written again, whatever has happened before now.
+    fn latest(&self, now: Timestamp) -> Timestamp {
+        after(now, if self.wait.is_some() { LONGEST + LONGEST / 2 } else { STATUS_GAP })
     }
 
     /// When a status that is owed can be written.
@@ -56,9 +87,8 @@ impl Telling {
     }
 }
 
-/// When a status may be written again after one that was written now.
-fn after_gap(now: Timestamp) -> Timestamp {
-    now.saturating_add(STATUS_GAP).unwrap_or(Timestamp::MAX)
+fn after(now: Timestamp, wait: SignedDuration) -> Timestamp {
+    now.saturating_add(wait).unwrap_or(Timestamp::MAX)
 }
 
 #[cfg(test)]
@@ -83,6 +113,37 @@ mod tests {
         assert!(!telling.may_tell(at("06:00:30")));
         assert!(telling.owes(at("06:00:45")), "a clock that is set back by an hour silences nobody for one");
         assert!(!telling.owes(at("05:00:00")) && telling.owes(at("05:00:15")), "nor once it is owed");
+    }
+
+    #[test]
+    fn what_can_not_be_written_is_tried_again_after_ever_longer_waits_until_it_is() {
+        let refused = || CallError::Forbidden("no".to_owned());
+        let away = || CallError::Timeout(Duration::from_secs(10));
+        let asks = || CallError::Refused {
+            code: 429,
+            message: "slow down".to_owned(),
+            retry_after: Some(Duration::from_secs(40)),
+        };
+        for (error, waits) in [
+            (&refused as &dyn Fn() -> CallError, [15, 30, 60, 120, 240, 300, 300]),
+            (&away, [15, 30, 60, 60, 60, 60, 60]),
+            (&asks, [40, 40, 60, 60, 60, 60, 60]),
+        ] {
+            let (mut telling, mut now) = (Telling::default(), at("07:00:00"));
+            for wait in waits.map(SignedDuration::from_secs) {
+                assert!(telling.may_tell(now));
+                telling.begun(now);
+                telling.failed(now, &error(), 7);
+                let next = telling.at().expect("it is owed");
+                assert!(now + wait <= next && next <= now + wait + wait / 2, "{wait:?} after {now}: {next}");
+                assert!(!telling.owes(next - SignedDuration::from_millis(1)) && telling.owes(next));
+                now = next;
+            }
+            telling.told(now);
+            assert!(!telling.is_failing());
+            assert!(!telling.may_tell(now + SignedDuration::from_secs(14)));
+            assert!(telling.may_tell(now + SignedDuration::from_secs(15)), "as ever");
+        }
     }
 
     #[test]
