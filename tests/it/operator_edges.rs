@@ -9,7 +9,7 @@ use k8s_openapi::api::apps::v1::Deployment;
 use kube::Api;
 use kube::runtime::{WatchStreamExt, watcher};
 use serde_json::{Value, json};
-use tidetable::operator::{Occasion, OperatorOptions, Outcome};
+use tidetable::operator::{Evaluation, Occasion, OperatorOptions, Outcome};
 
 use crate::cluster::stage::until;
 use crate::support::operator::{Stage, at, deployment, options, policy, run, scaled};
@@ -189,8 +189,9 @@ async fn between_two_writes_of_a_status_lies_a_quarter_of_a_minute_and_the_last_
         let now = start + SignedDuration::from_secs(second);
         let before = writes(&stage, "scalepolicies", "status");
         stage.clock.advance_to(now);
-        // An evaluation is told of when its status is written or owed.
-        while stage.next().await.occasion != Occasion::Edge {}
+        // An evaluation is told of when its status is written or owed; the ramp begins with an edge of its own.
+        let is_step = |next: &Evaluation| next.occasion == Occasion::Edge && next.at == now;
+        while !is_step(&stage.next().await) {}
         told.extend((before < writes(&stage, "scalepolicies", "status")).then_some(now));
     }
     let steps = writes(&stage, "deployments", "scale") - scaled;

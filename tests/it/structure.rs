@@ -12,19 +12,20 @@ use serde_json::Value;
 use self::imports::{Named, Place};
 
 /// Each top-level module, with those that it may name beside itself. What is not listed is forbidden.
-const ALLOWED: [(&str, &[&str]); 16] = [
+const ALLOWED: [(&str, &[&str]); 17] = [
     ("api", &[]),
     ("clock", &[]),
     ("decision", &[]),
+    ("dns", &[]),
     ("labels", &[]),
-    ("policy", &["api", "decision", "zones"]),
+    ("policy", &["api", "decision", "dns", "zones"]),
     ("manifest", &["api", "decision", "policy", "zones"]),
     ("operator", &["api", "clock", "decision", "labels", "manifest", "policy", "zones"]),
     ("simulation", &["api", "decision", "manifest", "policy", "zones"]),
     ("learning", &["simulation"]),
     ("tuning", &["manifest", "simulation"]),
     ("report", &["clock", "decision", "policy", "simulation"]),
-    ("sandbox", &["api", "clock", "decision", "labels", "manifest", "policy", "simulation"]),
+    ("sandbox", &["api", "clock", "decision", "dns", "labels", "manifest", "policy", "simulation"]),
     (
         "cli",
         &[
