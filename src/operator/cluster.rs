@@ -300,18 +300,19 @@ impl Cluster {
         self.write(Box::pin(self.send::<Scale>(request))).await.map(ScaleSeen::from)
     }
 
-    /// Applies a policy's status, which the operator owns as a whole; if the policy `is_there` when it is its turn.
+    /// Applies a policy's status, which the operator owns as a whole; unless it turns out at `begin`, when it is its turn, that there
+    /// is no such policy any more.
     pub(super) async fn apply_status(
         &self,
         namespace: &str,
         name: &str,
         status: &ScalePolicyStatus,
-        is_there: impl Fn() -> bool,
+        begin: impl FnOnce() -> bool,
     ) -> Result<(), CallError> {
         self.unless_stopping(async {
             // What is to be sent is put together when it can be.
             let _permit = self.leave().await;
-            if !is_there() {
+            if !begin() {
                 return Err(CallError::NotFound("the policy is gone, or another one".to_owned()));
             }
             let collection = ScalePolicy::url_path(&(), Some(namespace));

@@ -2,14 +2,12 @@
 //! first because it is what a workload waits for; a status can be late.
 
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::ObjectReference;
 
 use self::settled::{Settled, contested, failed, paused, settled};
 use super::apply::{Applied, apply};
 use super::cluster::CallError;
 use super::conditions::{Finding, Reason};
 use super::contest::Contest;
-use super::events;
 use super::observe::Seen;
 use super::reconcile::{Context, Due, Problems, State, Subject};
 use super::setting::Setting;
@@ -39,7 +37,9 @@ impl Context {
         self.note_edge(subject, state, due.at);
         // What an evaluation needs is on the heap from here on: all others wait for a turn, or to report.
         let (settled, is_slow) = Box::pin(self.cluster.hold(turn, self.conclude(subject, state, &due))).await;
-        state.is_slow = is_slow;
+        // One answer that was late and good says nothing of the next.
+        let has_failed = settled.as_ref().is_some_and(|settled| settled.retry.is_some());
+        state.is_slow = is_slow && (state.is_slow || has_failed);
         let Some(settled) = settled else {
             state.is_interrupted = true;
             return;
@@ -230,10 +230,6 @@ impl Subject<'_> {
     /// Whether anything is decided for it.
     pub(super) fn decides(&self) -> bool {
         self.mode != Mode::Paused
-    }
-
-    pub(super) fn reference(&self) -> ObjectReference {
-        events::reference(self.namespace, self.name, self.uid.map(str::to_owned))
     }
 }
 

@@ -67,6 +67,11 @@ impl EventReason {
         }
     }
 
+    /// Whether it is about the workload, too.
+    pub(super) const fn concerns_target(self) -> bool {
+        !matches!(self, Self::InvalidSpec | Self::InvalidAnnotation)
+    }
+
     const fn action(self) -> &'static str {
         match self {
             Self::ScaledUp | Self::ScaledDown | Self::Conflict | Self::Contested | Self::ScalingFailed => {

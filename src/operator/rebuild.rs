@@ -30,24 +30,20 @@ impl Rebuilding {
         Self { until: is_known.then(|| earlier_or_later(now, policy.memory_span(), 1)) }
     }
 
-    fn is_due(self, at: Timestamp) -> bool {
+    /// Whether it has to be asked for what was, at a tick.
+    pub(super) fn is_due(self, at: Timestamp) -> bool {
         self.until.is_some_and(|until| at < until)
     }
 }
 
 impl Context {
-    /// What the metrics of a policy were at the ticks before `tick`, if its history has to be rebuilt and
-    /// its sources can say.
+    /// What the metrics of a policy were at the ticks before `tick`, if its sources can say.
     pub(super) async fn read_past(
         &self,
         namespace: &str,
         policy: &Policy,
-        rebuilding: Rebuilding,
         tick: Timestamp,
     ) -> Option<Vec<(Timestamp, Readings)>> {
-        if !rebuilding.is_due(tick) {
-            return None;
-        }
         let (ticks, step) = past(self.grid, policy, tick)?;
         match self.sources.read_past(namespace, policy, &ticks, step).await {
             Ok(past) => Some(past),

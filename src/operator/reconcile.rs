@@ -29,10 +29,12 @@ use crate::zones;
 mod complaints;
 mod context;
 mod state;
+mod telling;
 mod ticks;
 
 pub(super) use self::context::Context;
 pub(super) use self::state::State;
+pub(super) use self::telling::Untold;
 
 /// The policy that is being worked on.
 pub(super) struct Subject<'a> {
@@ -82,15 +84,11 @@ pub(super) async fn reconcile(listed: Arc<Listed>, context: Arc<Context>) -> Key
         if context.may_act() {
             match &listed.spec {
                 Ok(spec) => Box::pin(context.attend(&listed, spec, &mut state)).await,
-                Err(mistake) => Box::pin(context.refuse_unparsable(&listed, mistake, &mut state)).await,
+                Err(mistake) => context.refuse_unparsable(&listed, mistake, &mut state),
             }
         }
         if context.may_act() {
-            if state.timetable.telling.owes(context.clock.now()) {
-                let (status, timetable) = (state.status.clone(), state.timetable);
-                let write = context.write_status(key.namespace(), key.name(), &mut state, status);
-                context.tell(timetable, write.map(|_| ())).await;
-            }
+            context.tell(key, &mut state).await;
             let wake = state.timetable.wake(context.grid, context.clock.now());
             context.wakeups.rank(key, state.policy.as_ref().map_or(0, |policy| policy.priority));
             let is_edge = state.timetable.next_edge() == Some(wake);
@@ -184,17 +182,17 @@ impl Context {
                 Err(invalid) => Some(invalid.to_string()),
             };
             if let Some(mistake) = mistake {
-                Box::pin(self.refuse(listed, state, &mistake)).await;
+                self.refuse(state, &mistake);
             }
         }
         if state.annotation != listed.annotation {
             state.annotation.clone_from(&listed.annotation);
-            Box::pin(self.read_override(listed, state)).await;
+            self.read_override(state);
         }
         let Some(policy) = state.policy.clone() else {
             // There is nothing to evaluate any more.
             state.is_interrupted = false;
-            return self.idle(key, state).await;
+            return self.idle(state);
         };
         let (policy, mode) = under(policy, &state.standing);
         if policy.mode == Mode::Active {
@@ -255,10 +253,14 @@ impl Context {
             timetable.telling.silent(self.grid, now);
         }
         // Whether the workload is as it was, its version says.
-        let (seen, allowance) =
-            if is_same { (std::mem::take(&mut state.seen), state.allowance) } else { Default::default() };
+        let (seen, allowance, untold) = if is_same {
+            (std::mem::take(&mut state.seen), state.allowance, std::mem::take(&mut state.untold))
+        } else {
+            Default::default()
+        };
         let uid = listed.uid.clone();
-        *state = State { term, uid, seen, timetable, allowance, status, unwritten, ..State::default() };
+        *state =
+            State { term, uid, seen, timetable, allowance, untold, status, unwritten, ..State::default() };
     }
 
     /// Evaluates a policy that is new, or whose spec or calendars have changed.
@@ -270,9 +272,7 @@ impl Context {
         if let Some(lack) = subject.lack.as_ref().filter(|_| !is_known) {
             tracing::warn!(generation = state.generation, "{}", lack.message);
             let event = EventReason::CalendarMissing;
-            let (policy, allowance) = (subject.reference(), &mut state.allowance);
-            let announce = self.announce(allowance, policy, Some(subject.target), event, &lack.message, at);
-            self.tell(state.timetable, announce.map(|_| ())).await;
+            self.announce(state, event, lack.message.clone().into_owned(), at);
         }
     }
 
@@ -317,13 +317,11 @@ impl Context {
         self.evaluate(subject, state, Due { at, occasion, samples, guards, problems }).boxed()
     }
 
-    /// Lets a tick pass for a policy that can't be evaluated; its status is written when that did not work
-    /// before.
-    async fn idle(&self, key: &Key, state: &mut State) {
+    /// Lets a tick pass for a policy that can't be evaluated.
+    fn idle(&self, state: &mut State) {
         state.timetable.suspend();
-        let Some(tick) = state.timetable.tick_due(self.grid, self.clock.now()) else { return };
-        state.timetable.ticked(tick);
-        let status = state.status.clone();
-        self.write_status(key.namespace(), key.name(), state, status).await;
+        if let Some(tick) = state.timetable.tick_due(self.grid, self.clock.now()) {
+            state.timetable.ticked(tick);
+        }
     }
 }

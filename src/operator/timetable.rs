@@ -72,6 +72,16 @@ impl Timetable {
         self.tick = Some(tick);
     }
 
+    /// Notes that the last tick is due after all; `before` is the one before it.
+    pub(crate) fn missed(&mut self, before: Option<Timestamp>) {
+        self.tick = before;
+    }
+
+    /// The last tick that was evaluated or skipped.
+    pub(crate) fn last_tick(&self) -> Option<Timestamp> {
+        self.tick
+    }
+
     /// Notes an evaluation at `at` and the edge that follows it.
     pub(crate) fn evaluated(&mut self, at: Timestamp, next_edge: Option<Timestamp>) {
         self.last = Some(self.not_before_last(at));
@@ -215,7 +225,7 @@ mod tests {
         let mut table = Timetable::starting(hourly, at("07:00:16"));
         table.telling.told(at("07:00:16"));
         assert_eq!(table.wake(hourly, at("07:00:20")), at("08:00:00"), "nothing is owed");
-        table.telling.begun(at("07:00:16"));
+        table.telling.begun(at("07:00:16"), Duration::ZERO);
         assert_eq!(table.wake(hourly, at("07:00:20")), at("07:00:31"));
         table.backoff.failed(at("07:00:20"), Retry::default(), 1);
         assert!(table.wake(hourly, at("07:00:20")) <= at("07:00:21"));

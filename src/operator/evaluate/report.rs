@@ -1,27 +1,13 @@
-//! What is told of an evaluation: a line of the log, the status, an event. None of it may keep the policy from what it has to do
-//! next, however long the API server takes for it.
-
-use std::pin::pin;
-use std::time::Duration;
-
-use futures::FutureExt;
-use futures::future::{BoxFuture, OptionFuture};
-use jiff::Timestamp;
-use k8s_openapi::api::core::v1::ObjectReference;
+//! What is said of an evaluation: a line of the log, the status, an event.
 
 use super::settled::Settled;
-use crate::api::{ConditionStatus, ScalePolicyStatus, ScaleTargetRef};
-use crate::operator::cluster::CallError;
+use crate::api::{ConditionStatus, ScalePolicyStatus};
+use crate::operator::Outcome;
 use crate::operator::conditions::{self, Aspect, Reason};
-use crate::operator::events::{self, Allowance, EventReason};
+use crate::operator::events::EventReason;
 use crate::operator::reconcile::{Context, Due, State, Subject};
 use crate::operator::setting::Setting;
 use crate::operator::status::{self, Report};
-use crate::operator::timetable::Timetable;
-use crate::operator::{Key, Outcome};
-
-/// How long an evaluation may be told of, in real time, after the next tick has come.
-const LEISURE: Duration = Duration::from_secs(5);
 
 impl Context {
     /// Logs, status and event.
@@ -32,133 +18,25 @@ impl Context {
         due: &Due<'_>,
         settled: &Settled,
     ) {
-        let mut away = pin!(self.called_away(state.timetable));
-        let mut is_away = false;
         if matches!(settled.outcome, Outcome::Scaled { .. }) {
             // Of an edge that many share, the others' writes go ahead of all that can be said of this one.
             tokio::select! {
                 biased;
                 _ = self.cluster.calm() => {}
-                () = &mut away => is_away = true,
+                () = self.sleep_until(state.timetable.next_edge()) => {}
             }
         }
+        self.say(subject, state, due, settled);
+        self.tell(subject.key, state).await;
+    }
+
+    /// Logs an evaluation, and notes what is to be told of it.
+    fn say(&self, subject: &Subject<'_>, state: &mut State, due: &Due<'_>, settled: &Settled) {
         let (next, event) = words(subject, state, due, settled);
-        let mut tell = pin!(async {
-            self.write_status(subject.namespace, subject.name, state, next).await;
-            if let Some((reason, note)) = &event {
-                let (policy, target) = (subject.reference(), Some(subject.target));
-                self.announce(&mut state.allowance, policy, target, *reason, note, due.at).await;
-            }
-        });
-        if is_away {
-            // What is not told by then is owed.
-            let _ = tell.as_mut().now_or_never();
-            return;
+        Self::note_status(state, next);
+        if let Some((reason, note)) = event {
+            self.announce(state, reason, note, due.at);
         }
-        tokio::select! {
-            biased;
-            () = &mut tell => {}
-            () = away => tracing::debug!("something else is due: what is not told yet is left for later"),
-        }
-    }
-
-    /// Waits until a policy has more urgent things to do than to tell of what is done: for the next edge, or for a tick when the
-    /// telling takes long.
-    async fn called_away(&self, timetable: Timetable) {
-        let tick = self.grid.after(self.clock.now());
-        let tick = futures::future::join(self.clock.sleep_until(tick), tokio::time::sleep(LEISURE));
-        tokio::select! {
-            () = self.sleep_until(timetable.next_edge()) => {}
-            _ = tick => {}
-        }
-    }
-
-    /// Tells something of a policy, as far as that goes before the policy has more urgent things to do.
-    pub(in crate::operator) async fn tell(&self, timetable: Timetable, telling: impl Future<Output = ()>) {
-        tokio::select! {
-            biased;
-            () = telling => {}
-            () = self.called_away(timetable) => {}
-        }
-    }
-
-    /// Writes a status when it says something new, or when the last one was not written. Within a quarter of a
-    /// minute of the one before it is owed until that is over; and so is one that is given up.
-    ///
-    /// What is to be written is settled at once; only who has to write takes up room until it is done.
-    pub(in crate::operator) fn write_status<'a>(
-        &'a self,
-        namespace: &'a str,
-        name: &'a str,
-        state: &'a mut State,
-        next: ScalePolicyStatus,
-    ) -> OptionFuture<BoxFuture<'a, ()>> {
-        let is_news = state.unwritten || status::meaningful_difference(&state.status, &next);
-        state.status = next;
-        if !is_news {
-            return None.into();
-        }
-        state.unwritten = true;
-        let now = self.clock.now();
-        if !state.timetable.telling.may_tell(now) {
-            return None.into();
-        }
-        state.timetable.telling.begun(now);
-        let write = async move {
-            let key = Key::new(namespace, name);
-            let is_there = || self.policies.get(&key).is_some_and(|listed| listed.uid == state.uid);
-            let written = self.cluster.apply_status(namespace, name, &state.status, is_there).await;
-            // It may have waited for its turn.
-            let now = self.clock.now();
-            let Err(error) = written else {
-                state.unwritten = false;
-                return state.timetable.telling.told(now);
-            };
-            let is_news = !state.timetable.telling.is_failing();
-            state.timetable.telling.failed(now, &error, state.uid_hash());
-            // Not found: the policy was deleted meanwhile. Who stops leaves the rest to the next.
-            if !matches!(error, CallError::NotFound(_) | CallError::Stopping) {
-                let (category, cure) = (error.category(), error.cure().unwrap_or_default());
-                if is_news {
-                    tracing::warn!(category, "the status was not written: {error}{cure}");
-                } else {
-                    tracing::debug!(category, "the status was not written again: {error}{cure}");
-                }
-            }
-        };
-        Some(write.boxed()).into()
-    }
-
-    /// Creates an event, as long as the policy has not had too many. One that can't be created is logged and given up: the
-    /// status says the same.
-    pub(in crate::operator) fn announce<'a>(
-        &'a self,
-        allowance: &mut Allowance,
-        policy: ObjectReference,
-        target: Option<&'a ScaleTargetRef>,
-        reason: EventReason,
-        note: &'a str,
-        at: Timestamp,
-    ) -> OptionFuture<BoxFuture<'a, ()>> {
-        if !allowance.use_up(reason.type_(), at) {
-            tracing::debug!(
-                reason = reason.as_str(),
-                "the policy has had too many events for one more: {note}"
-            );
-            return None.into();
-        }
-        let create = async move {
-            let namespace = policy.namespace.clone().unwrap_or_default();
-            let who = (self.instance.as_str(), self.serial());
-            let event = || events::event(policy, target, reason, note, at, who);
-            match self.cluster.create_event(&namespace, event).await {
-                Ok(()) | Err(CallError::Stopping) => {}
-                Err(error) => {
-                    tracing::warn!(category = error.category(), "the event was not created: {error}");
-                }
-            }
-        };
-        Some(create.boxed()).into()
     }
 }
 

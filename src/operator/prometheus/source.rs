@@ -149,7 +149,13 @@ impl Source {
 
     async fn attempt(&self, expression: &str, tick: &Tick, stage: &Stage) -> Answer {
         // Never closed; without a permit this would merely be one query too many.
-        let permits = if self.laggards.contains(expression) { &self.slow_permits } else { &self.permits };
+        let permits = match self.laggards.delay(expression, tick.at, self.config.timeout / 4) {
+            None => &self.permits,
+            Some(delay) => {
+                tokio::time::sleep(delay).await;
+                &self.slow_permits
+            }
+        };
         let _permit = permits.acquire().await.ok();
         if let Some(problem) = tick.problem() {
             return Err(problem);

@@ -14,6 +14,7 @@ use super::super::rivals::Standing;
 use super::super::succession::{Fallen, LastWord};
 use super::super::timetable::Timetable;
 use super::super::{shard, status, targets};
+use super::Untold;
 use crate::api::{ScalePolicyStatus, ScaleTargetRef};
 use crate::decision::{History, Override, Policy};
 
@@ -63,8 +64,10 @@ pub(in crate::operator) struct State {
     pub(in crate::operator) is_interrupted: bool,
     /// The API server took long for the last evaluation.
     pub(in crate::operator) is_slow: bool,
-    /// The last status that said something new could not be written.
+    /// The last status that said something new is not written yet.
     pub(in crate::operator) unwritten: bool,
+    /// The events that are not created yet, oldest first.
+    pub(in crate::operator) untold: Vec<Untold>,
 }
 
 impl State {

@@ -17,6 +17,7 @@ const MOMENT: Duration = Duration::from_secs(3);
 impl Context {
     /// Evaluates a tick. An edge that comes while the metrics are being read goes first.
     pub(super) async fn tick(&self, subject: &Subject<'_>, state: &mut State, tick: Timestamp) {
+        let before = state.timetable.last_tick();
         state.timetable.ticked(tick);
         if !subject.decides() {
             return self
@@ -26,10 +27,12 @@ impl Context {
         let rebuilding = state.rebuilding;
         let (answers, past) = {
             // On the heap, and no longer than they take: what follows may have to wait.
-            let mut queries = Box::pin(with_moment_of(
-                self.read_metrics(subject.namespace, &subject.policy, tick),
-                self.read_past(subject.namespace, &subject.policy, rebuilding, tick),
-            ));
+            let past = rebuilding.is_due(tick).then(|| {
+                // Once after a restart.
+                Box::pin(self.read_past(subject.namespace, &subject.policy, tick))
+            });
+            let present = self.read_metrics(subject.namespace, &subject.policy, tick);
+            let mut queries = Box::pin(with_moment_of(present, past));
             loop {
                 let edge = state.timetable.next_edge();
                 tokio::select! {
@@ -58,6 +61,10 @@ impl Context {
         let at = state.timetable.not_before_last(tick);
         let due = Due { at, occasion: Occasion::Tick, samples, guards, problems };
         Box::pin(self.evaluate(subject, state, due)).await;
+        if state.is_interrupted {
+            // Whoever begins anew asks for what counts by then.
+            state.timetable.missed(before);
+        }
     }
 
     async fn read_metrics(&self, namespace: &str, policy: &Policy, at: Timestamp) -> Answers {
@@ -86,15 +93,16 @@ impl Context {
 /// What the present is, and what the past was if it can be known a moment later: the load may rise without it.
 async fn with_moment_of<T, U>(
     present: impl Future<Output = T>,
-    past: impl Future<Output = Option<U>>,
+    past: Option<impl Future<Output = Option<U>> + Unpin>,
 ) -> (T, Option<U>) {
+    let Some(past) = past else { return (present.await, None) };
     let (mut present, mut past) = (pin!(present), pin!(maybe_done(past)));
     let answers = tokio::select! {
         answers = &mut present => answers,
         () = &mut past => present.await,
     };
     // Who asks for long is asked again at the next tick.
-    let _ = tokio::time::timeout(MOMENT, past.as_mut()).await;
+    let _ = Box::pin(tokio::time::timeout(MOMENT, past.as_mut())).await;
     (answers, past.take_output().flatten())
 }
 
@@ -123,8 +131,8 @@ mod tests {
                 sleep(Duration::from_secs(seconds)).await;
                 seconds
             };
-            let past = async { Some(after(past).await) };
-            let (answers, past) = with_moment_of(after(present), past).await;
+            let past = Box::pin(async { Some(after(past).await) });
+            let (answers, past) = with_moment_of(after(present), Some(past)).await;
             assert_eq!((answers, past.is_some()), (present, known));
             assert_eq!(begin.elapsed().as_secs(), took);
         }

@@ -1,6 +1,8 @@
 //! When a policy's status may be written. Between two writes lies a quarter of a minute at least, whatever they say and
 //! whoever has asked for it. What comes sooner is owed.
 
+use std::time::Duration;
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::Grid;
@@ -12,7 +14,7 @@ const STATUS_GAP: SignedDuration = SignedDuration::from_secs(15);
 
 /// The longest wait for another try after a failure that passes, and after any other.
 const LONGEST_PASSING: SignedDuration = SignedDuration::from_secs(60);
-const LONGEST: SignedDuration = SignedDuration::from_mins(5);
+const LONGEST: SignedDuration = SignedDuration::from_secs(200);
 
 /// When the status may be written, and whether it has to be.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,26 +25,35 @@ pub(crate) struct Telling {
     owed: Option<Timestamp>,
     /// How long it may not be written after the last one at least, once one has failed.
     wait: Option<SignedDuration>,
+    /// When one was sent that is not answered yet.
+    sent: Option<Duration>,
 }
 
 impl Telling {
-    /// Whether it may be written now. If not, it is owed.
+    /// Whether it may be written now. Until it is, it is owed.
     pub(crate) fn may_tell(&mut self, now: Timestamp) -> bool {
         // A wait that is longer than the gap is that of a clock which was set back.
         self.quiet_until = self.quiet_until.map(|until| until.min(self.latest(now)));
-        self.owed = self.quiet_until.filter(|until| *until > now);
-        self.owed.is_none()
+        let may_tell = self.quiet_until.is_none_or(|until| until <= now);
+        self.owed = if may_tell { Some(now) } else { self.quiet_until };
+        may_tell
     }
 
     /// Notes that the status was written, or that it may have been.
     pub(crate) fn told(&mut self, now: Timestamp) {
-        *self = Self { quiet_until: Some(after(now, STATUS_GAP)), owed: None, wait: None };
+        *self = Self { quiet_until: Some(after(now, STATUS_GAP)), ..Self::default() };
     }
 
-    /// Notes that the status is being written. Until it is, it is owed.
-    pub(crate) fn begun(&mut self, now: Timestamp) {
+    /// Notes that the status is sent, `elapsed` on a clock that nobody sets. Until it is written it is owed.
+    pub(crate) fn begun(&mut self, now: Timestamp, elapsed: Duration) {
         self.quiet_until = Some(after(now, STATUS_GAP));
         self.owed = self.quiet_until;
+        self.sent = Some(elapsed);
+    }
+
+    /// Whether a status that was sent, and that nobody waits for any more, had so much time.
+    pub(crate) fn is_given_up(&mut self, elapsed: Duration, time: Duration) -> bool {
+        self.sent.take().is_some_and(|sent| elapsed.saturating_sub(sent) >= time)
     }
 
     /// Whether the last one could not be written.
@@ -58,7 +69,7 @@ impl Telling {
         let wait = self.wait.map_or(STATUS_GAP, |wait| (wait * 2).min(longest));
         let asked = error.retry_after().and_then(|after| SignedDuration::try_from(after).ok());
         let least = wait.max(asked.unwrap_or_default().min(LONGEST));
-        self.wait = Some(wait);
+        (self.wait, self.sent) = (Some(wait), None);
         self.quiet_until = Some(after(now, least + share(seed, wait) / 2));
         self.owed = self.quiet_until;
     }
@@ -67,13 +78,6 @@ impl Telling {
     pub(crate) fn silent(&mut self, grid: Grid, now: Timestamp) {
         self.told(now);
         self.quiet_until = self.quiet_until.min(Some(grid.after(now)));
-    }
-
-    /// Whether a status is owed and can be written now.
-    pub(crate) fn owes(&mut self, now: Timestamp) -> bool {
-        // As in [`Self::may_tell`].
-        self.owed = self.owed.map(|owed| owed.min(self.latest(now)));
-        self.owed.is_some_and(|owed| owed <= now)
     }
 
     /// The latest instant at which a status may be written again, whatever has happened before now.
@@ -103,16 +107,18 @@ mod tests {
         let mut telling = Telling::default();
         assert!(telling.may_tell(at("07:00:14")));
         telling.told(at("07:00:14"));
-        assert!(!telling.owes(at("07:00:20")), "nothing new");
+        assert_eq!(telling.at(), None, "nothing new");
         assert!(!telling.may_tell(at("07:00:20")));
         assert_eq!(telling.at(), Some(at("07:00:29")));
-        assert!(!telling.owes(at("07:00:28.9")) && telling.owes(at("07:00:29")));
-        assert!(telling.may_tell(at("07:00:29")));
+        assert!(!telling.may_tell(at("07:00:28.9")) && telling.may_tell(at("07:00:29")));
         telling.told(at("07:00:29"));
-        assert!(!telling.owes(at("07:00:45")), "it is paid");
+        assert_eq!(telling.at(), None, "it is paid");
         assert!(!telling.may_tell(at("06:00:30")));
-        assert!(telling.owes(at("06:00:45")), "a clock that is set back by an hour silences nobody for one");
-        assert!(!telling.owes(at("05:00:00")) && telling.owes(at("05:00:15")), "nor once it is owed");
+        assert!(
+            telling.may_tell(at("06:00:45")),
+            "a clock that is set back by an hour silences nobody for one"
+        );
+        assert!(!telling.may_tell(at("05:00:00")) && telling.may_tell(at("05:00:15")), "nor once it is owed");
     }
 
     #[test]
@@ -125,18 +131,18 @@ mod tests {
             retry_after: Some(Duration::from_secs(40)),
         };
         for (error, waits) in [
-            (&refused as &dyn Fn() -> CallError, [15, 30, 60, 120, 240, 300, 300]),
+            (&refused as &dyn Fn() -> CallError, [15, 30, 60, 120, 200, 200, 200]),
             (&away, [15, 30, 60, 60, 60, 60, 60]),
             (&asks, [40, 40, 60, 60, 60, 60, 60]),
         ] {
             let (mut telling, mut now) = (Telling::default(), at("07:00:00"));
             for wait in waits.map(SignedDuration::from_secs) {
                 assert!(telling.may_tell(now));
-                telling.begun(now);
+                telling.begun(now, Duration::ZERO);
                 telling.failed(now, &error(), 7);
                 let next = telling.at().expect("it is owed");
                 assert!(now + wait <= next && next <= now + wait + wait / 2, "{wait:?} after {now}: {next}");
-                assert!(!telling.owes(next - SignedDuration::from_millis(1)) && telling.owes(next));
+                assert!(!telling.may_tell(next - SignedDuration::from_millis(1)) && telling.may_tell(next));
                 now = next;
             }
             telling.told(now);
