@@ -40,7 +40,7 @@ use self::kinds::Kinds;
 pub(super) const SCALE_MANAGER: &str = "tidetable";
 
 /// How long status and events wait while scale writes queue.
-const MOST_PATIENCE: Duration = Duration::from_secs(3);
+pub(super) const MOST_PATIENCE: Duration = Duration::from_secs(3);
 
 /// Calls that take longer than this are slow.
 const LONG: Duration = Duration::from_secs(1);

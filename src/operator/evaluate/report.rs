@@ -1,8 +1,12 @@
 //! What is said of an evaluation: a line of the log, the status, an event.
 
+use futures::future::OptionFuture;
+use jiff::Timestamp;
+
 use super::settled::Settled;
 use crate::api::{ConditionStatus, ScalePolicyStatus};
 use crate::operator::Outcome;
+use crate::operator::cluster::MOST_PATIENCE;
 use crate::operator::conditions::{self, Aspect, Reason};
 use crate::operator::events::EventReason;
 use crate::operator::reconcile::{Context, Due, State, Subject};
@@ -19,11 +23,15 @@ impl Context {
         settled: &Settled,
     ) {
         if matches!(settled.outcome, Outcome::Scaled { .. }) {
-            // Of an edge that many share, the others' writes go ahead of all that can be said of this one.
+            // Of an edge that many share, the others' writes go ahead of all that can be said of this one, for a moment. Few
+            // have another edge within that.
+            let soon = self.clock.now().saturating_add(MOST_PATIENCE).unwrap_or(Timestamp::MAX);
+            let next_edge = state.timetable.next_edge().filter(|edge| *edge < soon);
+            let next_edge = next_edge.map(|edge| Box::pin(self.clock.sleep_until(edge)));
             tokio::select! {
                 biased;
                 _ = self.cluster.calm() => {}
-                () = self.sleep_until(state.timetable.next_edge()) => {}
+                Some(()) = OptionFuture::from(next_edge) => {}
             }
         }
         self.say(subject, state, due, settled);

@@ -41,6 +41,8 @@ async fn answer(Query(query): Query<BTreeMap<String, String>>, headers: HeaderMa
         }
         "gateway" => return (StatusCode::BAD_GATEWAY, "<html>oh</html>".to_owned()),
         "huge" => vector(&vec![r#"{"metric":{},"value":[1,"1"]}"#; 60_000].join(",")),
+        // After its first instant it is as fast as any.
+        "slow once" if query.get("time").is_some_and(|time| time != "1000000005.000") => sample("7"),
         text if text.starts_with("slow") => {
             tokio::time::sleep(Duration::from_secs(30)).await;
             String::new()
@@ -119,6 +121,28 @@ async fn queries_that_take_too_long_make_no_other_late_a_second_time() {
         let (slow, good) = futures::future::join(slow, read("one")).await;
         assert!(slow.iter().all(Result::is_err));
         assert_eq!(good.is_ok(), is_answered, "at {at}");
+    }
+}
+
+#[tokio::test]
+async fn of_very_many_queries_that_took_too_long_each_is_asked_now_and_then() {
+    let sources = Sources::new(&[source("default", format!("{}/prefix", serve().await))]).expect("sources");
+    let read = async |expression: &str, second: i64| {
+        let at = Timestamp::from_second(second).expect("an instant");
+        sources.read("shop", &query("default", expression), at).await
+    };
+    let hanging: Vec<String> = (0..12).map(|i| format!("slow-{i}")).collect();
+    let all = async |second| {
+        let hanging = futures::future::join_all(hanging.iter().map(|expression| read(expression, second)));
+        // It was too slow once, and all of the others come before it.
+        futures::future::join(hanging, read("slow once", second)).await.1
+    };
+    assert!(all(1_000_000_005).await.is_err());
+    let mut ticks = 0;
+    while all(1_000_000_020 + 15 * ticks).await.is_err() {
+        ticks += 1;
+        // Twelve that go first, four at a time, and its own turn.
+        assert!(ticks < 8, "it is never asked");
     }
 }
 

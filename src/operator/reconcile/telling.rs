@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use futures::future::OptionFuture;
 use jiff::Timestamp;
 
 use super::{Context, State};
@@ -11,7 +12,7 @@ use crate::operator::cluster::CallError;
 use crate::operator::events::{self, EventReason};
 use crate::operator::{Key, status};
 
-/// How long may be told of a policy, in real time, when the next tick has come.
+/// How long may be told of a policy at least before it has to do with the next tick. All of this is real time.
 const LEISURE: Duration = Duration::from_secs(5);
 
 /// How many events of a policy may wait; of more the oldest are left out.
@@ -66,51 +67,48 @@ impl Context {
         if !is_due && state.untold.is_empty() {
             return;
         }
-        let (next_edge, next_tick) = (state.timetable.next_edge(), self.grid.after(self.clock.now()));
-        // On the heap, and only while there is something to tell.
-        let telling = Box::pin(async {
-            let urgent = Box::pin(self.sleep_until(next_edge));
-            let leisurely =
-                futures::future::join(self.clock.sleep_until(next_tick), tokio::time::sleep(LEISURE));
-            tokio::select! {
-                biased;
-                () = self.tell_all(key, state, is_due) => return,
-                () = urgent => {}
-                _ = leisurely => {}
+        let now = self.clock.now();
+        let edge = state.timetable.next_edge().map(|edge| Box::pin(self.clock.sleep_until(edge)));
+        let tick = Duration::try_from(self.grid.after(now).duration_since(now)).unwrap_or_default();
+        // Very many policies wait here for their turn at a time, and each takes up no more than it needs.
+        let tell = Box::pin(async {
+            if is_due {
+                Box::pin(self.write_status(key, state)).await;
             }
-            tracing::debug!("something else is due: what is not told yet is told later");
-            let error = CallError::Timeout(LEISURE);
-            if state.timetable.telling.is_given_up(self.clock.elapsed(), LEISURE) {
-                self.cluster.failures.count(&error);
-                self.status_failed(state, &error);
+            while !state.untold.is_empty() {
+                Box::pin(self.create_event(key, state)).await;
+                state.untold.remove(0);
             }
         });
-        telling.await;
+        tokio::select! {
+            biased;
+            () = tell => return,
+            Some(()) = OptionFuture::from(edge) => {}
+            () = tokio::time::sleep(tick.max(LEISURE)) => {}
+        }
+        tracing::debug!("something else is due: what is not told yet is told later");
+        let error = CallError::Timeout(LEISURE);
+        if state.timetable.telling.is_given_up(self.clock.elapsed(), LEISURE) {
+            self.cluster.failures.count(&error);
+            self.status_failed(state, &error);
+        }
     }
 
-    /// The status first, which says more.
-    async fn tell_all(&self, key: &Key, state: &mut State, is_due: bool) {
-        if is_due {
-            self.write_status(key, state).await;
-        }
-        while let Some(untold) = state.untold.first() {
-            let namespace = key.namespace();
-            let event = || {
-                let policy = events::reference(namespace, key.name(), state.uid.clone());
-                let target = untold.reason.concerns_target().then_some(state.target.as_ref()).flatten();
-                let who = (self.instance.as_str(), untold.serial);
-                events::event(policy, target, untold.reason, &untold.note, untold.at, who)
-            };
-            match self.cluster.create_event(namespace, event).await {
-                Ok(()) | Err(CallError::Stopping) => {}
-                // It was created by a request whose answer did not come in time.
-                Err(CallError::Refused { code: 409, .. }) => {}
-                // The status says the same.
-                Err(error) => {
-                    tracing::warn!(category = error.category(), "the event was not created: {error}");
-                }
-            }
-            state.untold.remove(0);
+    /// Creates the oldest event that is not told.
+    async fn create_event(&self, key: &Key, state: &State) {
+        let Some(untold) = state.untold.first() else { return };
+        let event = || {
+            let policy = events::reference(key.namespace(), key.name(), state.uid.clone());
+            let target = untold.reason.concerns_target().then_some(state.target.as_ref()).flatten();
+            let who = (self.instance.as_str(), untold.serial);
+            events::event(policy, target, untold.reason, &untold.note, untold.at, who)
+        };
+        match self.cluster.create_event(key.namespace(), event).await {
+            Ok(()) | Err(CallError::Stopping) => {}
+            // It was created by a request whose answer did not come in time.
+            Err(CallError::Refused { code: 409, .. }) => {}
+            // The status says the same.
+            Err(error) => tracing::warn!(category = error.category(), "the event was not created: {error}"),
         }
     }
 

@@ -55,6 +55,11 @@ async fn an_edge_does_not_wait_for_the_word_of_the_one_before_it() {
         stage.clock.advance_to(at("2026-11-23T20:00:00Z") + SignedDuration::from_secs(second));
     }
     stage.until_status("web", |status| status.current_replicas == Some(5)).await;
+    let raised = async || {
+        let events = stage.events().await;
+        events.into_iter().filter(|(reason, _)| reason == "ScaledUp").count()
+    };
+    until("an event of each", async || raised().await == 2).await.expect("two events");
     stage.stop().await;
 }
 
