@@ -186,6 +186,30 @@ async fn who_keeps_changing_the_replicas_back_is_named_and_raced_with_every_five
 }
 
 #[tokio::test]
+async fn a_policy_for_another_workload_has_no_part_in_the_contest_for_the_old_one() {
+    let objects = [deployment("web", 12), deployment("api", 3), policy(&day_and_night())];
+    let mut stage = Stage::with("2026-11-23T12:00:01Z", &objects, "{}").await;
+    assert_eq!(stage.next().await.outcome, Outcome::Unchanged);
+    let mut now = at("2026-11-23T12:00:00Z");
+    let mut outcome = Outcome::Unchanged;
+    for replicas in [5, 6, 5, 4] {
+        stage.scale_as("robot", "web", replicas).await;
+        now += jiff::SignedDuration::from_secs(15);
+        stage.clock.advance_to(now);
+        outcome = stage.next().await.outcome;
+    }
+    assert_eq!(outcome, Outcome::Contested);
+    stage.patch_policy(&json!({"spec": {"scaleTargetRef": {"name": "api"}}})).await;
+    assert_eq!(stage.next().await.outcome, scaled(3, 12));
+    stage.until_told().await;
+    stage.condition("AbleToScale", "AsPlanned").await;
+    let events = stage.events().await;
+    let of_api: Vec<_> = events.iter().filter(|(_, note)| note.contains("Deployment/api")).collect();
+    assert!(of_api.len() == 1 && !of_api[0].1.contains("was set by"), "{events:?}");
+    stage.stop().await;
+}
+
+#[tokio::test]
 async fn a_workload_that_is_replaced_again_and_again_is_not_a_contest() {
     let objects = [deployment("web", 12), policy(&day_and_night())];
     let mut stage = Stage::with("2026-11-23T12:00:01Z", &objects, "{}").await;

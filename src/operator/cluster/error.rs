@@ -215,4 +215,19 @@ mod tests {
             assert_eq!((error.category(), error.retry_after()), expected, "{code} {header:?} {body}");
         }
     }
+
+    #[test]
+    fn an_object_without_replicas_is_not_tried_again_in_a_moment_and_a_server_that_is_lost_is() {
+        for (message, is_passing) in [
+            (r#"Internal error occurred: the spec replicas field ".spec.replicas" does not exist"#, false),
+            ("Internal error occurred: etcdserver: leader changed", true),
+        ] {
+            let status =
+                serde_json::json!({"kind": "Status", "status": "Failure", "code": 500, "message": message});
+            let body = status.to_string();
+            let code = StatusCode::INTERNAL_SERVER_ERROR;
+            let error = CallError::answered(code, &HeaderMap::new(), body.as_bytes());
+            assert_eq!((error.is_passing(), error.cure().is_none()), (is_passing, is_passing), "{message}");
+        }
+    }
 }

@@ -180,3 +180,20 @@ fn of_a_status_that_is_not_understood_at_least_the_load_is_kept() {
     }
     assert_eq!(understood(Value::Null), ScalePolicyStatus::default());
 }
+
+#[test]
+fn of_very_many_moves_the_oldest_count_as_one_at_the_time_of_the_last_of_them() {
+    let start = at("2026-11-23T12:00:00Z");
+    let event = |second| RateEvent { at: start + jiff::SignedDuration::from_secs(second), replicas: 2 };
+    for (moves, merged) in [(3, 1), (512, 1), (513, 2), (1800, 1289)] {
+        let events = RateEvents { up: (0..moves).map(event).collect(), ..RateEvents::default() };
+        let memory = Memory { level: Some(Replicas::new(4)), events, ..Memory::default() };
+        let kept = load_status(&memory).expect("a load").scale_up_events;
+        assert_eq!(kept.len(), usize::try_from(moves.min(512)).expect("a number"));
+        let sum: i64 = kept.iter().map(|event| i64::from(event.replicas)).sum();
+        assert_eq!(sum, 2 * moves, "none is lost");
+        assert_eq!(i64::from(kept[0].replicas), 2 * merged);
+        assert_eq!(kept[0].at, event(merged - 1).at);
+        assert_eq!(kept.last().map(|event| event.at), Some(event(moves - 1).at));
+    }
+}
