@@ -260,7 +260,7 @@ impl Context {
         };
         let uid = listed.uid.clone();
         *state =
-            State { term, uid, seen, timetable, allowance, untold, status, unwritten, ..State::default() };
+            State { term, uid, seen, timetable, allowance, status, unwritten, untold, ..State::default() };
     }
 
     /// Evaluates a policy that is new, or whose spec or calendars have changed.

@@ -104,9 +104,8 @@ impl Context {
             events::event(policy, target, untold.reason, &untold.note, untold.at, who)
         };
         match self.cluster.create_event(key.namespace(), event).await {
-            Ok(()) | Err(CallError::Stopping) => {}
-            // It was created by a request whose answer did not come in time.
-            Err(CallError::Refused { code: 409, .. }) => {}
+            // A conflict: it was created by a request whose answer did not come in time.
+            Ok(()) | Err(CallError::Stopping | CallError::Refused { code: 409, .. }) => {}
             // The status says the same.
             Err(error) => tracing::warn!(category = error.category(), "the event was not created: {error}"),
         }
