@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use k8s_openapi::api::coordination::v1::Lease;
-use kube::api::{DeleteParams, Patch, PatchParams};
+use kube::api::{Patch, PatchParams};
 use kube::{Api, Client};
 use serde_json::json;
 use tidetable::clock::Clock;
@@ -21,6 +21,7 @@ use crate::support::operator::{
 use crate::support::proxy::{Proxy, Trouble};
 use crate::support::source::Source;
 
+mod deleted;
 mod processes;
 mod slow_answers;
 
@@ -130,37 +131,6 @@ async fn a_leader_whose_lease_was_taken_stops_and_leads_again_when_it_can() -> C
     assert!(second >= 20, "seen at the fifth second at the earliest, and taken at {second}");
     assert_eq!(led.map(|evaluation| evaluation.outcome), Some(scaled(5, 12)));
     assert_eq!(holder(&stage).await.as_deref(), Some("one"));
-    stage.stop().await;
-    Ok(())
-}
-
-#[tokio::test]
-async fn whoever_waits_makes_a_lease_that_is_deleted_anew_only_when_it_would_have_ended() -> Checked {
-    let stage = led(12).await;
-    let looks = || {
-        stage.asked(|seen| seen.verb == "get" && seen.resource == "leases" && seen.user.contains("tidetable"))
-    };
-    let before = looks();
-    let (second, mut seconds, stop_second) = candidate(&stage, "two");
-    until("the second to look", async || looks() > before).await?;
-    let looked = looks();
-    Api::<Lease>::namespaced(stage.client.clone(), HOME)
-        .delete("tidetable", &DeleteParams::default())
-        .await?;
-    until("the second to look again", async || looks() > looked).await?;
-    // The first leads on until it renews, finds nothing, and makes it anew.
-    assert_eq!(holder(&stage).await, None);
-    let mut now = at("2026-11-23T12:00:05Z");
-    until("the lease to be there again", async || {
-        stage.clock.advance_to(now);
-        now += SignedDuration::from_millis(10);
-        holder(&stage).await.is_some()
-    })
-    .await?;
-    assert_eq!(holder(&stage).await.as_deref(), Some("one"));
-    assert!(seconds.try_recv().is_err(), "the second waits");
-    stop_second.cancel();
-    second.await??;
     stage.stop().await;
     Ok(())
 }
