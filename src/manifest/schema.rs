@@ -7,7 +7,8 @@ use schemars::generate::SchemaSettings;
 use schemars::transform::AddNullable;
 use serde_json::{Value, json};
 
-use super::words::{CALENDAR, LABEL, SUBDOMAIN};
+use super::words::{CALENDAR, LABEL};
+use crate::api;
 use crate::api::{ScaleCalendar, ScalePolicy};
 
 /// A `ScalePolicy`: its spec as in the CRD; of its metadata, what every Kubernetes object may have. What
@@ -65,7 +66,7 @@ fn metadata() -> Value {
         "generation": false,
         "labels": texts,
         "managedFields": false,
-        "name": {"type": "string", "maxLength": 253, "pattern": SUBDOMAIN},
+        "name": {"type": "string", "maxLength": 253, "pattern": api::NAME},
         "namespace": {"type": "string", "nullable": true, "maxLength": 63, "pattern": LABEL},
         "ownerReferences": false,
         "resourceVersion": false,

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::shape::{alternatives, bounds};
+use crate::api;
 
 /// How much of a text is quoted.
 const QUOTED: usize = 60;
@@ -25,7 +26,7 @@ const FORMS: [(&str, &str); 11] = [
         "a number with an optional suffix, such as 150, 0.85, 1500m or 2k",
     ),
     (
-        SUBDOMAIN,
+        api::NAME,
         "lower-case letters, digits, \"-\" and \".\", with a letter or digit at the beginning and the end",
     ),
     (
@@ -33,18 +34,12 @@ const FORMS: [(&str, &str); 11] = [
         "lower-case letters, digits and \"-\", with a letter at the beginning and no \"-\" at the end",
     ),
     (LABEL, "lower-case letters, digits and \"-\", with a letter or digit at the beginning and the end"),
-    (
-        r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?[a-z]([-a-z0-9]*[a-z0-9])?$",
-        "`group/version` or `version`, such as apps/v1",
-    ),
-    ("^[A-Za-z]([-A-Za-z0-9]*[A-Za-z0-9])?$", "letters, digits and \"-\", such as Deployment"),
+    (api::API_VERSION, "`group/version` or `version`, such as apps/v1"),
+    (api::KIND, "letters, digits and \"-\", such as Deployment"),
 ];
 
 const DURATION: &str = "^([0-9]{1,5}(h|m|s|ms)){1,4}$";
 const TIME: &str = "^([01][0-9]|2[0-3]):[0-5][0-9]$";
-
-/// The name of an object, as RFC 1123 has subdomains.
-pub(super) const SUBDOMAIN: &str = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$";
 
 /// The name of a calendar: a label that begins with a letter.
 pub(super) const CALENDAR: &str = "^[a-z]([-a-z0-9]*[a-z0-9])?$";

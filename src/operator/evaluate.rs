@@ -49,8 +49,8 @@ impl Context {
         if let Some(evaluations) = &self.evaluations {
             // Nobody listens any more: that is their business.
             let _ = evaluations.send(Evaluation {
-                namespace: subject.namespace.to_owned(),
-                name: subject.name.to_owned(),
+                namespace: subject.key.namespace().to_owned(),
+                name: subject.key.name().to_owned(),
                 at: due.at,
                 occasion: due.occasion,
                 decision: settled.decision,
@@ -94,10 +94,10 @@ impl Context {
         };
         state.timetable.evaluated(due.at, next_edge);
         let is_missed = settled.able.reason == Reason::TargetNotFound;
-        state.missed = is_missed.then(|| self.standing(subject.namespace, subject.target));
+        state.missed = is_missed.then(|| self.standing(subject.key.namespace(), subject.target));
         match settled.retry {
             Some(retry) => {
-                let seed = shard::hash(subject.uid.unwrap_or(subject.name));
+                let seed = shard::hash(subject.uid.unwrap_or(subject.key.name()));
                 state.timetable.backoff.failed(self.clock.now(), retry, seed);
             }
             None => state.timetable.backoff.succeeded(),
@@ -158,7 +158,7 @@ impl Context {
             if let Some(manager) = state.contest.holds(due.at, observed != desired) {
                 return Ok(Some(contested(decision, observed, manager)));
             }
-            let Subject { namespace, target, .. } = subject;
+            let (namespace, target) = (subject.key.namespace(), subject.target);
             let applied = apply(&self.cluster, namespace, target, policy.mode, observed, desired).await;
             let outcome = match applied {
                 Ok(Applied::Unchanged) => Outcome::Unchanged,
@@ -215,7 +215,7 @@ impl Context {
         if !is_active || observed == desired || !state.contest.is_foreign(observed) {
             return None;
         }
-        let manager = self.cluster.foreign_manager(subject.namespace, subject.target).await;
+        let manager = self.cluster.foreign_manager(subject.key.namespace(), subject.target).await;
         let manager = manager.unwrap_or_else(|error| {
             tracing::debug!(category = error.category(), "who wrote the replicas can't be read: {error}");
             None

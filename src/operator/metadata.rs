@@ -27,27 +27,17 @@ struct Annotations {
 
 /// Reads the metadata that the operator has a use for.
 pub(super) fn narrow<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ObjectMeta, D::Error> {
-    let Metadata {
-        name,
-        namespace,
-        uid,
-        generation,
-        resource_version,
-        creation_timestamp,
-        deletion_timestamp,
-        annotations,
-    } = Metadata::deserialize(deserializer)?;
-    let overridden = annotations.and_then(|annotations| annotations.overridden);
-    let annotations = overridden.map(|text| [(OVERRIDE_ANNOTATION.to_owned(), text)].into());
+    let read = Metadata::deserialize(deserializer)?;
+    let overridden = read.annotations.and_then(|annotations| annotations.overridden);
     Ok(ObjectMeta {
-        name,
-        namespace,
-        uid,
-        generation,
-        resource_version,
-        creation_timestamp,
-        deletion_timestamp,
-        annotations,
+        name: read.name,
+        namespace: read.namespace,
+        uid: read.uid,
+        generation: read.generation,
+        resource_version: read.resource_version,
+        creation_timestamp: read.creation_timestamp,
+        deletion_timestamp: read.deletion_timestamp,
+        annotations: overridden.map(|text| [(OVERRIDE_ANNOTATION.to_owned(), text)].into()),
         ..ObjectMeta::default()
     })
 }

@@ -49,7 +49,7 @@ impl Context {
             // Each evaluation reads.
             return;
         }
-        let (namespace, name) = (subject.namespace, &*subject.target.name);
+        let (namespace, name) = (subject.key.namespace(), &*subject.target.name);
         let version = match read {
             Ok(read) => read.version.clone(),
             // It may be there, and have no scale subresource.
@@ -73,7 +73,7 @@ impl Context {
         at: Timestamp,
     ) -> Result<(), CallError> {
         let before = std::mem::replace(seen, Seen::InDoubt);
-        let read = self.cluster.scale(subject.namespace, subject.target).await;
+        let read = self.cluster.scale(subject.key.namespace(), subject.target).await;
         if *standing == Standing::Unknown {
             Box::pin(self.note_read(kind, subject, &read)).await;
         }
@@ -95,7 +95,8 @@ impl Context {
         seen: &mut Seen,
         due: &Due<'_>,
     ) -> Result<Workload, CallError> {
-        let Subject { namespace, target, policy, .. } = subject;
+        let Subject { key, target, policy, .. } = subject;
+        let namespace = key.namespace();
         let kind = self.cluster.kind(target).await?;
         let name = &*target.name;
         let standing = match seen {

@@ -39,8 +39,6 @@ pub(super) use self::telling::Untold;
 /// The policy that is being worked on.
 pub(super) struct Subject<'a> {
     pub(super) key: &'a Key,
-    pub(super) namespace: &'a str,
-    pub(super) name: &'a str,
     pub(super) uid: Option<&'a str>,
     pub(super) generation: Option<i64>,
     pub(super) target: &'a ScaleTargetRef,
@@ -200,8 +198,6 @@ impl Context {
         }
         let subject = Subject {
             key,
-            namespace: key.namespace(),
-            name: key.name(),
             uid: listed.uid.as_deref(),
             generation: listed.generation,
             target,
@@ -283,7 +279,7 @@ impl Context {
             self.unmetered(subject, state, at, Occasion::Edge).await;
             was_interrupted = false;
         }
-        let has_appeared = self.has_appeared(subject.namespace, subject.target, state);
+        let has_appeared = self.has_appeared(subject.key.namespace(), subject.target, state);
         let is_due = was_interrupted || state.timetable.backoff.is_due(now) || has_appeared;
         if is_due && !state.is_interrupted {
             let at = state.timetable.not_before_last(now);

@@ -88,7 +88,7 @@ impl Context {
         if is_overridden || present <= level && !is_fall {
             return;
         }
-        let writer = self.cluster.writer(subject.namespace, subject.target).await;
+        let writer = self.cluster.writer(subject.key.namespace(), subject.target).await;
         let writer = writer.unwrap_or_else(|error| {
             tracing::debug!(category = error.category(), "who wrote the replicas can't be read: {error}");
             Writer::Unknown

@@ -70,6 +70,10 @@ fn api_kind(resource: &ApiResource) -> ApiKind {
     (resource.api_version.clone(), resource.kind.clone())
 }
 
+fn named_kind(target: &ScaleTargetRef) -> ApiKind {
+    (target.api_version.clone(), target.kind.clone())
+}
+
 /// The kinds that are to be watched.
 pub(super) type Wanted = UnboundedReceiver<Sought>;
 
@@ -100,17 +104,14 @@ impl Targets {
 
     /// Takes notice of a kind that a policy names, so that what is known of its objects is as fresh as the policy, whoever leads.
     pub(super) fn name(&self, target: &ScaleTargetRef) {
-        let kind = (target.api_version.clone(), target.kind.clone());
-        let mut named = self.named.lock().unwrap_or_else(PoisonError::into_inner);
-        if named.insert(kind) {
+        if self.named().insert(named_kind(target)) {
             let _ = self.wanted.send(Sought::Named(target.clone()));
         }
     }
 
     /// Notes that a kind that policies name was not found: who names it next has it sought anew.
     fn forget_name(&self, target: &ScaleTargetRef) {
-        let kind = (target.api_version.clone(), target.kind.clone());
-        self.named.lock().unwrap_or_else(PoisonError::into_inner).remove(&kind);
+        self.named().remove(&named_kind(target));
     }
 
     /// Begins to watch a kind, unless that has begun.
@@ -287,6 +288,10 @@ impl Targets {
     fn doubt(&self, kind: &ApiKind) {
         self.kinds().entry(kind.clone()).or_default().is_listed = false;
         self.settle(kind);
+    }
+
+    fn named(&self) -> MutexGuard<'_, BTreeSet<ApiKind>> {
+        self.named.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn kinds(&self) -> MutexGuard<'_, BTreeMap<ApiKind, Kind>> {

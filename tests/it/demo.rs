@@ -29,12 +29,12 @@ fn tiers_guards_outages_and_restarts_are_played_and_reported() {
         ("restart-at-peak", "2026-11-23T19:40:00+01:00", "  the load asks for "),
     ] {
         let file = format!("simulations/{scenario}.yaml");
-        let said = demo(&["--scenario", &file, "--from", from, "--length", "40m", "--speed", "600"]);
+        let said = demo(&["--scenario", &file, "--from", from, "--length", "40m", "--speed", "300"]);
         assert!(said.contains(expected), "{scenario}: {said}");
         let (_, seen) = said.split_once("\nthe operator saw ").expect("how much it saw");
         let seen: u32 = seen.split(' ').next().and_then(|seen| seen.parse().ok()).expect("a number");
-        // On a busy machine it misses some, perhaps most.
-        assert!((1..=160).contains(&seen), "{scenario}: {said}");
+        // On a busy machine it misses some.
+        assert!((80..=160).contains(&seen), "{scenario}: {said}");
     }
 }
 

@@ -44,25 +44,31 @@ async fn edges(stage: &mut Stage, count: usize) -> Vec<(String, Timestamp)> {
     edges
 }
 
-/// Two shops that both open at 20:00, with one turn at a time, no deadline, and an operator whose first write, that of
-/// the more important one, gets no answer.
-async fn one_hangs() -> (Stage, Proxy) {
-    let objects = [shop("mail", &json!({"spec.priority": 9})), shop("web", &json!({}))].concat();
+/// Shops of these names and priorities that are looked at, one at a time, through a proxy with this trouble, by an operator that
+/// waits for an answer as long as it takes.
+async fn shops(names: &[(&str, i32)], trouble: Trouble) -> (Stage, Proxy) {
     let mut stage = Stage::with("2026-11-23T19:59:50Z", &[], "{}").await;
     stage.end_operator().await;
+    let objects = names.iter().flat_map(|(name, priority)| shop(name, &json!({"spec.priority": priority})));
     for object in objects {
         stage.sandbox.create(object).expect("a valid object");
     }
     let proxy = Proxy::before(stage.own.clone()).await;
-    proxy.trouble.send_replace(Trouble::HangingWrites("mail"));
+    proxy.trouble.send_replace(trouble);
     (stage.operator, stage.evaluations, stage.shutdown) = run(OperatorOptions {
         concurrency: 1,
         kube_timeout: Duration::from_secs(3600),
         ..options(proxy.client(), &stage.clock, "{}")
     });
-    for _ in 0..2 {
+    for _ in names {
         assert_eq!(stage.next().await.occasion, Occasion::First);
     }
+    (stage, proxy)
+}
+
+/// Two of them that both open at 20:00, and the first write, that of the more important one, gets no answer.
+async fn one_hangs() -> (Stage, Proxy) {
+    let (stage, proxy) = shops(&[("mail", 9), ("web", 0)], Trouble::HangingWrites("mail")).await;
     stage.clock.advance_to(at("2026-11-23T20:00:00Z"));
     until("the write that hangs", async || proxy.struck() > 0).await.expect("a write");
     (stage, proxy)

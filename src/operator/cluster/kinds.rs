@@ -50,10 +50,8 @@ impl Kinds {
     /// Whether nobody has found a kind, nor looks for it, nor has just looked.
     fn is_of_no_use(&self, entry: &Arc<Entry>) -> bool {
         let Ok(looked) = entry.try_lock() else { return false };
-        let is_found = looked.as_ref().is_some_and(|looked| looked.found.is_ok());
-        Arc::strong_count(entry) == 1
-            && !is_found
-            && !looked.as_ref().is_some_and(|looked| self.is_fresh(looked))
+        let is_in_vain = |looked: &Looked| looked.found.is_err() && !self.is_fresh(looked);
+        Arc::strong_count(entry) == 1 && looked.as_ref().is_none_or(is_in_vain)
     }
 
     fn is_fresh(&self, looked: &Looked) -> bool {

@@ -180,19 +180,14 @@ impl Campaign {
             Some(lease) => Some(lease),
             None => self.call(self.api.get_opt(&self.options.lease())).await?,
         };
-        let is_deleted = lease.is_none()
-            && self.seen.as_ref().is_some_and(|(seen, _)| !self.is_ours(seen) && !is_free(seen));
-        if is_deleted && self.until_expiry() > Duration::ZERO {
-            // Whoever held it does not know yet, and leads until then: it may be made anew when it would have ended.
-            self.leadership.lost();
-            return Ok(None);
-        }
         if let Some(lease) = &lease {
             self.note(lease);
-            if !self.is_ours(lease) && !is_free(lease) && self.until_expiry() > Duration::ZERO {
-                self.leadership.lost();
-                return Ok(None);
-            }
+        }
+        // Also of one that was deleted: whoever held it does not know yet, and leads until it would have ended.
+        let is_others = |(seen, _): &(Lease, Duration)| !self.is_ours(seen) && !is_free(seen);
+        if self.seen.as_ref().is_some_and(is_others) && self.until_expiry() > Duration::ZERO {
+            self.leadership.lost();
+            return Ok(None);
         }
         let gains = self.leadership.may_write().is_none();
         if gains {

@@ -93,11 +93,10 @@ impl Context {
     /// or a few more.
     pub(in crate::operator) fn serial(&self) -> u64 {
         let now = u64::try_from(self.clock.now().as_nanosecond()).unwrap_or(0);
-        let later = |last: u64| Some(now.max(last + 1));
-        // The closure always gives a number.
-        self.serial
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, later)
-            .map_or(now, |last| now.max(last + 1))
+        let next = |last: u64| now.max(last + 1);
+        let (Ok(last) | Err(last)) =
+            self.serial.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| Some(next(last)));
+        next(last)
     }
 
     pub(in crate::operator) fn metrics(&self) -> Arc<Metrics> {

@@ -62,7 +62,7 @@ pub(in crate::operator) struct State {
     pub(in crate::operator) observed: Option<bool>,
     /// An evaluation was due when nothing might be begun, or began with what counts no more.
     pub(in crate::operator) is_interrupted: bool,
-    /// The API server took long for the last evaluation.
+    /// The API server took long for evaluations that failed, and has since.
     pub(in crate::operator) is_slow: bool,
     /// The last status that said something new is not written yet.
     pub(in crate::operator) unwritten: bool,

@@ -63,11 +63,11 @@ impl Context {
 
     /// Writes the status and creates the events that are due, until the policy has more urgent things to do.
     pub(in crate::operator) async fn tell(&self, key: &Key, state: &mut State) {
-        let is_due = state.unwritten && state.timetable.telling.may_tell(self.clock.now());
+        let now = self.clock.now();
+        let is_due = state.unwritten && state.timetable.telling.may_tell(now);
         if !is_due && state.untold.is_empty() {
             return;
         }
-        let now = self.clock.now();
         let edge = state.timetable.next_edge().map(|edge| Box::pin(self.clock.sleep_until(edge)));
         let tick = Duration::try_from(self.grid.after(now).duration_since(now)).unwrap_or_default();
         // Very many policies wait here for their turn at a time, and each takes up no more than it needs.

@@ -29,9 +29,9 @@ impl Context {
             // On the heap, and no longer than they take: what follows may have to wait.
             let past = rebuilding.is_due(tick).then(|| {
                 // Once after a restart.
-                Box::pin(self.read_past(subject.namespace, &subject.policy, tick))
+                Box::pin(self.read_past(subject.key.namespace(), &subject.policy, tick))
             });
-            let present = self.read_metrics(subject.namespace, &subject.policy, tick);
+            let present = self.read_metrics(subject.key.namespace(), &subject.policy, tick);
             let mut queries = Box::pin(with_moment_of(present, past));
             loop {
                 let edge = state.timetable.next_edge();
@@ -82,7 +82,7 @@ impl Context {
         answers
     }
 
-    pub(in crate::operator) async fn sleep_until(&self, at: Option<Timestamp>) {
+    async fn sleep_until(&self, at: Option<Timestamp>) {
         match at {
             Some(at) => self.clock.sleep_until(at).await,
             None => std::future::pending().await,

@@ -151,6 +151,7 @@ async fn survives(trouble: Trouble) {
     if trouble != Trouble::Nothing {
         until("the trouble to strike", async || voyage.proxy.struck() > 0).await.expect("a strike");
     }
+    assert_eq!(voyage.proxy.struck() > 0, trouble != Trouble::Nothing);
     voyage.proxy.trouble.send_replace(Trouble::Nothing);
     voyage.ends().await;
 }
